@@ -1,0 +1,38 @@
+# Every target bootstraps .venv by itself: Python 3.11+, make and pip are all that is needed.
+PYTHON ?= python3
+BIN := .venv/bin
+WORKSPACE := core $(sort $(dir $(wildcard plugins/*/pyproject.toml)))
+MANIFESTS := pyproject.toml $(addsuffix /pyproject.toml,$(patsubst %/,%,$(WORKSPACE)))
+PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(BIN)/python install --quiet
+
+.PHONY: install serve test check lock bench clean
+
+install: .venv/.installed
+
+.venv/.installed: requirements.lock $(MANIFESTS)
+	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation $(addprefix -e ,$(WORKSPACE))
+	touch $@
+
+serve: install
+	$(BIN)/visado serve
+
+test: install
+	$(BIN)/python -m pytest $(ARGS)
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pyright --warnings
+	$(BIN)/lint-imports
+
+# After a dependency changed: resolve anew, with hashes.
+lock:
+	$(PYTHON) -m venv .cache/uv && .cache/uv/bin/pip install --quiet uv
+	.cache/uv/bin/uv lock --upgrade
+	.cache/uv/bin/uv export --frozen --all-packages --all-extras --no-emit-workspace --no-header --no-annotate -o requirements.lock
+
+clean:
+	rm -rf .venv .cache build dist

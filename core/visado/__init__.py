@@ -1,0 +1,81 @@
+"""visado: the authentication host. The public names, for plugins and applications.
+
+Whatever is not listed here is the host's own business and may change.
+"""
+
+from visado import errors
+from visado.arguments import (
+    Body,
+    BodyAny,
+    BodyArray,
+    BodyObject,
+    BodyText,
+    BodyTexts,
+    Duration,
+    Flag,
+    Id,
+    Integer,
+    List,
+    Text,
+    timespan,
+)
+from visado.controller import Controller, action, delete, get, post, put
+from visado.query import Page, Query
+from visado.request import ANONYMOUS, Connection, Fields, Reply, Request, User, current_request
+from visado.settings import Section, Settings
+from visado.storage import Collection, DocumentExists, DocumentMissing, Storage, StorageError
+from visado.strategy import Credentials, Fail, Outcome, Pass, Redirect, Strategy, Success, Tokens, Users
+
+__all__ = [
+    "ANONYMOUS",
+    "Body",
+    "BodyAny",
+    "BodyArray",
+    "BodyObject",
+    "BodyText",
+    "BodyTexts",
+    "Collection",
+    "Connection",
+    "Controller",
+    "Credentials",
+    "DocumentExists",
+    "DocumentMissing",
+    "Duration",
+    "Fail",
+    "Fields",
+    "Flag",
+    "Id",
+    "Integer",
+    "List",
+    "Outcome",
+    "Page",
+    "Pass",
+    "Query",
+    "Redirect",
+    "Reply",
+    "Request",
+    "Section",
+    "Settings",
+    "Storage",
+    "StorageError",
+    "Strategy",
+    "Success",
+    "Text",
+    "Tokens",
+    "User",
+    "Users",
+    "action",
+    "current_request",
+    "delete",
+    "errors",
+    "get",
+    "hookimpl",
+    "post",
+    "put",
+    "timespan",
+]
+
+import pluggy
+
+hookimpl = pluggy.HookimplMarker("visado")
+"""Marks a hook of a plugin: see `visado.hookspecs`."""

@@ -1,0 +1,185 @@
+"""Actions: what they are, how a controller declares them, and the table that everything else is read from."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final, Literal, TypeVar, cast, get_type_hints
+
+from visado import errors
+from visado.arguments import Parameter, parameters
+from visado.request import Request
+
+Verb = Literal["GET", "POST", "PUT", "DELETE"]
+Handler = Callable[..., Awaitable[Any]]
+F = TypeVar("F", bound=Handler)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A verb and a path, such as `/users/:_id`. An unlisted route works, but `publicApi` does not name it."""
+
+    verb: Verb
+    path: str
+    listed: bool = True
+    deprecated: bool = False
+
+
+def get(path: str, *, deprecated: bool = False) -> Route:
+    """Answer GET."""
+    return Route("GET", path, deprecated=deprecated)
+
+
+def post(path: str, *, listed: bool = True, deprecated: bool = False) -> Route:
+    """Answer POST."""
+    return Route("POST", path, listed, deprecated)
+
+
+def put(path: str, *, deprecated: bool = False) -> Route:
+    """Answer PUT."""
+    return Route("PUT", path, deprecated=deprecated)
+
+
+def delete(path: str, *, deprecated: bool = False) -> Route:
+    """Answer DELETE."""
+    return Route("DELETE", path, deprecated=deprecated)
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """What `@action` notes on a method."""
+
+    routes: tuple[Route, ...]
+    cookie: Literal["verified", "optional", "ignored"]
+
+
+_MARK: Final = "__visado_action__"
+
+
+def action(
+    *routes: Route, cookie: Literal["verified", "optional", "ignored"] = "verified"
+) -> Callable[[F], F]:
+    """Make a method an action: its name in camelCase is the action's, its signature the arguments.
+
+    `cookie` says what a bad `authToken` cookie means: a refusal, nothing (`optional`: the request then goes
+    on as anonymous), or that the cookie is not looked at (`ignored`).
+    """
+
+    def mark(handler: F) -> F:
+        setattr(handler, _MARK, Declaration(routes, cookie))
+        return handler
+
+    return mark
+
+
+class Controller:
+    """A group of actions under one name. Two classes may share the name, but not an action."""
+
+    name: ClassVar[str]
+
+    def actions(self) -> Iterator[Action]:
+        """Every action, in the order of declaration."""
+        for cls in reversed(type(self).__mro__):
+            for name, member in vars(cls).items():
+                declared = getattr(member, _MARK, None)
+                if declared is not None:
+                    yield _build(self, name, member, declared)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that a client can ask for."""
+
+    controller: str
+    name: str
+    routes: tuple[Route, ...]
+    parameters: tuple[Parameter, ...]
+    handler: Handler = field(repr=False)
+    doc: str = ""
+    returns: Any = None
+    cookie: Literal["verified", "optional", "ignored"] = "verified"
+    source: str = ""
+
+    @property
+    def id(self) -> str:
+        """The action as permissions, commands and documents name it: `auth:login`."""
+        return f"{self.controller}:{self.name}"
+
+    async def __call__(self, request: Request) -> Any:
+        """Read the arguments from the request and run the action."""
+        return await self.handler(request, **{each.name: each.read(request) for each in self.parameters})
+
+
+def _build(controller: Controller, name: str, member: Handler, declared: Declaration) -> Action:
+    first, *rest = name.rstrip("_").split("_")
+    return Action(
+        controller=controller.name,
+        name="".join([first, *(_word(word) for word in rest)]),
+        routes=declared.routes,
+        parameters=parameters(member),
+        handler=cast("Handler", getattr(controller, name)),
+        doc=(member.__doc__ or "").strip(),
+        returns=get_type_hints(member).get("return"),
+        cookie=declared.cookie,
+        source=f"{type(controller).__module__}.{type(controller).__qualname__}.{name}",
+    )
+
+
+def _word(word: str) -> str:
+    return word[:1].upper() + word[1:]
+
+
+class ActionTable:
+    """Every action of the host. Routes, permissions, OpenAPI and commands are read from here."""
+
+    def __init__(self, controllers: Iterable[Controller]) -> None:
+        self._actions: dict[str, dict[str, Action]] = {}
+        for controller in controllers:
+            for each in controller.actions():
+                other = self._actions.setdefault(each.controller, {}).setdefault(each.name, each)
+                if other is not each:
+                    raise ValueError(
+                        f"the action {each.id} is declared by {other.source} and by {each.source}"
+                    )
+        routes: dict[tuple[str, str], Action] = {}
+        for each in self:
+            for route in each.routes:
+                other = routes.setdefault((route.verb, route.path), each)
+                if other is not each:
+                    raise ValueError(
+                        f"{route.verb} {route.path} is a route of {other.source} and of {each.source}"
+                    )
+
+    def __iter__(self) -> Iterator[Action]:
+        return (each for actions in self._actions.values() for each in actions.values())
+
+    def __contains__(self, controller: str) -> bool:
+        return controller in self._actions
+
+    def names(self, controller: str) -> frozenset[str]:
+        """The actions of a controller; none where it does not exist."""
+        return frozenset(self._actions.get(controller, ()))
+
+    def find(self, controller: str, name: str) -> Action:
+        """The action of this name. Raises `ControllerNotFound` or `ActionNotFound`."""
+        actions = self._actions.get(controller)
+        if actions is None:
+            raise errors.ControllerNotFound(controller=controller)
+        found = actions.get(name)
+        if found is None:
+            raise errors.ActionNotFound(controller=controller, action=name)
+        return found
+
+    def public(self) -> dict[str, dict[str, Any]]:
+        """Describe the table in the shape of `server:publicApi`, from which clients choose their routes."""
+        return {
+            controller: {each.name: _describe(each) for each in actions.values()}
+            for controller, actions in self._actions.items()
+        }
+
+
+def _describe(each: Action) -> dict[str, Any]:
+    http = [
+        {"path": route.path, "url": route.path, "verb": route.verb} for route in each.routes if route.listed
+    ]
+    return {"action": each.name, "controller": each.controller} | ({"http": http} if http else {})

@@ -1,0 +1,157 @@
+"""What an error is: a class under an id, whose parent fixes the status."""
+
+from __future__ import annotations
+
+import string
+from typing import ClassVar
+
+from typing_extensions import override
+
+_FORMATTER = string.Formatter()
+
+
+class VisadoError(Exception):
+    """An error that a client may see: id, code, status, message and the values in the message.
+
+    Subclasses declare `id`, `code` and a `message` whose `{placeholders}` are the keyword arguments of
+    the constructor. Their values, in the message's order, are the error's `props` on the wire.
+    """
+
+    id: ClassVar[str]
+    code: ClassVar[int]
+    status: ClassVar[int] = 500
+    message: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, id: str | None = None, code: int = 0) -> None:
+        """File the class under its id; refuse a second class of one id."""
+        super().__init_subclass__()
+        if id is None:
+            return
+        other = CATALOGUE.get(id)
+        if other is not None and (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
+            raise TypeError(
+                f"{cls.__module__}.{cls.__qualname__} and {other.__module__}.{other.__qualname__} "
+                f"both declare the error id {id!r}"
+            )
+        cls.id, cls.code = id, code
+        CATALOGUE[id] = cls
+
+    def __init__(self, **values: object) -> None:
+        self.values = values
+        super().__init__(self.text)
+
+    @property
+    def text(self) -> str:
+        """The message with its placeholders filled in."""
+        return self.message.format(**self.values) if self.values else self.message
+
+    @property
+    def props(self) -> list[object]:
+        """The raw values of the placeholders, in the message's order."""
+        names = [name for _, name, _, _ in _FORMATTER.parse(self.message) if name]
+        shown = [self.values[name] for name in dict.fromkeys(names)]
+        return shown + [value for name, value in self.values.items() if name not in names]
+
+    def extra(self) -> dict[str, object]:
+        """Further members of the error on the wire."""
+        return {}
+
+    def as_dict(self) -> dict[str, object]:
+        """Show the error as a client sees it."""
+        shown = {
+            "code": self.code,
+            "id": self.id,
+            "message": self.text,
+            "props": self.props,
+            "status": self.status,
+        }
+        return shown | self.extra()
+
+    @override
+    def __str__(self) -> str:
+        return self.text
+
+
+CATALOGUE: dict[str, type[VisadoError]] = {}
+"""Every declared error, by id."""
+
+
+class BadRequest(VisadoError):
+    """The request itself is wrong."""
+
+    status = 400
+
+
+class Unauthorized(VisadoError):
+    """Who asks is not known."""
+
+    status = 401
+
+
+class Forbidden(VisadoError):
+    """Who asks is known, and may not."""
+
+    status = 403
+
+
+class NotFound(VisadoError):
+    """What was asked for does not exist."""
+
+    status = 404
+
+
+class PreconditionFailed(VisadoError):
+    """The state of things forbids it."""
+
+    status = 412
+
+
+class TooLarge(VisadoError):
+    """More than the limits allow."""
+
+    status = 413
+
+
+class TooManyRequests(VisadoError):
+    """Too often."""
+
+    status = 429
+
+
+class InternalError(VisadoError):
+    """The host failed; the cause is in its log alone."""
+
+    status = 500
+
+
+class PluginError(VisadoError):
+    """A plugin failed; the cause is in the log alone."""
+
+    status = 500
+
+
+class Unavailable(VisadoError):
+    """Not now; try again."""
+
+    status = 503
+
+
+class TimedOut(VisadoError):
+    """Somebody whom the host asked did not answer in time."""
+
+    status = 504
+
+
+class PartialFailure(VisadoError):
+    """Some of it was done: the answer holds both a result and an error."""
+
+    status = 206
+
+    def __init__(self, errors: list[VisadoError], result: object) -> None:
+        super().__init__()
+        self.errors = errors
+        self.result = result
+
+    @override
+    def extra(self) -> dict[str, object]:
+        return {"errors": [error.as_dict() for error in self.errors], "count": len(self.errors)}

@@ -1,0 +1,47 @@
+"""The errors that come from plugins, strategies above all."""
+
+from __future__ import annotations
+
+from visado.errors.base import PluginError, TimedOut, Unauthorized
+
+
+class PluginFailed(PluginError, id="plugin.runtime.unexpected_error", code=0x04020002):
+    """Something failed that should not have; the log has the cause."""
+
+    message = "Caught an unexpected plugin error: {cause}"
+
+
+class InvalidOutcome(PluginError, id="plugin.strategy.invalid_verify_resolve", code=0x0403000F):
+    """A strategy returned something that is not an outcome."""
+
+    message = "[{strategy}] invalid authentication strategy result (expected an outcome)."
+
+
+class InvalidUserId(PluginError, id="plugin.strategy.invalid_kuid", code=0x04030010):
+    """A strategy returned a user id that is not a text."""
+
+    message = "[{strategy}] invalid authentication kuid returned: expected a string, got a {kind}."
+
+
+class UnknownUserId(PluginError, id="plugin.strategy.unknown_kuid", code=0x04030011):
+    """A strategy returned the id of nobody."""
+
+    message = "[{strategy}] returned an unknown user identifier."
+
+
+class LoginRefused(Unauthorized, id="plugin.strategy.missing_user", code=0x04030014):
+    """The login is refused."""
+
+    message = "{reason}"
+
+
+class MissingOptionalMethod(PluginError, id="plugin.strategy.missing_optional_method", code=0x04030015):
+    """The strategy does not offer this."""
+
+    message = '"{method}" method is optional. The {strategy} strategy plugin has not yet implemented it.'
+
+
+class StrategyTimeout(TimedOut, id="plugin.strategy.timeout", code=0x04038001):
+    """The strategy did not answer within its time limit."""
+
+    message = 'The strategy "{strategy}" did not answer within {seconds} seconds.'

@@ -1,0 +1,181 @@
+"""The errors of users, rights, tokens and credentials."""
+
+from __future__ import annotations
+
+from visado.errors.base import BadRequest, Forbidden, NotFound, PreconditionFailed, Unauthorized
+
+
+class InvalidToken(Unauthorized, id="security.token.invalid", code=0x07010001):
+    """The token is forged, malformed, expired, revoked or refreshed already."""
+
+    message = "Invalid token."
+
+
+class TtlExceeded(BadRequest, id="security.token.ttl_exceeded", code=0x07010004):
+    """The asked lifetime is over the limit."""
+
+    message = "expiresIn value exceeds maximum allowed value"
+
+
+class TwoTokens(BadRequest, id="security.token.verification_error", code=0x07010007):
+    """The request carries a token and a cookie."""
+
+    message = "Error verifying token: {cause}"
+
+
+class RefreshForbidden(Unauthorized, id="security.token.refresh_forbidden", code=0x07010008):
+    """Tokens of this kind are not refreshed."""
+
+    message = "{what} cannot be refreshed."
+
+
+class InvalidExpiration(BadRequest, id="security.token.invalid_expiration", code=0x07010009):
+    """A token of this kind must end some day."""
+
+    message = "Token can not be created with this expiration time: {argument} {rule}"
+
+
+class UnknownStrategy(BadRequest, id="security.credentials.unknown_strategy", code=0x07020001):
+    """No strategy has this name."""
+
+    message = 'Unknown authentication strategy "{strategy}"'
+
+
+class CredentialsRejected(BadRequest, id="security.credentials.rejected", code=0x07020003):
+    """The strategy refuses these credentials, or to let go of them."""
+
+    message = "Credentials rejected: {reason}"
+
+
+class LoginRequired(Unauthorized, id="security.rights.unauthorized", code=0x07030001):
+    """The action is not open to everybody: log in first."""
+
+    message = 'Unauthorized: authentication required to execute the action "{controller}:{action}".'
+
+
+class NotAllowed(Forbidden, id="security.rights.forbidden", code=0x07030002):
+    """The user may not execute this action."""
+
+    message = 'Insufficient permissions to execute the action "{controller}:{action}" (User "{user}").'
+
+
+class UserExists(PreconditionFailed, id="security.user.already_exists", code=0x07040001):
+    """The user id is taken."""
+
+    message = "User {user} already exists."
+
+
+class UserNotFound(NotFound, id="security.user.not_found", code=0x07040002):
+    """No user has this id."""
+
+    message = 'User "{user}" not found.'
+
+
+class AnonymousProfileRequired(BadRequest, id="security.user.anonymous_profile_required", code=0x07040003):
+    """The anonymous user has the anonymous profile and no other."""
+
+    message = "The anonymous user must be assigned to the anonymous profile"
+
+
+class UserOverwritePrevented(BadRequest, id="security.user.prevent_overwrite", code=0x07040006):
+    """The users to load exist, and were not to be overwritten."""
+
+    message = "Cannot overwrite existing users."
+
+
+class NoProfile(BadRequest, id="security.user.no_profile", code=0x07040007):
+    """A user has at least one profile."""
+
+    message = 'Cannot load user "{user}": there is no security profiles associated to it'
+
+
+class RoleNotFound(NotFound, id="security.role.not_found", code=0x07050001):
+    """No role has this id."""
+
+    message = 'Role "{role}" not found.'
+
+
+class AnonymousLoginRequired(BadRequest, id="security.role.login_required", code=0x07050002):
+    """Everybody must be able to log in."""
+
+    message = 'Cannot remove the "login" action from the anonymous role.'
+
+
+class RoleProtected(BadRequest, id="security.role.cannot_delete", code=0x07050003):
+    """The three roles that the host needs stay."""
+
+    message = "The following roles are protected and cannot be deleted: anonymous, default, admin"
+
+
+class RoleInUse(PreconditionFailed, id="security.role.in_use", code=0x07050004):
+    """Profiles refer to the role."""
+
+    message = 'The role "{role}" is still used and cannot be deleted.'
+
+
+class UnknownControllerInRole(BadRequest, id="security.role.unknown_controller", code=0x07050009):
+    """The role names a controller that does not exist."""
+
+    message = "Trying to set role {role} with a non-existing controller '{controller}'. {hint}"
+
+
+class UnknownActionInRole(BadRequest, id="security.role.unknown_action", code=0x0705000A):
+    """The role names an action that its controller does not have."""
+
+    message = (
+        "Trying to set role {role} with a non-existing action '{action}' in controller '{controller}'. {hint}"
+    )
+
+
+class ProfileNotFound(NotFound, id="security.profile.not_found", code=0x07060001):
+    """No profile has this id."""
+
+    message = 'Profile "{profile}" not found.'
+
+
+class ProfileProtected(BadRequest, id="security.profile.cannot_delete", code=0x07060002):
+    """The three profiles that the host needs stay."""
+
+    message = "The following profiles are protected and cannot be deleted: anonymous, default, admin"
+
+
+class ProfileInUse(PreconditionFailed, id="security.profile.in_use", code=0x07060003):
+    """Users have the profile."""
+
+    message = "The profile is still used and cannot be deleted."
+
+
+class AnonymousRoleRequired(BadRequest, id="security.profile.missing_anonymous_role", code=0x07060005):
+    """The anonymous profile keeps the anonymous role."""
+
+    message = "The anonymous profile must include the anonymous role"
+
+
+class CookiesUnsupported(BadRequest, id="security.cookie.unsupported", code=0x07070002):
+    """The settings switch cookies off."""
+
+    message = "Cookie authentication not supported."
+
+
+class ExpiredToken(InvalidToken):
+    """The token was valid once. Clients act on the id, so it is the one of every other bad token."""
+
+    message = "Invalid token: it has expired."
+
+
+class SubjectTaken(PreconditionFailed, id="security.credentials.subject_taken", code=0x07028001):
+    """Another user owns this subject of the strategy."""
+
+    message = 'Login "{subject}" is already used.'
+
+
+class UserLinked(PreconditionFailed, id="security.credentials.user_linked", code=0x07028002):
+    """The user has credentials of this strategy already."""
+
+    message = 'A strategy already exists for user "{user}".'
+
+
+class NoCredentials(PreconditionFailed, id="security.credentials.not_found", code=0x07028003):
+    """The user, or the subject, has no credentials of this strategy."""
+
+    message = 'No credentials found for {what} "{name}".'

@@ -1,0 +1,67 @@
+"""Every hook, on one page. They run at start-up only: they return objects, and the objects have async methods.
+
+pluggy injects by argument name: an implementation names only what it needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from visado.controller import Controller
+from visado.settings import Section, Settings
+from visado.storage import Storage
+from visado.strategy import Credentials, Strategy, Tokens, Users
+
+if TYPE_CHECKING:
+    from starlette.middleware import Middleware
+    from starlette.routing import BaseRoute
+
+hookspec = pluggy.HookspecMarker("visado")
+
+
+@hookspec
+def register_settings() -> type[Section]:
+    """Declare a table of settings: it is read, checked and documented with the host's own."""
+
+
+@hookspec(firstresult=True)
+def open_storage(settings: Settings) -> Storage | None:
+    """Make the storage for `[storage] url`, or return None where its scheme is another's."""
+
+
+@hookspec
+def register_strategies(
+    settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens
+) -> Iterable[Strategy]:
+    """Offer ways to log in. Called before the storage is open: declare collections here, read them later."""
+
+
+@hookspec
+def register_controllers(
+    settings: Settings,
+    storage: Storage,
+    users: Users,
+    credentials: Credentials,
+    tokens: Tokens,
+    strategies: Mapping[str, Strategy],
+) -> Iterable[Controller]:
+    """Offer actions: routes, permissions, OpenAPI and commands follow from their declaration."""
+
+
+@hookspec
+def register_middleware(settings: Settings) -> Iterable[Middleware]:
+    """Wrap the whole host in Starlette middleware."""
+
+
+@hookspec
+def register_routes(settings: Settings) -> Iterable[BaseRoute]:
+    """Serve pages beside the API: a console, a login page."""
+
+
+@hookspec
+def register_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add commands to the command line: `commands.add_parser(name).set_defaults(run=function)`."""

@@ -1,0 +1,122 @@
+"""Settings: one frozen section per room of the host and per plugin, read once, complained about at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    InitSettingsSource,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from typing_extensions import override
+
+
+class Section(BaseModel):
+    """One table of settings. Subclasses set `name`, the table's name, and declare fields with defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    name: ClassVar[str]
+
+
+S = TypeVar("S", bound=Section)
+
+
+class SettingsError(Exception):
+    """Some settings are wrong. The text lists each with its path, and never a value."""
+
+
+class Settings:
+    """The sections, by their class: `settings[SecuritySection].preset`."""
+
+    def __init__(self, sections: Iterable[Section]) -> None:
+        self._sections: dict[type[Section], Section] = {type(section): section for section in sections}
+
+    def __getitem__(self, section: type[S]) -> S:
+        return cast("S", self._sections[section])
+
+    def public(self) -> dict[str, Any]:
+        """Every setting by section name, secrets as stars."""
+        return {section.name: section.model_dump(mode="json") for section in self._sections.values()}
+
+
+def load(
+    sections: Iterable[type[Section]],
+    *,
+    config: Path | None = None,
+    secrets: Path | None = None,
+    given: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Settings:
+    """Read every section: from `given`, then `VISADO_<SECTION>__<KEY>`, secret files, the TOML file, defaults.
+
+    Raises `SettingsError` with everything that is wrong, in one report.
+    """
+    declared: dict[str, type[Section]] = {}
+    for section in sections:
+        other = declared.setdefault(section.name, section)
+        if other is not section:
+            raise SettingsError(f"[{section.name}]: declared by {_place(other)} and by {_place(section)}")
+    if config is not None and not config.is_file():
+        raise SettingsError(f"{config}: no such file")
+
+    class Root(BaseSettings):
+        model_config = SettingsConfigDict(
+            extra="forbid", env_prefix="VISADO_", env_nested_delimiter="__", hide_input_in_errors=True
+        )
+
+        @classmethod
+        @override
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            sources: list[PydanticBaseSettingsSource] = [
+                InitSettingsSource(settings_cls, dict(given or {})),
+                EnvSettingsSource(settings_cls),
+            ]
+            if secrets is not None:
+                sources.append(
+                    NestedSecretsSettingsSource(
+                        file_secret_settings,
+                        secrets_dir=secrets,
+                        secrets_nested_delimiter="__",
+                        secrets_prefix="",
+                    )
+                )
+            if config is not None:
+                sources.append(TomlConfigSettingsSource(settings_cls, config))
+            return tuple(sources)
+
+    fields: dict[str, Any] = {
+        name: (section, Field(default={}, validate_default=True)) for name, section in declared.items()
+    }
+    try:
+        root = create_model("Settings", __base__=Root, **fields)()
+    except ValidationError as error:
+        raise SettingsError(_report(error, config)) from None
+    except Exception as error:  # a TOML file that is none, or an environment variable that is no JSON
+        raise SettingsError(f"{config or 'settings'}: {error}") from None
+    return Settings(getattr(root, name) for name in declared)
+
+
+def _place(section: type[Section]) -> str:
+    return f"{section.__module__}.{section.__qualname__}"
+
+
+def _report(error: ValidationError, config: Path | None) -> str:
+    lines = [
+        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+        for item in error.errors(include_input=False)
+    ]
+    return "\n".join([f"The settings are wrong ({config or 'no file'}, VISADO_* variables):", *sorted(lines)])

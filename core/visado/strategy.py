@@ -1,0 +1,159 @@
+"""A way to log in: Passport's model, in Python.
+
+Owns the outcomes and the interface of a strategy, and what the host lends to it. Does not own the registry
+of strategies (`security.strategies`), nor tokens: a strategy says who it is, and the host makes the token.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+from visado import errors
+from visado.query import Page, Query
+from visado.request import Fields, Request, User
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """It is this user: becomes a token."""
+
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """It is not who it says it is: becomes 401. The reason is shown to the client."""
+
+    reason: str = "wrong credentials"
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Ask there: becomes 302 and `Location`; on a socket, the same as data."""
+
+    location: str
+    status: int = 302
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Nothing here for this strategy: the next one of a chain, and alone a refusal."""
+
+
+Outcome: TypeAlias = Success | Fail | Redirect | Pass
+
+
+class Strategy(ABC):
+    """One way to log in, and the credentials that go with it.
+
+    `fields` are the names of its credentials, for `security:getCredentialFields`. `timeout` (seconds) bounds
+    each call of the strategy, and `concurrency` how many logins it runs at once: a directory that hangs must
+    not stall another strategy. Errors of `visado.errors` pass to the client as they are; any other exception
+    becomes a 500 whose cause is in the log alone.
+    """
+
+    name: str
+    fields: tuple[str, ...] = ()
+    timeout: ClassVar[float] = 10.0
+    concurrency: ClassVar[int] = 64
+
+    @abstractmethod
+    async def authenticate(self, request: Request) -> Outcome:
+        """Find out who asks. Read credentials from the body alone: addresses end up in logs."""
+
+    @abstractmethod
+    async def create(self, user_id: str, credentials: Fields) -> Fields:
+        """Keep new credentials of a user, and return what may be shown of them."""
+
+    @abstractmethod
+    async def update(self, user_id: str, credentials: Fields) -> Fields:
+        """Change the credentials of a user, and return what may be shown of them."""
+
+    @abstractmethod
+    async def delete(self, user_id: str) -> None:
+        """Forget the credentials of a user."""
+
+    @abstractmethod
+    async def validate(self, user_id: str, credentials: Fields, *, update: bool) -> None:
+        """Raise unless these credentials could be created (or, with `update`, changed to)."""
+
+    @abstractmethod
+    async def exists(self, user_id: str) -> bool:
+        """Whether the user has credentials here."""
+
+    @abstractmethod
+    async def info(self, user_id: str) -> Fields:
+        """What may be shown of a user's credentials: never a secret."""
+
+    async def by_id(self, subject: str) -> Fields:
+        """What may be shown of the credentials with this subject: a user name, a DN, an external id."""
+        raise errors.MissingOptionalMethod(method="getById", strategy=self.name)
+
+    async def search(self, query: Fields, *, sort: Any = None, offset: int = 0, limit: int = 10) -> Fields:
+        """`{hits: [{kuid, ...}], total}` of the credentials that match a search."""
+        raise errors.MissingOptionalMethod(method="search", strategy=self.name)
+
+    async def refresh(self, request: Request) -> Fields:
+        """Renew what the login rests on, before its token is refreshed; `{expiresIn}` may change its lifetime."""
+        raise errors.RefreshForbidden(what=f'A token of the strategy "{self.name}"')
+
+
+class Credentials(Protocol):
+    """Which user owns which subject, per strategy: rows of `{userId, ...}` under the subject."""
+
+    async def get(self, strategy: str, subject: str) -> Mapping[str, Any] | None:
+        """The row of a subject, or None."""
+        ...
+
+    async def get_of_user(self, strategy: str, user_id: str) -> tuple[str, Mapping[str, Any]] | None:
+        """The subject and the row of a user, or None."""
+        ...
+
+    async def link(self, strategy: str, subject: str, user_id: str, fields: Fields | None = None) -> None:
+        """Give a subject to a user. Raises `errors.SubjectTaken` or `errors.UserLinked`."""
+        ...
+
+    async def update(
+        self, strategy: str, user_id: str, fields: Fields, *, subject: str | None = None
+    ) -> None:
+        """Change members of a user's row, and its subject where one is given."""
+        ...
+
+    async def unlink(self, strategy: str, user_id: str) -> bool:
+        """Take the subject from the user; whether there was one."""
+        ...
+
+    async def search(self, strategy: str, query: Query) -> Page:
+        """A page of the rows that match."""
+        ...
+
+
+class Users(Protocol):
+    """The users, as a strategy may see and make them."""
+
+    async def get(self, user_id: str) -> User | None:
+        """The user of this id, or None."""
+        ...
+
+    async def create(self, content: Fields, user_id: str | None = None) -> User:
+        """Make a user; `content` holds `profileIds`. Raises `errors.UserExists`, `errors.ProfileNotFound`."""
+        ...
+
+    def roles(self, user: User) -> frozenset[str]:
+        """The ids of the roles that the user has through its profiles."""
+        ...
+
+
+class Tokens(Protocol):
+    """The tokens, as a plugin may make and end them."""
+
+    async def issue(self, user: User, expires_in: int | None = None) -> Fields:
+        """Log a user in: `{_id, jwt, expiresAt, ttl}`. `expires_in` in ms; -1 for ever, None the default."""
+        ...
+
+    async def revoke_all(self, user_id: str, *, keep: str | None = None) -> None:
+        """End every token of a user, but the one whose row has the id `keep`; API keys stay."""
+        ...
