@@ -22,6 +22,7 @@ from visado.arguments import (
 from visado.controller import Controller, action, delete, get, post, put
 from visado.query import Page, Query
 from visado.request import ANONYMOUS, Connection, Fields, Reply, Request, User, current_request
+from visado.sections import SecuritySection
 from visado.settings import Section, Settings
 from visado.storage import Collection, DocumentExists, DocumentMissing, Storage, StorageError
 from visado.strategy import Credentials, Fail, Outcome, Pass, Redirect, Strategy, Success, Tokens, Users
@@ -55,6 +56,7 @@ __all__ = [
     "Reply",
     "Request",
     "Section",
+    "SecuritySection",
     "Settings",
     "Storage",
     "StorageError",

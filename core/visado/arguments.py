@@ -29,13 +29,14 @@ class Place(Enum):
     WHOLE = "whole body"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Kind:
-    """A kind of value: its name in errors, how to read it, and its JSON schema."""
+    """A kind of value: its name in errors, how to read it, its JSON schema, and whether null is a value too."""
 
     expected: str
     read: Read
     schema: Fields
+    null: bool = False
 
 
 def _wrong(name: str, expected: str) -> errors.InvalidType:
@@ -151,14 +152,15 @@ def timespan(text: str) -> float | None:
     return float(found["number"]) * (1 if unit.startswith(("ms", "mil")) else _UNITS[unit[0]])
 
 
-def _read_duration(value: Any, name: str, textual: bool) -> int | None:  # noqa: ARG001
-    """Read a lifetime in milliseconds; -1 is for ever, None is the default. A fraction is cut off."""
-    if (
-        value is None
-        or value == ""
-        or (value == 0 and isinstance(value, (int, float)) and value is not False)
-    ):
+def _read_duration(value: Any, name: str, textual: bool) -> int | None:
+    """Read a lifetime in milliseconds, where nothing and zero mean the default, which is None."""
+    if value is None or value == "" or (type(value) in (int, float) and value == 0):
         return None
+    return _read_lifetime(value, name, textual)
+
+
+def _read_lifetime(value: Any, name: str, textual: bool) -> int:  # noqa: ARG001
+    """Read a lifetime in milliseconds; -1 is for ever. A fraction is cut off."""
     span = timespan(value) if isinstance(value, str) else value
     if isinstance(span, bool) or not isinstance(span, (int, float)) or not (span == -1 or 1 <= span < _SAFE):
         raise errors.InvalidArgument(argument=name, expected=_EXPECTED_TIMESPAN)
@@ -168,12 +170,13 @@ def _read_duration(value: Any, name: str, textual: bool) -> int | None:  # noqa:
 TEXT: Final = Kind("string", _read_text, {"type": "string"})
 ID: Final = Kind("string", _read_id, {"type": "string", "minLength": 1})
 FLAG: Final = Kind("boolean", _read_flag, {"type": "boolean"})
-INTEGER: Final = Kind("integer", _read_integer, {"type": "integer"})
+INTEGER: Final = Kind("integer", _read_integer, {"type": "integer"}, null=True)
 OBJECT: Final = Kind("object", _read_object, {"type": "object"})
 ARRAY: Final = Kind("array", _read_array, {"type": "array", "items": {}})
 TEXTS: Final = Kind("array", _read_texts, {"type": "array", "items": {"type": "string"}})
 LIST: Final = Kind("array", _read_list, {"type": "array", "items": {"type": "string"}})
 DURATION: Final = Kind("timespan", _read_duration, {"type": ["integer", "string"]})
+LIFETIME: Final = Kind("timespan", _read_lifetime, {"type": ["integer", "string"]}, null=True)
 ANYTHING: Final = Kind("anything", _read_anything, {})
 
 Text = Annotated[str, TEXT]
@@ -182,6 +185,7 @@ Flag = Annotated[bool, FLAG]
 Integer = Annotated[int, INTEGER]
 List = Annotated[list[str], LIST]
 Duration = Annotated[int | None, DURATION]
+Lifetime = Annotated[int | None, LIFETIME]
 BodyText = Annotated[str, TEXT, Place.BODY]
 BodyObject = Annotated[Fields, OBJECT, Place.BODY]
 BodyArray = Annotated[list[Any], ARRAY, Place.BODY]
@@ -205,7 +209,7 @@ class Parameter:
         """Take the argument from a request. Raises the error that the wire contract names."""
         if self.place is Place.ARGS:
             value = request.args.get(self.wire)
-            if value is None and (self.wire not in request.args or self.kind is not INTEGER):
+            if value is None and (self.wire not in request.args or not self.kind.null):
                 return self._absent(self.wire)
             return self.kind.read(value, self.wire, request.textual)
         if request.body is None:
@@ -238,7 +242,8 @@ def parameters(handler: Callable[..., Any]) -> tuple[Parameter, ...]:
             )
         place = next((mark for mark in marks if isinstance(mark, Place)), Place.ARGS)
         default = None if required else parameter.default
-        found.append(Parameter(name, _wire_name(name), place, kind, required, default))
+        wire = next((mark for mark in marks if isinstance(mark, str)), _wire_name(name))
+        found.append(Parameter(name, wire, place, kind, required, default))
     return tuple(found)
 
 

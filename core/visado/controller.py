@@ -119,7 +119,7 @@ def _build(controller: Controller, name: str, member: Handler, declared: Declara
         parameters=parameters(member),
         handler=cast("Handler", getattr(controller, name)),
         doc=(member.__doc__ or "").strip(),
-        returns=get_type_hints(member).get("return"),
+        returns=get_type_hints(member, include_extras=True).get("return"),
         cookie=declared.cookie,
         source=f"{type(controller).__module__}.{type(controller).__qualname__}.{name}",
     )

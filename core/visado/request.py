@@ -48,12 +48,12 @@ class Token:
     single_use: bool = False
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Connection:
     """Where requests come from. An HTTP request has one of its own; a socket keeps its one.
 
     `near` says whether the request comes from this machine, for this machine: a loopback address, no proxy,
-    and neither a foreign `Host` nor a foreign `Origin`.
+    and neither a foreign `Host` nor a foreign `Origin`. `secure` says that the client speaks https.
     """
 
     transport: Literal["http", "websocket"] = "http"
@@ -61,10 +61,8 @@ class Connection:
     origin: str | None = None
     near: bool = True
     same_origin: bool = True
+    secure: bool = False
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
-
-    def link(self, token: Token) -> None:
-        """Remember the token that the connection last used. Sockets do; HTTP has nothing to remember."""
 
     def expired(self) -> None:
         """Hear that the remembered token has just ended."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_settings import (
@@ -42,6 +42,10 @@ class Settings:
     def __getitem__(self, section: type[S]) -> S:
         return cast("S", self._sections[section])
 
+    def classes(self) -> Iterable[type[Section]]:
+        """The declarations of the sections."""
+        return self._sections.keys()
+
     def public(self) -> dict[str, Any]:
         """Every setting by section name, secrets as stars."""
         return {section.name: section.model_dump(mode="json") for section in self._sections.values()}
@@ -53,10 +57,11 @@ def load(
     config: Path | None = None,
     secrets: Path | None = None,
     given: Mapping[str, Mapping[str, Any]] | None = None,
+    rest: Literal["forbid", "ignore"] = "forbid",
 ) -> Settings:
     """Read every section: from `given`, then `VISADO_<SECTION>__<KEY>`, secret files, the TOML file, defaults.
 
-    Raises `SettingsError` with everything that is wrong, in one report.
+    `rest` says what about tables that no section declares. Raises `SettingsError` with everything that is wrong, in one report.
     """
     declared: dict[str, type[Section]] = {}
     for section in sections:
@@ -68,7 +73,7 @@ def load(
 
     class Root(BaseSettings):
         model_config = SettingsConfigDict(
-            extra="forbid", env_prefix="VISADO_", env_nested_delimiter="__", hide_input_in_errors=True
+            extra=rest, env_prefix="VISADO_", env_nested_delimiter="__", hide_input_in_errors=True
         )
 
         @classmethod

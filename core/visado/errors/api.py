@@ -24,6 +24,10 @@ class ServiceDown(InternalError, id="core.fatal.service_unavailable", code=0x000
 
     message = "Service unavailable: {services}."
 
+    def __init__(self, services: str, result: object) -> None:
+        super().__init__(services=services)
+        self.result = result
+
 
 class InvalidType(BadRequest, id="api.assert.invalid_type", code=0x02010001):
     """An argument has the wrong type."""

@@ -21,6 +21,8 @@ class VisadoError(Exception):
     code: ClassVar[int]
     status: ClassVar[int] = 500
     message: ClassVar[str] = ""
+    result: object = None
+    """What was done nevertheless: the answer shows it beside the error."""
 
     def __init_subclass__(cls, *, id: str | None = None, code: int = 0) -> None:
         """File the class under its id; refuse a second class of one id."""

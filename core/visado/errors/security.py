@@ -179,3 +179,13 @@ class NoCredentials(PreconditionFailed, id="security.credentials.not_found", cod
     """The user, or the subject, has no credentials of this strategy."""
 
     message = 'No credentials found for {what} "{name}".'
+
+
+class FarFromHome(LoginRequired):
+    """There is no administrator yet: the host is open, but not to this address, host name or origin."""
+
+    message = (
+        'Unauthorized: authentication required to execute the action "{controller}:{action}". This host has not been '
+        "closed yet, and until then only its own machine may do everything: create an administrator there "
+        "(visado admin:create), or set [security] open_bootstrap = true."
+    )

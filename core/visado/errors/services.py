@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing_extensions import override
+
 from visado.errors.base import BadRequest, NotFound, PartialFailure, PreconditionFailed, TooLarge, Unavailable
 
 
@@ -93,3 +95,14 @@ class InvalidDocument(BadRequest, id="services.storage.invalid_document", code=0
     """A document holds what JSON cannot: NaN, a lone surrogate, a set, itself."""
 
     message = "The document cannot be stored: {cause}"
+
+
+class ApiKeyNotFound(DocumentNotFound):
+    """The key is another user's."""
+
+    message = 'ApiKey "{id}" not found for user "{user}".'
+
+    @property
+    @override
+    def props(self) -> list[object]:
+        return [self.values["id"]]

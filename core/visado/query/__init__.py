@@ -1,14 +1,17 @@
 """Searching: bodies in, one predicate tree out.
 
-Owns the tree, what it means, and the two languages that compile to it: the Elasticsearch subset and
-Koncorde. Does not own where documents are kept: a storage may evaluate the tree, or translate it.
+Owns the tree (`predicates`), what it means (`evaluate`), the two languages that compile to it
+(`elasticsearch`, `koncorde`) and the bodies that hold them (`body`). Does not own where documents are kept: a
+storage may evaluate the tree, or translate it.
 """
 
 from visado.query.predicates import (
     And,
     Anything,
+    AtLeast,
     Equals,
     Exists,
+    Field,
     Ids,
     Matches,
     Not,
@@ -27,8 +30,10 @@ from visado.query.predicates import (
 __all__ = [
     "And",
     "Anything",
+    "AtLeast",
     "Equals",
     "Exists",
+    "Field",
     "Ids",
     "Matches",
     "Not",

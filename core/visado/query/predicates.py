@@ -6,8 +6,8 @@ fits is enough, as in Elasticsearch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 
@@ -105,15 +105,41 @@ class Or:
 
 
 @dataclass(frozen=True, slots=True)
+class AtLeast:
+    """So many of the parts hold."""
+
+    count: int
+    parts: tuple[Predicate, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Not:
     """The part does not hold."""
 
     part: Predicate
 
 
-Predicate: TypeAlias = (
-    Anything | Equals | OneOf | Ids | Exists | Range | Prefix | Wildcard | Regexp | Matches | And | Or | Not
-)
+Field: TypeAlias = Equals | OneOf | Exists | Range | Prefix | Wildcard | Regexp | Matches
+"""What one field must be like."""
+
+Predicate: TypeAlias = Anything | Ids | Field | And | Or | AtLeast | Not
+
+NOTHING = Or(())
+"""No document."""
+
+
+def all_of(parts: Iterable[Predicate]) -> Predicate:
+    """Join parts that must all hold, as simply as may be."""
+    needed = tuple(part for part in parts if part != Anything())
+    if not needed:
+        return Anything()
+    return needed[0] if len(needed) == 1 else And(needed)
+
+
+def any_of(parts: Iterable[Predicate]) -> Predicate:
+    """Join parts of which one must hold, as simply as may be."""
+    options = tuple(parts)
+    return options[0] if len(options) == 1 else Or(options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +157,7 @@ class Query:
     `after` holds the sort values of the last document of the page before (Elasticsearch's `search_after`).
     """
 
-    where: Predicate = field(default_factory=Anything)
+    where: Predicate = Anything()
     sort: tuple[Sort, ...] = ()
     offset: int = 0
     limit: int | None = None

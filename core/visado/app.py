@@ -1,0 +1,258 @@
+"""The host, built in order: plugins, settings, storage, security, actions, ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from visado import openapi, plugins, sections, settings
+from visado.controller import ActionTable, Controller
+from visado.controllers.admin import AdminController
+from visado.controllers.api_keys import ApiKeysController
+from visado.controllers.auth import AuthController
+from visado.controllers.credentials import CredentialsController
+from visado.controllers.profiles import ProfilesController
+from visado.controllers.roles import RolesController
+from visado.controllers.searches import Searches
+from visado.controllers.server import ServerController
+from visado.controllers.users import UsersController
+from visado.http import HttpEnd
+from visado.metrics import Metrics
+from visado.pipeline import Pipeline
+from visado.plugins import Plugin, Plugins, StartError
+from visado.request import Fields
+from visado.security import documents, names
+from visado.security.access import Access
+from visado.security.accounts import Accounts
+from visado.security.api_keys import ApiKeys
+from visado.security.credentials import Credentials
+from visado.security.documents import Clock
+from visado.security.links import Links
+from visado.security.mappings import Mappings
+from visado.security.profiles import Profiles
+from visado.security.roles import Roles
+from visado.security.signing import Signer
+from visado.security.strategies import Strategies
+from visado.security.tokens import Tokens
+from visado.security.users import Users
+from visado.settings import Section, Settings
+from visado.storage import Storage
+from visado.strategy import Strategy
+from visado.websocket import WebSocketEnd
+
+_PURGE_EVERY: Final = 600.0
+_log = logging.getLogger("visado")
+
+
+class Host:
+    """A host, ready to be opened and served: `asgi` is the application."""
+
+    def __init__(self, installed: Plugins, settings: Settings, clock: Clock = documents.now) -> None:
+        self.plugins, self.settings, self.clock = installed, settings, clock
+        self.node = names.node_id()
+        self.storage = _storage(installed, settings)
+        self._build_security()
+        self._build_actions()
+        self._build_ends()
+        installed.check_required()
+        self._purging: asyncio.Task[None] | None = None
+
+    def _build_security(self) -> None:
+        security = self.settings[sections.SecuritySection]
+        rights = self.settings[sections.RightsSection]
+        storage, clock = self.storage, self.clock
+        self.roles = Roles(storage, clock, self._known)
+        self.profiles = Profiles(storage, clock, self.roles, lambda index: _set(rights.indexes.get(index)))
+        self.users = Users(storage, clock, self.profiles)
+        self.links = Links(clock)
+        signer = Signer(security.token, self.settings[sections.ServerSection].data)
+        self.tokens = Tokens(storage, clock, signer, security.token, self.links)
+        self.api_keys = ApiKeys(storage, clock, signer, self.tokens)
+        self.credentials = Credentials(storage)
+        self.mappings = Mappings(storage)
+        self.strategies = Strategies(self.users, self.credentials)
+        self.plugins.call("register_strategies", self._add_strategies, **self._lent())
+        self.access = Access(self.users, self.profiles, self.tokens, self.api_keys)
+        self.accounts = Accounts(storage, self.users, self.strategies, self.tokens, self.api_keys)
+
+    def _lent(self) -> Mapping[str, Any]:
+        """Gather what plugins may ask for, by name."""
+        return {
+            "settings": self.settings,
+            "storage": self.storage,
+            "users": self.users,
+            "credentials": self.credentials,
+            "tokens": self.tokens,
+        }
+
+    def _known(self, controller: str) -> tuple[frozenset[str], bool] | None:
+        if controller in self.table:
+            return self.table.names(controller), True
+        names = self.settings[sections.RightsSection].resources.get(controller)
+        return None if names is None else (frozenset(names), False)
+
+    def _add_strategies(self, plugin: Plugin, found: Iterable[Strategy]) -> None:
+        for strategy in found:
+            try:
+                self.strategies.add(strategy)
+            except ValueError as error:
+                raise StartError(str(error)) from None
+            plugin.note("strategy", [strategy.name])
+
+    def _build_actions(self) -> None:
+        limits = self.settings[sections.LimitsSection]
+        security = self.settings[sections.SecuritySection]
+        self.metrics = Metrics()
+        searches = Searches(self.clock, limits.fetch_count)
+        users, profiles, roles = self.users, self.profiles, self.roles
+        controllers: list[Controller] = [
+            AuthController(self.access, self.strategies, searches, security.api_key_max_ttl),
+            UsersController(
+                self.access,
+                self.accounts,
+                roles,
+                self.strategies,
+                self.mappings,
+                searches,
+                security.restricted_profile_ids,
+                limits.write_count,
+            ),
+            ProfilesController(profiles, users, self.mappings, searches, limits.write_count),
+            RolesController(roles, profiles, self.mappings, searches, limits.write_count),
+            CredentialsController(users, self.strategies, searches),
+            ApiKeysController(self.api_keys, users, searches),
+            ServerController(
+                users,
+                self.storage,
+                self.plugins,
+                self.settings,
+                self.clock,
+                self.metrics,
+                lambda: self.table,
+                self.describe,
+            ),
+            AdminController(self.accounts, users, profiles, roles),
+        ]
+
+        def add(plugin: Plugin, found: Iterable[Controller]) -> None:
+            for controller in found:
+                plugin.note("action", [each.id for each in controller.actions()])
+                controllers.append(controller)
+
+        self.plugins.call("register_controllers", add, **self._lent(), strategies=self.strategies)
+        try:
+            self.table = ActionTable(controllers)
+        except ValueError as error:
+            raise StartError(str(error)) from None
+        self._described: Fields | None = None
+
+    def describe(self) -> Fields:
+        """Describe every action as OpenAPI: made once, when it is first asked for."""
+        if self._described is None:
+            self._described = openapi.document(self.table)
+        return self._described
+
+    def _build_ends(self) -> None:
+        self.pipeline = Pipeline(self.table, self.access, self.settings, self.clock, self.metrics)
+        http = HttpEnd(self.pipeline, self.table, self.settings, self.node)
+        self._sockets = WebSocketEnd(self.pipeline, self.links, self.settings, self.node)
+        routes: list[BaseRoute] = []
+        middleware: list[Middleware] = []
+        self.plugins.call("register_routes", lambda _, found: routes.extend(found), settings=self.settings)
+        self.plugins.call(
+            "register_middleware", lambda _, found: middleware.extend(found), settings=self.settings
+        )
+        self.asgi: ASGIApp = _dispatch(http, self._sockets)
+        if routes or middleware:
+            self.asgi = _with_pages(self.asgi, routes, middleware)
+
+    async def open(self) -> None:
+        """Open the storage and load what is kept in memory. Raises `StorageError`."""
+        await self.storage.open()
+        await self.roles.open()
+        await self.profiles.open()
+        self._purging = asyncio.create_task(self._purge())
+
+    async def _purge(self) -> None:
+        while True:
+            try:
+                await self.tokens.purge()
+            except Exception:
+                _log.exception("ended tokens could not be purged")
+            await asyncio.sleep(_PURGE_EVERY)
+
+    async def stop(self) -> None:
+        """Take no new request, and let every socket finish."""
+        self.pipeline.stopping = True
+        await self._sockets.close()
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        if self._purging is not None:
+            self._purging.cancel()
+            await asyncio.gather(self._purging, return_exceptions=True)
+        await self.storage.close()
+
+
+def _dispatch(http: ASGIApp, sockets: ASGIApp) -> ASGIApp:
+    async def end(scope: Scope, receive: Receive, send: Send) -> None:
+        await (http if scope["type"] == "http" else sockets)(scope, receive, send)
+
+    return end
+
+
+def _with_pages(api: ASGIApp, routes: list[BaseRoute], middleware: list[Middleware]) -> ASGIApp:
+    """Put the pages of plugins before the API, and their middleware around everything."""
+    pages = Starlette(routes=routes, middleware=middleware)
+    router: Router = pages.router
+    router.redirect_slashes = False
+    router.default = api
+    return pages
+
+
+def _storage(installed: Plugins, settings: Settings) -> Storage:
+    found: list[Storage] = []
+
+    def take(plugin: Plugin, storage: Storage | None) -> None:
+        if storage is not None:
+            plugin.note("storage", [settings[sections.StorageSection].url])
+            found.append(storage)
+
+    installed.call("open_storage", take, settings=settings)
+    if not found:
+        raise StartError(f"storage.url: no plugin opens {settings[sections.StorageSection].url!r}")
+    return found[0]
+
+
+def _set(names: list[str] | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(names)
+
+
+def build(
+    *,
+    config: Path | None = None,
+    secrets: Path | None = None,
+    given: Mapping[str, Mapping[str, Any]] | None = None,
+    clock: Clock = documents.now,
+) -> Host:
+    """Build a host from settings. Raises `SettingsError` and `StartError`, each with a text for the operator."""
+    first = settings.load(
+        [sections.PluginsSection], config=config, secrets=secrets, given=given, rest="ignore"
+    )
+    installed = plugins.discover(first[sections.PluginsSection])
+    declared: list[type[Section]] = [*sections.SECTIONS]
+
+    def take(plugin: Plugin, section: type[Section]) -> None:
+        plugin.note("settings", [f"[{section.name}]"])
+        declared.append(section)
+
+    installed.call("register_settings", take)
+    return Host(installed, settings.load(declared, config=config, secrets=secrets, given=given), clock)

@@ -1,0 +1,112 @@
+"""The command line: serve the host, look at it, and run any action as a command.
+
+Owns the words of the command line. Every room is imported only when its command is used, so that `--help`
+is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+_EPILOG = """\
+Any action is a command too, for a host that is running:
+  visado auth:login -a strategy=local --body '{username: "melis", password: "password"}'
+  visado security:getUser --id melis --username admin --password ...
+  visado auth:login --help      says what the action takes
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; return its exit code: 0 done, 1 refused or failed, 2 wrong usage or settings."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    command = next((word for word in words if not word.startswith("-")), "")
+    if ":" in command and command != "admin:create" and words[0] == command:
+        from visado.cli import client  # noqa: PLC0415 - only what the command needs
+
+        return client.run(words)
+    arguments = _parser().parse_args(words)
+    try:
+        code: int = arguments.run(arguments)
+    except BrokenPipeError:
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="visado",
+        description="The authentication host.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    serve = commands.add_parser("serve", help="run the host", allow_abbrev=False)
+    serve.add_argument("--host", help="address to listen on (127.0.0.1)")
+    serve.add_argument("--port", type=int, help="port to listen on (7512)")
+    _place(serve)
+    serve.set_defaults(run=_serve)
+    listing = commands.add_parser("plugins", help="list the installed plugins, and why one does not work")
+    _place(listing)
+    listing.set_defaults(run=_plugins)
+    config = commands.add_parser("config", help="check the settings, or print a template of them")
+    config.add_argument(
+        "--template", action="store_true", help="print every setting with its default, as TOML"
+    )
+    _place(config)
+    config.set_defaults(run=_config)
+    create = commands.add_parser(
+        "admin:create", help="make the first administrator of a running host, and close it"
+    )
+    create.set_defaults(run=_create_admin)
+    _connection(create)
+    return parser
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        print(f"visado {version('visado')}")
+        parser.exit()
+
+
+def _place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", help="folder for the secret and the documents (./visado-data)")
+    parser.add_argument("--config", help="settings in TOML (./visado.toml, if there is one)")
+    parser.add_argument("--secrets", help="folder of secret files, such as local__pepper")
+
+
+def _connection(parser: argparse.ArgumentParser) -> None:
+    from visado.cli import arguments  # noqa: PLC0415
+
+    arguments.connection(parser)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from visado.cli import serve  # noqa: PLC0415
+
+    return serve.run(arguments)
+
+
+def _plugins(arguments: argparse.Namespace) -> int:
+    from visado.cli import inspect  # noqa: PLC0415
+
+    return inspect.list_plugins(arguments)
+
+
+def _config(arguments: argparse.Namespace) -> int:
+    from visado.cli import inspect  # noqa: PLC0415
+
+    return inspect.show_config(arguments)
+
+
+def _create_admin(arguments: argparse.Namespace) -> int:
+    from visado.cli import client  # noqa: PLC0415
+
+    return client.create_admin(arguments)

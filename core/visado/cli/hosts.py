@@ -1,0 +1,46 @@
+"""Building a host from the words of the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from visado.app import Host, build
+from visado.plugins import StartError
+from visado.settings import SettingsError
+from visado.storage import StorageError
+
+T = TypeVar("T")
+WRONG_SETTINGS = 2
+CANNOT_START = 1
+
+
+def from_arguments(arguments: argparse.Namespace) -> Host | int:
+    """Build a host, or say on standard error why not and return the exit code."""
+    config = Path(arguments.config) if arguments.config else Path("visado.toml")
+    secrets = Path(arguments.secrets) if arguments.secrets else None
+    try:
+        return build(
+            config=config if arguments.config or config.is_file() else None,
+            secrets=secrets,
+            given=_given(arguments),
+        )
+    except SettingsError as error:
+        return complain(error, WRONG_SETTINGS)
+    except (StartError, StorageError) as error:
+        return complain(error, CANNOT_START)
+
+
+def complain(error: Exception, code: int) -> int:
+    """Tell the operator."""
+    print(f"visado: {error}", file=sys.stderr)
+    return code
+
+
+def _given(arguments: argparse.Namespace) -> Mapping[str, Mapping[str, Any]]:
+    names = ("host", "port", "data")
+    server = {name: getattr(arguments, name, None) for name in names}
+    return {"server": {name: value for name, value in server.items() if value is not None}}

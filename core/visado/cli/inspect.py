@@ -1,0 +1,69 @@
+"""`visado plugins` and `visado config`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+from pydantic_core import PydanticUndefined
+
+from visado.cli.hosts import from_arguments
+from visado.settings import Section
+
+
+def list_plugins(arguments: argparse.Namespace) -> int:
+    """List every plugin: package, version, what it brings, or why it is quarantined."""
+    host = from_arguments(arguments)
+    if isinstance(host, int):
+        return host
+    for plugin in host.plugins:
+        print(f"{plugin.name}  {plugin.package} {plugin.version}  {plugin.state}")
+        for line in plugin.contributes or [plugin.reason]:
+            print(f"    {line}")
+    if not host.strategies:
+        print("no strategy: nobody can log in. Install one, for instance: pip install visado-local")
+    return 0
+
+
+def show_config(arguments: argparse.Namespace) -> int:
+    """Check the settings and print them, secrets as stars; or print a template."""
+    host = from_arguments(arguments)
+    if isinstance(host, int):
+        return host
+    if arguments.template:
+        print(
+            "\n".join(
+                line for section in host.settings.classes() for line in _template(section.name, section)
+            )
+        )
+    else:
+        print(json.dumps(host.settings.public(), indent=2))
+    return 0
+
+
+def _template(name: str, section: type[BaseModel]) -> Iterator[str]:
+    yield f"# {(section.__doc__ or '').strip().splitlines()[0]}"
+    yield f"[{name}]"
+    nested: list[tuple[str, type[BaseModel]]] = []
+    for key, field in section.model_fields.items():
+        default = field.get_default(call_default_factory=True, validated_data={})
+        if isinstance(default, Section):
+            nested.append((f"{name}.{key}", type(default)))
+            continue
+        if field.description:
+            yield f"# {field.description}"
+        yield f"# {key} = {_toml(default)}"
+    yield ""
+    for place, inner in nested:
+        yield from _template(place, inner)
+
+
+def _toml(value: Any) -> str:
+    if value is None or value is PydanticUndefined or isinstance(value, SecretStr):
+        return '""'
+    if isinstance(value, dict):
+        return "{}"
+    return json.dumps(value, default=str)

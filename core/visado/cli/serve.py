@@ -1,0 +1,87 @@
+"""`visado serve`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+
+from visado.app import Host
+from visado.cli.hosts import CANNOT_START, complain, from_arguments
+from visado.sections import SecuritySection, ServerSection
+from visado.server import Server, address, configure, listen
+from visado.storage import StorageError
+
+_MANUAL = "docs/ in the sources, GET /_openapi here, and `visado --help`"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until somebody asks to stop."""
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    host = from_arguments(arguments)
+    if isinstance(host, int):
+        return host
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
+        return runner.run(_serve(host))
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
+
+
+async def _serve(host: Host) -> int:
+    try:
+        await host.open()
+    except StorageError as error:
+        return complain(error, CANNOT_START)
+    try:
+        listening = listen(host.settings)
+    except OSError as error:
+        server = host.settings[ServerSection]
+        return complain(
+            OSError(f"cannot listen on {server.host}:{server.port}: {error.strerror}"), CANNOT_START
+        )
+    else:
+        lines = [*_report(host, address(listening)), *_warnings(host, admin=await host.users.admin_exists())]
+        server = Server(
+            configure(host.asgi, host.settings), lambda: print("\n".join(lines), flush=True), host.stop
+        )
+        await server.serve([listening])
+        return 0
+    finally:
+        await host.close()
+
+
+def _report(host: Host, url: str) -> Iterator[str]:
+    yield f"visado {version('visado')} on {url} as {host.node}"
+    for plugin in host.plugins:
+        brings = (
+            ", ".join(each for each in plugin.contributes if not each.startswith("action ")) or plugin.reason
+        )
+        yield f"  {plugin.state:<11} {plugin.name} ({plugin.package} {plugin.version}): {brings}"
+    if not host.strategies:
+        yield "  no strategy: nobody can log in. Install one, for instance: pip install visado-local"
+    yield f"  manual: {_MANUAL}"
+
+
+def _warnings(host: Host, *, admin: bool) -> Iterator[str]:
+    """Say what is not safe yet."""
+    server, security = host.settings[ServerSection], host.settings[SecuritySection]
+    if not admin:
+        whom = "everybody" if security.open_bootstrap else "everybody on this machine"
+        yield f"  NOT SAFE YET: no administrator, {whom} may do everything. Close the host: visado admin:create"
+    if security.preset != "strict":
+        yield '  NOT SAFE YET: any password will do. Before the world may come: [security] preset = "strict"'
+    if not server.host.startswith(("127.", "::1", "localhost")) and not server.public_url.startswith(
+        "https:"
+    ):
+        yield "  NOT SAFE YET: other machines can connect, and passwords travel in the clear: put TLS in front"

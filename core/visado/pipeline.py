@@ -1,0 +1,185 @@
+"""The one path from request to response, whatever the transport."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable
+from typing import Any, Final, cast
+
+from visado import errors
+from visado.controller import Action, ActionTable
+from visado.metrics import Metrics
+from visado.request import ANONYMOUS, Malformed, Reply, Request, Response, set_current
+from visado.sections import HttpSection, LimitsSection, SecuritySection
+from visado.security.access import Access
+from visado.security.documents import Clock
+from visado.security.rates import Rates
+from visado.settings import Settings
+
+_log = logging.getLogger("visado.pipeline")
+_SDK_MINIMUM: Final = {
+    "js": "7",
+    "csharp": "2",
+    "cpp": "2",
+    "java": "3",
+    "android": "5",
+    "go": "3",
+    "php": "4",
+}
+
+
+class Pipeline:
+    """decode -> find the action -> verify the token -> check the rights -> call the action."""
+
+    def __init__(
+        self, table: ActionTable, access: Access, settings: Settings, clock: Clock, metrics: Metrics
+    ) -> None:
+        self._table, self._access = table, access
+        self._http = settings[HttpSection]
+        self._limits = settings[LimitsSection]
+        self._open = settings[SecuritySection].open_bootstrap
+        self._requests, self._logins = Rates(clock), Rates(clock)
+        self._metrics = metrics
+        self.stopping = False
+
+    async def run(self, decoding: Awaitable[Request]) -> Response:
+        """Run one request. Never raises: an error is a response."""
+        try:
+            request = await decoding
+        except Malformed as malformed:
+            return Response(malformed.request_id, Reply(None), malformed.error, bare=malformed.bare)
+        self._metrics.in_flight += 1
+        set_current(request)
+        try:
+            response = Response(request.id, await self._answer(request), None, request)
+        except errors.VisadoError as error:
+            response = Response(request.id, Reply(error.result), error, request)
+        except (Exception, SystemExit):
+            _log.exception("%r failed", request)
+            error = errors.PluginFailed(cause="the log of the host says which")
+            response = Response(request.id, Reply(None), error, request)
+        finally:
+            self._metrics.in_flight -= 1
+        self._metrics.count(self._label(request), response.status)
+        return response
+
+    def _label(self, request: Request) -> str:
+        known = request.controller and request.action in self._table.names(request.controller)
+        return f"{request.controller}:{request.action}" if known else "unknown"
+
+    async def _answer(self, request: Request) -> Reply:
+        controller, name = self._admit(request)
+        action = self._find(controller, name)
+        await self._authenticate(request, action.cookie if isinstance(action, Action) else "verified")
+        self._authorise(request, controller, name)
+        self._limit(request, controller, name)
+        if isinstance(action, errors.VisadoError):
+            raise action
+        _check_client(request)
+        result = await action(request)
+        return cast("Reply", result) if isinstance(result, Reply) else Reply(result)
+
+    def _admit(self, request: Request) -> tuple[str, str]:
+        if not request.controller:
+            raise errors.MissingArgument(argument="controller")
+        if not request.action:
+            raise errors.MissingArgument(argument="action")
+        if request.args.get("targets") is not None:
+            if "index" in request.args or "collection" in request.args:
+                raise errors.MutuallyExclusive(first="index, collection", second="targets")
+            if not isinstance(request.args["targets"], list):
+                raise errors.InvalidType(argument="targets", expected="array")
+        origin = request.connection.origin
+        allowed = self._http.allow_origins
+        if (
+            origin is not None
+            and "*" not in allowed
+            and origin not in allowed
+            and not request.connection.same_origin
+        ):
+            raise errors.UnauthorizedOrigin(origin=origin)
+        if self.stopping:
+            raise errors.ShuttingDown
+        if self._metrics.in_flight > self._limits.requests_in_flight:
+            raise errors.Overloaded
+        return request.controller, request.action
+
+    def _find(self, controller: str, name: str) -> Action | errors.VisadoError:
+        """Find the action now, and complain later: whoever may not ask is not told what exists."""
+        try:
+            return self._table.find(controller, name)
+        except errors.NotFound as error:
+            return error
+
+    async def _authenticate(self, request: Request, cookie: str) -> None:
+        text = request.jwt
+        if request.cookie is not None:
+            if not self._http.cookie_auth:
+                raise errors.CookiesUnsupported
+            if text is not None:
+                raise errors.TwoTokens(
+                    cause="Both token and cookie are present, could not decide which one to use"
+                )
+            if not self._may_use_cookie(request):
+                raise errors.UnauthorizedOrigin(origin=request.connection.origin)
+            text = request.cookie if cookie != "ignored" else None
+        if text is None:
+            return
+        try:
+            token = await self._access.verify(text)
+            user = await self._access.users.get(token.user_id)
+            if user is None:
+                raise errors.InvalidToken
+        except errors.InvalidToken:
+            if request.cookie is not None and cookie == "optional":
+                return
+            raise
+        if token.single_use:
+            await self._access.tokens.use_up(token)
+        request.token, request.user = token, user
+        if request.connection.transport == "websocket" and user is not ANONYMOUS:
+            self._access.tokens.links.link(request.connection, token)
+
+    def _may_use_cookie(self, request: Request) -> bool:
+        origin = request.connection.origin
+        return origin is None or request.connection.same_origin or origin in self._http.cookie_origins
+
+    def _authorise(self, request: Request, controller: str, name: str) -> None:
+        near = request.connection.near or self._open
+        profiles, user = self._access.profiles, request.user
+        if profiles.rights(user, near=near).allow(controller, name, request.args):
+            return
+        if not user.anonymous:
+            raise errors.NotAllowed(controller=controller, action=name, user=user.id)
+        if not near and profiles.rights(user).allow(controller, name, request.args):
+            raise errors.FarFromHome(controller=controller, action=name)
+        raise errors.LoginRequired(controller=controller, action=name)
+
+    def _limit(self, request: Request, controller: str, name: str) -> None:
+        if (controller, name) == ("auth", "login"):
+            connection = request.connection
+            if connection.transport == "websocket" and not self._logins.admit(
+                connection.id, self._limits.logins_per_second
+            ):
+                raise errors.TooManyLogins
+            return
+        if (controller, name) == ("auth", "logout") and not request.user.anonymous:
+            return
+        limit = self._access.profiles.rate_limit(request.user)
+        if limit and not self._requests.admit(request.user.id, limit):
+            raise errors.TooManyRequestsOfUser
+
+
+def _check_client(request: Request) -> None:
+    """Refuse clients that speak an older protocol, as the wire contract asks."""
+    if not request.volatile:
+        return
+    version: Any = request.volatile.get("sdkVersion")
+    if version:
+        raise errors.IncompatibleSdkVersion(version=version, requirement="Kuzzle v2")
+    sdk = request.volatile.get("sdkName")
+    if isinstance(sdk, str):
+        name, _, version = sdk.partition("@")
+        minimum = _SDK_MINIMUM.get(name)
+        if minimum is not None and version[:1] < minimum:
+            raise errors.IncompatibleSdkVersion(version=version, requirement=f"min: {minimum}, max: none")

@@ -1,0 +1,28 @@
+"""Who asks, with what, and what they may do: the parts that every request goes through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from visado.request import Token
+from visado.security import api_keys
+from visado.security.api_keys import ApiKeys
+from visado.security.profiles import Profiles
+from visado.security.tokens import Tokens
+from visado.security.users import Users
+
+
+@dataclass(slots=True)
+class Access:
+    """Users, their profiles, and the tokens and API keys by which they are known again."""
+
+    users: Users
+    profiles: Profiles
+    tokens: Tokens
+    api_keys: ApiKeys
+
+    async def verify(self, text: str) -> Token:
+        """Find out whose token or API key this is. Raises `InvalidToken`."""
+        if text.startswith(api_keys.PREFIX) and not self.tokens.knows(text):
+            return await self.api_keys.verify(text)
+        return await self.tokens.verify(text)

@@ -1,0 +1,90 @@
+"""A user with all that belongs to it, made and unmade as one thing."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Literal, cast
+
+from visado import errors
+from visado.request import Fields, User
+from visado.security.api_keys import ApiKeys
+from visado.security.strategies import Strategies
+from visado.security.tokens import Tokens
+from visado.security.users import Users
+from visado.storage import Storage
+
+_log = logging.getLogger("visado.accounts")
+
+
+class Accounts:
+    """Users together with their credentials, tokens and API keys."""
+
+    def __init__(
+        self, storage: Storage, users: Users, strategies: Strategies, tokens: Tokens, api_keys: ApiKeys
+    ) -> None:
+        self._storage, self._users, self._strategies = storage, users, strategies
+        self._tokens, self._api_keys = tokens, api_keys
+
+    async def create(
+        self,
+        content: Fields,
+        credentials: Fields,
+        user_id: str | None = None,
+        style: Literal["human", "uuid"] = "human",
+    ) -> User:
+        """Make a user who can log in by several strategies: all of it happens, or nothing.
+
+        Raises `UnknownStrategy`, what `Users.create` raises, and what the strategies raise.
+        """
+        for name in credentials:
+            self._strategies.find(name)
+        made: list[str] = []
+        user: User | None = None
+        try:
+            async with self._storage.transaction():
+                user = await self._users.create(content, user_id, style)
+                for name, fields in credentials.items():
+                    await self._create_credentials(user.id, name, fields)
+                    made.append(name)
+        except BaseException:
+            if user is not None:
+                self._users.forget(user.id)
+                await self._undo(user.id, made)
+            raise
+        return user
+
+    async def _create_credentials(self, user_id: str, name: str, fields: Any) -> None:
+        given = cast("Fields", fields) if isinstance(fields, dict) else {}
+        await self._strategies.run(name, lambda each: each.validate(user_id, given, update=False))
+        await self._strategies.run(name, lambda each: each.create(user_id, given))
+
+    async def _undo(self, user_id: str, made: list[str]) -> None:
+        """Let strategies that keep credentials elsewhere forget them; ours were undone with the transaction."""
+        for name in made:
+            try:
+                if await self._strategies.run(name, lambda each: each.exists(user_id)):
+                    await self._strategies.run(name, lambda each: each.delete(user_id))
+            except errors.VisadoError:
+                _log.exception("credentials of %r for %r may be left behind", name, user_id)
+
+    async def delete(self, user_id: str) -> None:
+        """Unmake a user: credentials, API keys, tokens, and the user itself.
+
+        Raises `UserNotFound`, and `CredentialsRejected` where a strategy does not let go: the user then stays.
+        """
+        user = await self._users.find(user_id)
+        if user.anonymous:
+            raise errors.DocumentNotFound(id=user_id, index="kuzzle", collection="users")
+        async with self._storage.transaction():
+            for name in self._strategies:
+                await self._delete_credentials(user_id, name)
+            await self._api_keys.delete_all(user_id)
+            await self._tokens.revoke_all(user_id)
+            await self._users.delete(user_id)
+
+    async def _delete_credentials(self, user_id: str, name: str) -> None:
+        try:
+            if await self._strategies.run(name, lambda each: each.exists(user_id)):
+                await self._strategies.run(name, lambda each: each.delete(user_id))
+        except errors.VisadoError as error:
+            raise errors.CredentialsRejected(reason=f"{name}: {error.text}") from None

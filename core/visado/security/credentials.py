@@ -1,0 +1,91 @@
+"""Which user owns which subject, per strategy: what every strategy would otherwise write for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from visado import errors
+from visado.query import Equals, Page, Query
+from visado.request import Fields
+from visado.storage import Collection, DocumentExists, DocumentMissing, Storage
+
+
+class Credentials:
+    """Rows of `{userId, ...}` under the subject, a collection per strategy."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+
+    def declare(self, strategy: str) -> None:
+        """Make room for a strategy's rows; the registry does, for every strategy."""
+        self._storage.declare(Collection(_collection(strategy), ("userId",)))
+
+    async def get(self, strategy: str, subject: str) -> Mapping[str, Any] | None:
+        """The row of a subject, or None."""
+        return await self._storage.get(_collection(strategy), subject)
+
+    async def get_of_user(self, strategy: str, user_id: str) -> tuple[str, Mapping[str, Any]] | None:
+        """The subject and the row of a user, or None."""
+        page = await self._storage.search(_collection(strategy), Query(Equals("userId", user_id), limit=1))
+        return page.hits[0] if page.hits else None
+
+    async def link(self, strategy: str, subject: str, user_id: str, fields: Fields | None = None) -> None:
+        """Give a subject to a user. Raises `SubjectTaken`, `UserLinked`."""
+        async with self._storage.transaction():
+            if await self.get_of_user(strategy, user_id) is not None:
+                raise errors.UserLinked(user=user_id)
+            try:
+                await self._storage.create(
+                    _collection(strategy), subject, {**(fields or {}), "userId": user_id}
+                )
+            except DocumentExists:
+                raise errors.SubjectTaken(subject=subject) from None
+            await self._one_only(strategy, subject, user_id)
+
+    async def _one_only(self, strategy: str, subject: str, user_id: str) -> None:
+        """Let the first of two subjects that a user was given at the same time stand."""
+        page = await self._storage.search(_collection(strategy), Query(Equals("userId", user_id)))
+        if any(other != subject for other, _ in page.hits):
+            raise errors.UserLinked(user=user_id)
+
+    async def update(
+        self, strategy: str, user_id: str, fields: Fields, *, subject: str | None = None
+    ) -> None:
+        """Change members of a user's row, and its subject where one is given. Raises `NoCredentials`, `SubjectTaken`."""
+        async with self._storage.transaction():
+            found = await self.get_of_user(strategy, user_id)
+            if found is None:
+                raise errors.NoCredentials(what="user", name=user_id)
+            present, row = found
+            if subject is None or subject == present:
+                await self._change(strategy, present, user_id, fields)
+                return
+            try:
+                await self._storage.create(
+                    _collection(strategy), subject, {**row, **fields, "userId": user_id}
+                )
+            except DocumentExists:
+                raise errors.SubjectTaken(subject=subject) from None
+            await self._storage.delete(_collection(strategy), present)
+
+    async def _change(self, strategy: str, subject: str, user_id: str, fields: Fields) -> None:
+        try:
+            await self._storage.update(
+                _collection(strategy), subject, lambda row: {**row, **fields, "userId": row["userId"]}
+            )
+        except DocumentMissing:
+            raise errors.NoCredentials(what="user", name=user_id) from None
+
+    async def unlink(self, strategy: str, user_id: str) -> bool:
+        """Take the subject from the user; whether there was one."""
+        found = await self.get_of_user(strategy, user_id)
+        return found is not None and await self._storage.delete(_collection(strategy), found[0])
+
+    async def search(self, strategy: str, query: Query) -> Page:
+        """A page of the rows that match."""
+        return await self._storage.search(_collection(strategy), query)
+
+
+def _collection(strategy: str) -> str:
+    return f"credentials-{strategy}"

@@ -1,0 +1,95 @@
+"""Signing and verifying: the one place that touches PyJWT."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import jwt
+from typing_extensions import override
+
+from visado import errors
+from visado.request import Fields
+from visado.sections import TokenSettings
+
+# Clients decode claims with plain base64, where `>`, `?` and `~` could become characters that they drop.
+_ESCAPES: Final = {ord(char): f"\\u{ord(char):04x}" for char in ">?~\x7f"}
+_LONGEST: Final = 16_384
+
+
+class _PlainEncoder(json.JSONEncoder):
+    @override
+    def encode(self, o: Any) -> str:
+        return super().encode(o).translate(_ESCAPES)
+
+
+class Signer:
+    """One fixed algorithm; every secret verifies, the first signs."""
+
+    def __init__(self, settings: TokenSettings, folder: Path) -> None:
+        self._algorithm = settings.algorithm
+        given = [secret.get_secret_value() for secret in settings.secrets]
+        self._secrets: Sequence[str] = given or [_generated(folder / "secret")]
+
+    def sign(self, prefix: str, claims: Fields) -> str:
+        """Make the text of a token."""
+        return prefix + jwt.encode(
+            claims,
+            self._secrets[0],
+            algorithm=self._algorithm,
+            json_encoder=_PlainEncoder,
+            sort_headers=False,
+        )
+
+    def claims(self, prefix: str, text: str) -> Fields:
+        """Verify a token's text and read its claims. Raises `InvalidToken`, `ExpiredToken`."""
+        if len(text) > _LONGEST or not text.isascii():
+            raise errors.InvalidToken
+        expired = False
+        for secret in self._secrets:
+            try:
+                claims: Fields = jwt.decode(
+                    text.removeprefix(prefix),
+                    secret,
+                    algorithms=[self._algorithm],
+                    # A clock that runs behind must not refuse what another node has just issued.
+                    options={"require": ["_id", "iat", "jti"], "verify_iat": False, "verify_nbf": False},
+                )
+            except jwt.ExpiredSignatureError:
+                expired = True
+            except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError):
+                continue
+            else:
+                if isinstance(claims["_id"], str):
+                    return claims
+        raise errors.ExpiredToken if expired else errors.InvalidToken
+
+
+def fingerprint(text: str) -> str:
+    """Compute what is kept of a token or a key: the SHA-256 of its whole text, in hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _generated(file: Path) -> str:
+    """Read the secret, or make one on the first start: whole or not at all, and for our eyes only."""
+    if not file.exists():
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = file.with_suffix(f".{os.getpid()}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w") as opened:
+            opened.write(secrets.token_hex(64))
+            opened.flush()
+            os.fsync(opened.fileno())
+        with contextlib.suppress(FileExistsError):  # another start was quicker: its secret stands
+            os.link(draft, file)
+        draft.unlink()
+    text = file.read_text().strip()
+    if len(text) < 32:  # noqa: PLR2004 - bytes, as in the settings
+        raise errors.UnexpectedError(cause=f"{file} holds no secret")
+    return text

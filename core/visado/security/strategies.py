@@ -1,0 +1,117 @@
+"""The strategies, by name, each behind its limits: one that hangs or fails harms nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from typing_extensions import override
+
+from visado import errors
+from visado.request import Request, User
+from visado.security.credentials import Credentials
+from visado.security.users import Users
+from visado.strategy import Outcome, Fail, Pass, Redirect, Strategy, Success
+
+T = TypeVar("T")
+_log = logging.getLogger("visado.strategies")
+
+
+class Strategies(Mapping[str, Strategy]):
+    """Every way to log in."""
+
+    def __init__(self, users: Users, credentials: Credentials) -> None:
+        self._users, self._credentials = users, credentials
+        self._strategies: dict[str, Strategy] = {}
+        self._logins: dict[str, asyncio.Semaphore] = {}
+
+    def add(self, strategy: Strategy) -> None:
+        """Register a strategy. Raises `ValueError` naming both where the name is taken."""
+        other = self._strategies.setdefault(strategy.name, strategy)
+        if other is not strategy:
+            raise ValueError(
+                f"the strategy {strategy.name!r} is declared by {_place(other)} and by {_place(strategy)}"
+            )
+        self._logins[strategy.name] = asyncio.Semaphore(strategy.concurrency)
+        self._credentials.declare(strategy.name)
+
+    @override
+    def __getitem__(self, name: str) -> Strategy:
+        return self._strategies[name]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._strategies)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._strategies)
+
+    def find(self, name: str) -> Strategy:
+        """The strategy of this name. Raises `UnknownStrategy`."""
+        strategy = self._strategies.get(name)
+        if strategy is None:
+            raise errors.UnknownStrategy(strategy=name)
+        return strategy
+
+    async def run(self, name: str, call: Callable[[Strategy], Awaitable[T]]) -> T:
+        """Ask a strategy something, within its time limit.
+
+        Raises what it raises of `visado.errors`, `StrategyTimeout`, and `PluginFailed` for anything else.
+        """
+        strategy = self.find(name)
+        try:
+            async with asyncio.timeout(strategy.timeout) as limit:
+                return await call(strategy)
+        except errors.VisadoError:
+            raise
+        except (Exception, SystemExit) as error:
+            if isinstance(error, TimeoutError) and limit.expired():
+                _log.warning("the strategy %r took longer than %s s", name, strategy.timeout)
+                raise errors.StrategyTimeout(strategy=name, seconds=strategy.timeout) from None
+            _log.exception("the strategy %r failed", name)
+            raise errors.PluginFailed(cause=f'the strategy "{name}" failed') from None
+
+    async def authenticate(self, name: str, request: Request) -> User | Redirect:
+        """Let a strategy find out who asks. Raises `LoginRefused`, and an error for whatever is no outcome."""
+        self.find(name)
+        async with self._logins[name]:
+            outcome: Outcome = await self.run(name, lambda strategy: strategy.authenticate(request))
+        match outcome:
+            case Success(user_id):
+                return await self._user(name, user_id)
+            case Redirect():
+                return outcome
+            case Fail(reason):
+                raise errors.LoginRefused(reason=str(reason))
+            case Pass():
+                raise errors.LoginRefused(reason="Missing credentials")
+            case _:  # what a plugin returns is checked at run time, too
+                _log.error("the strategy %r returned a %s", name, type(outcome).__name__)
+                raise errors.InvalidOutcome(strategy=name)
+
+    async def _user(self, name: str, user_id: Any) -> User:
+        if type(user_id) is not str or not user_id:
+            raise errors.InvalidUserId(strategy=name, kind=type(user_id).__name__)
+        user = await self._users.get(user_id)
+        if user is None:
+            raise errors.UnknownUserId(strategy=name)
+        return user
+
+    async def of(self, user: User) -> list[str]:
+        """The strategies in which a user has credentials; one that fails to say counts as none."""
+        if user.anonymous:
+            return []
+        return [name for name in self if await self._has(name, user.id)]
+
+    async def _has(self, name: str, user_id: str) -> bool:
+        try:
+            return await self.run(name, lambda strategy: strategy.exists(user_id)) is True
+        except errors.VisadoError:
+            return False
+
+
+def _place(strategy: Strategy) -> str:
+    return f"{type(strategy).__module__}.{type(strategy).__qualname__}"

@@ -1,0 +1,155 @@
+"""The sockets under ASGI: uvicorn, with the time limits that it lacks, and a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, ClassVar
+
+import uvicorn
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from visado.sections import LimitsSection, ServerSection
+from visado.settings import Settings
+
+
+class Http(HttpToolsProtocol):
+    """HTTP whose senders must come to the end of their headers."""
+
+    seconds: ClassVar[float] = 15
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._waiting: asyncio.TimerHandle | None = None
+        self._wait()
+
+    def _wait(self) -> None:
+        if self._waiting is None:
+            self._waiting = self.loop.call_later(self.seconds, self._give_up)
+
+    def _arrived(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _give_up(self) -> None:
+        self._waiting = None
+        if not self.transport.is_closing():
+            self.transport.close()
+
+    @override
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._wait()
+
+    @override
+    def on_headers_complete(self) -> None:
+        self._arrived()
+        super().on_headers_complete()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._arrived()
+        super().connection_lost(exc)
+
+
+class WebSocket(WebSocketsSansIOProtocol):
+    """A WebSocket that closes when nothing comes in for too long, frames of pings included."""
+
+    seconds: ClassVar[float] = 60
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._heard = self.loop.time()
+        self._idle = self.loop.call_later(self.seconds, self._look)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self._heard = self.loop.time()
+        super().data_received(data)
+
+    def _look(self) -> None:
+        left = self._heard + self.seconds - self.loop.time()
+        if left > 0:
+            self._idle = self.loop.call_later(left, self._look)
+        elif not self.transport.is_closing():
+            self.conn.send_close(1011)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._idle.cancel()
+        super().connection_lost(exc)
+
+
+class Server(uvicorn.Server):
+    """uvicorn that says goodbye before it closes, and ends with exit code 0 when it is asked to."""
+
+    def __init__(
+        self, config: uvicorn.Config, ready: Callable[[], None], goodbye: Callable[[], Awaitable[None]]
+    ) -> None:
+        super().__init__(config)
+        self._ready, self._goodbye = ready, goodbye
+
+    @override
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._goodbye()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    @override
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(each, self.handle_exit, each, None)
+        yield
+
+
+def configure(app: Any, settings: Settings) -> uvicorn.Config:
+    """Set uvicorn up: no log of its own, one message at most as large as a body, no pings."""
+    server, limits = settings[ServerSection], settings[LimitsSection]
+    http = type("Http", (Http,), {"seconds": limits.request_timeout})
+    websocket = type("WebSocket", (WebSocket,), {"seconds": limits.idle_timeout})
+    return uvicorn.Config(
+        app,
+        http=http,
+        ws=websocket,
+        ws_max_size=limits.request_size,
+        ws_ping_interval=None,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        proxy_headers=False,
+        server_header=False,
+        date_header=True,
+        access_log=server.access_log,
+        log_config=None,
+        timeout_keep_alive=int(limits.idle_timeout),
+        timeout_graceful_shutdown=int(server.shutdown_timeout),
+    )
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Take the address that the settings name. Raises `OSError`."""
+    server = settings[ServerSection]
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    return socket.create_server((server.host, server.port), family=family, backlog=2_048)
+
+
+def address(listening: socket.socket) -> str:
+    """Write a listening socket's address as a URL."""
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

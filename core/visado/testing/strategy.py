@@ -1,0 +1,422 @@
+"""What every strategy promises, as tests: subclass `StrategyContract` and say how your strategy is made and fed.
+
+    class TestMine(StrategyContract):
+        def make(self, host):
+            return MyStrategy(host.users, host.credentials)
+
+        def credentials(self, number):
+            return {"username": f"user{number}", "password": f"secret-{number}-xyzzy"}
+
+Every test has a host of its own, built as `visado serve` builds it, over a storage in a new folder. `make` may
+also take what plugins declared, such as `host.settings[MySection]` and `host.strategies["mine"]`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import io
+import json
+import logging
+import statistics
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final, TypeVar
+
+import pytest
+
+from visado import app, errors
+from visado.app import Host
+from visado.query import Query
+from visado.request import Fields, Request
+from visado.strategy import Fail, Outcome, Pass, Redirect, Strategy, Success
+
+C = TypeVar("C", bound="StrategyContract")
+
+NOBODY: Final = "kuid-of-nobody-0"
+_SERVER_ERROR: Final = 500
+
+
+def _nested(depth: int) -> Any:
+    value: Any = "deep"
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+HOSTILE: Final[tuple[Any, ...]] = (
+    *(None, True, False, 0, -1, 42, 1.5, float("nan"), float("inf"), 10**5_000),
+    *("", " ", "\0", "\r\nSet-Cookie: a=b", "\x1b[2J", "\ud800", "\udfff\ud800", "a" * 100_000, "é" * 5_000),
+    *(
+        "*",
+        "*)(uid=*))(|(uid=*",
+        "' OR '1'='1",
+        '{"$ne": null}',
+        "../../etc/passwd",
+        "{{username}}",
+        "%00",
+        "－１",
+    ),
+    *([], [None], ["a", "b"], {}, {"a": 1}, {"$ne": None}, {"username": {"username": "a"}}, _nested(500)),
+)
+"""Values that no client should send where a text is expected."""
+
+
+@asynccontextmanager
+async def open_host(folder: Path, settings: Mapping[str, Fields]) -> AsyncIterator[Host]:
+    """Build a host with its data in this folder. It is still to be opened, and will be closed."""
+    host = app.build(given={"server": {"data": str(folder)}, **settings})
+    try:
+        yield host
+    finally:
+        await host.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A strategy at work in a host."""
+
+    host: Host
+    strategy: Strategy
+
+    async def user(self, number: int = 0) -> str:
+        """Make a user, and return its id."""
+        user = await self.host.users.create({"profileIds": ["default"]}, f"kuid-of-user-{number}")
+        return user.id
+
+    async def login(self, body: Any) -> Outcome:
+        """Log in with this body."""
+        request = Request("login", "auth", "login", {"strategy": self.strategy.name}, body)
+        return await self.strategy.authenticate(request)
+
+
+def staged(test: Callable[[C, Stage], Awaitable[None]]) -> Callable[[C, Path], None]:
+    """Run a test of a coroutine with a stage of its own."""
+
+    @functools.wraps(test)
+    def run(self: C, tmp_path: Path) -> None:
+        async def play() -> None:
+            async with self.stage(tmp_path) as stage:
+                await test(self, stage)
+
+        asyncio.run(play())
+
+    del run.__wrapped__  # type: ignore[attr-defined]  # or pytest reads the signature of the coroutine
+    return run
+
+
+async def refused(call: Awaitable[object]) -> errors.VisadoError:
+    """Expect a refusal that is the client's fault, and return it."""
+    with pytest.raises(errors.VisadoError) as caught:
+        await call
+    assert caught.value.status < _SERVER_ERROR, caught.value
+    return caught.value
+
+
+@contextmanager
+def logged() -> Iterator[io.StringIO]:
+    """Collect everything that is logged meanwhile, at every level, with tracebacks."""
+    text = io.StringIO()
+    handler, root = logging.StreamHandler(text), logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        yield text
+    finally:
+        root.setLevel(level)
+        root.removeHandler(handler)
+
+
+class StrategyContract(ABC):
+    """The suite. What a strategy does not have (an ending, `by_id`) is skipped where its hook returns None."""
+
+    parallel: ClassVar[int] = 50
+    users: ClassVar[int] = 5
+    timing_samples: ClassVar[int] = 15
+    timing_tolerance: ClassVar[float] = 0.35
+
+    @abstractmethod
+    def make(self, host: Host) -> Strategy:
+        """Make the strategy."""
+
+    @abstractmethod
+    def credentials(self, number: int) -> Fields:
+        """Make valid credentials of the user of this number, unlike any other's."""
+
+    def login(self, credentials: Fields) -> Fields:
+        """Make the body that logs in with these credentials."""
+        return credentials
+
+    def wrong(self, body: Fields) -> Fields:
+        """Put a wrong secret into the body of a login."""
+        return {**body, "password": "not-the-secret"}
+
+    def unknown(self, body: Fields) -> Fields:
+        """Put a subject that nobody has into the body of a login."""
+        return {**body, "username": "nobody-has-this-name"}
+
+    def changed(self, credentials: Fields) -> Fields | None:
+        """What the credentials are to become by an update; None where they cannot change."""
+        return {**credentials, "password": f"{credentials['password']}-changed"}
+
+    def subject(self, credentials: Fields) -> str | None:
+        """The subject for `by_id`; None where the strategy does without."""
+        return str(credentials["username"])
+
+    def secrets(self, credentials: Fields) -> list[str]:
+        """The texts that must never appear in an answer, a log, or a row."""
+        return [credentials["password"]]
+
+    def passing(self) -> Any:
+        """The body of a login in which there is nothing for this strategy; None where it never passes."""
+        return None
+
+    def redirecting(self) -> Fields | None:
+        """The body of a login that is sent elsewhere; None where the strategy never redirects."""
+        return None
+
+    def settings(self) -> Fields:
+        """Settings for the host, by section."""
+        return {}
+
+    @asynccontextmanager
+    async def stage(self, folder: Path) -> AsyncIterator[Stage]:
+        """Open a host with the strategy in it."""
+        async with open_host(folder, self.settings()) as host:
+            strategy = self.make(host)
+            if strategy.name not in host.strategies:
+                host.strategies.add(strategy)
+            await host.open()
+            yield Stage(host, strategy)
+
+    async def enroll(self, stage: Stage, number: int = 0) -> tuple[str, Fields]:
+        """Make a user with credentials."""
+        user_id, credentials = await stage.user(number), self.credentials(number)
+        await stage.strategy.validate(user_id, credentials, update=False)
+        await stage.strategy.create(user_id, credentials)
+        return user_id, credentials
+
+    # Endings
+
+    @staged
+    async def test_right_credentials_succeed(self, stage: Stage) -> None:
+        user_id, credentials = await self.enroll(stage)
+        assert await stage.login(self.login(credentials)) == Success(user_id)
+
+    @staged
+    async def test_wrong_secret_and_unknown_subject_fail_alike(self, stage: Stage) -> None:
+        _, credentials = await self.enroll(stage)
+        body = self.login(credentials)
+        wrong, unknown = await stage.login(self.wrong(body)), await stage.login(self.unknown(body))
+        assert isinstance(wrong, Fail)
+        assert wrong == unknown
+        assert all(str(value) not in wrong.reason for value in body.values())
+
+    @staged
+    async def test_nothing_for_it_is_passed_or_failed(self, stage: Stage) -> None:
+        for body in (None, [], {}):
+            assert isinstance(await stage.login(body), (Fail, Pass, Redirect))
+        if self.passing() is not None:
+            assert await stage.login(self.passing()) == Pass()
+
+    @staged
+    async def test_redirects_to_an_address(self, stage: Stage) -> None:
+        body = self.redirecting()
+        if body is None:
+            pytest.skip("this strategy never redirects")
+        outcome = await stage.login(body)
+        assert isinstance(outcome, Redirect)
+        assert outcome.location.startswith(("https://", "http://"))
+        assert outcome.status in {302, 303, 307}
+
+    @staged
+    async def test_hostile_logins_end_in_a_refusal(self, stage: Stage) -> None:
+        _, credentials = await self.enroll(stage)
+        body = self.login(credentials)
+        for field in body:
+            for value in HOSTILE:
+                await self._refuses(stage, {**body, field: value})
+        for value in HOSTILE:
+            await self._refuses(stage, dict.fromkeys(body, value))
+
+    async def _refuses(self, stage: Stage, body: Any) -> None:
+        try:
+            outcome = await stage.login(body)
+        except errors.VisadoError as error:
+            assert error.status < _SERVER_ERROR, error
+        else:
+            assert isinstance(outcome, (Fail, Pass, Redirect)), outcome
+
+    # The lifecycle of credentials
+
+    @staged
+    async def test_created_credentials_exist_until_deleted(self, stage: Stage) -> None:
+        user_id, credentials = await stage.user(), self.credentials(0)
+        assert await stage.strategy.exists(user_id) is False
+        await stage.strategy.validate(user_id, credentials, update=False)
+        assert await stage.strategy.exists(user_id) is False
+        shown = await stage.strategy.create(user_id, credentials)
+        assert await stage.strategy.exists(user_id) is True
+        self._shows_no_secret(credentials, shown, await stage.strategy.info(user_id))
+        await stage.strategy.delete(user_id)
+        assert await stage.strategy.exists(user_id) is False
+        assert isinstance(await stage.login(self.login(credentials)), Fail)
+        await stage.strategy.create(user_id, credentials)
+        assert await stage.login(self.login(credentials)) == Success(user_id)
+
+    @staged
+    async def test_is_found_by_its_subject(self, stage: Stage) -> None:
+        _, credentials = await self.enroll(stage)
+        subject = self.subject(credentials)
+        if subject is None:
+            pytest.skip("this strategy does not look up by subject")
+        found = await stage.strategy.by_id(subject)
+        self._shows_no_secret(credentials, found)
+        assert found
+        await refused(stage.strategy.by_id(f"{subject}-of-nobody"))
+
+    @staged
+    async def test_a_user_has_credentials_once(self, stage: Stage) -> None:
+        user_id, credentials = await self.enroll(stage)
+        await refused(stage.strategy.create(user_id, self.credentials(1)))
+        assert await stage.login(self.login(credentials)) == Success(user_id)
+
+    @staged
+    async def test_a_subject_has_one_owner(self, stage: Stage) -> None:
+        user_id, credentials = await self.enroll(stage)
+        other = await stage.user(1)
+        await refused(stage.strategy.validate(other, credentials, update=False))
+        await refused(stage.strategy.create(other, credentials))
+        assert await stage.strategy.exists(other) is False
+        assert await stage.login(self.login(credentials)) == Success(user_id)
+
+    @staged
+    async def test_one_of_many_creations_wins(self, stage: Stage) -> None:
+        owners = [await stage.user(number) for number in range(self.users)]
+        credentials = self.credentials(0)
+        creations = [stage.strategy.create(user_id, credentials) for user_id in owners]
+        results = await asyncio.gather(*creations, return_exceptions=True)
+        assert sum(not isinstance(result, BaseException) for result in results) == 1, results
+        assert sum([await stage.strategy.exists(user_id) for user_id in owners]) == 1
+
+    @staged
+    async def test_an_update_takes_the_place(self, stage: Stage) -> None:
+        user_id, credentials = await self.enroll(stage)
+        changed = self.changed(credentials)
+        if changed is None:
+            pytest.skip("these credentials do not change")
+        await stage.strategy.validate(user_id, changed, update=True)
+        self._shows_no_secret(changed, await stage.strategy.update(user_id, changed))
+        assert await stage.login(self.login(changed)) == Success(user_id)
+        assert isinstance(await stage.login(self.login(credentials)), Fail)
+
+    @staged
+    async def test_what_is_not_there_is_refused(self, stage: Stage) -> None:
+        for user_id in (await stage.user(), NOBODY):
+            assert await stage.strategy.exists(user_id) is False
+            await refused(stage.strategy.info(user_id))
+            await refused(stage.strategy.delete(user_id))
+            changed = self.changed(self.credentials(0))
+            if changed is not None:
+                await refused(stage.strategy.update(user_id, changed))
+
+    @staged
+    async def test_hostile_credentials_are_taken_or_refused(self, stage: Stage) -> None:
+        user_id, credentials = await stage.user(), self.credentials(0)
+        bodies = [{**credentials, field: value} for field in credentials for value in HOSTILE]
+        strategy = stage.strategy
+        for body in [
+            *bodies,
+            *(dict.fromkeys(credentials, value) for value in HOSTILE),
+            {},
+            {"kuid": NOBODY},
+        ]:
+            calls: list[Awaitable[object]] = [
+                strategy.validate(user_id, body, update=False),
+                strategy.validate(user_id, body, update=True),
+                strategy.create(user_id, body),
+            ]
+            for call in calls:
+                await _taken_or_refused(call)
+            if await strategy.exists(user_id):
+                json.dumps(await strategy.info(user_id))
+                await _taken_or_refused(strategy.update(user_id, body))
+                await strategy.delete(user_id)
+
+    # Many at once
+
+    @staged
+    async def test_many_logins_at_once_are_not_confused(self, stage: Stage) -> None:
+        known = [await self.enroll(stage, number) for number in range(self.users)]
+        tries: list[tuple[Fields, str | None]] = []
+        for number in range(self.parallel):
+            user_id, credentials = known[number % len(known)]
+            body = self.login(credentials)
+            tries.append((self.wrong(body), None) if number % 3 == 0 else (body, user_id))
+        outcomes = await asyncio.gather(*(stage.login(body) for body, _ in tries))
+        for outcome, (_, expected) in zip(outcomes, tries, strict=True):
+            assert outcome == Success(expected) if expected else isinstance(outcome, Fail)
+
+    @staged
+    async def test_abandoned_calls_harm_nobody(self, stage: Stage) -> None:
+        user_id, credentials = await self.enroll(stage)
+        other, others = await stage.user(1), self.credentials(1)
+        for delay in (0, 0, 0.001, 0.005, 0.02):
+            for call in (stage.login(self.login(credentials)), stage.strategy.create(other, others)):
+                task = asyncio.ensure_future(call)
+                await asyncio.sleep(delay)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        assert await stage.login(self.login(credentials)) == Success(user_id)
+        if not await stage.strategy.exists(other):
+            await stage.strategy.create(other, others)
+        assert await stage.login(self.login(others)) == Success(other)
+
+    @staged
+    async def test_time_does_not_tell_who_exists(self, stage: Stage) -> None:
+        _, credentials = await self.enroll(stage)
+        body = self.login(credentials)
+        bodies = (self.wrong(body), self.unknown(body))
+        for chance in range(3):  # a machine with other things to do may need a second one
+            times: tuple[list[float], list[float]] = ([], [])
+            for number in range(2 * self.timing_samples):
+                start = time.perf_counter()
+                await stage.login(bodies[number % 2])
+                times[number % 2].append(time.perf_counter() - start)
+            wrong, unknown = (statistics.median(each) for each in times)
+            if abs(wrong - unknown) <= max(self.timing_tolerance * max(wrong, unknown), 0.002):
+                return
+        pytest.fail(
+            f"a wrong secret takes {wrong:.4f} s, an unknown subject {unknown:.4f} s ({chance + 1} tries)"
+        )
+
+    # Secrets
+
+    @staged
+    async def test_no_secret_is_logged_shown_or_kept(self, stage: Stage) -> None:
+        with logged() as log:
+            user_id, credentials = await self.enroll(stage)
+            body = self.login(credentials)
+            outcomes = [await stage.login(each) for each in (body, self.wrong(body), self.unknown(body))]
+            again = await refused(stage.strategy.create(user_id, credentials))
+            shown = await stage.strategy.info(user_id)
+        rows = (await stage.host.credentials.search(stage.strategy.name, Query())).hits
+        self._shows_no_secret(credentials, log.getvalue(), rows, shown, again.as_dict(), repr(again))
+        self._shows_no_secret(credentials, *(repr(each) for each in (stage.strategy, *outcomes)))
+
+    def _shows_no_secret(self, credentials: Fields, *shown: Any) -> None:
+        for secret in self.secrets(credentials):
+            for each in shown:
+                assert secret not in json.dumps(each, ensure_ascii=False, default=repr)
+
+
+async def _taken_or_refused(call: Awaitable[object]) -> None:
+    try:
+        await call
+    except errors.VisadoError as error:
+        assert error.status < _SERVER_ERROR, error

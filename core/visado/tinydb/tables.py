@@ -1,0 +1,136 @@
+"""The documents in memory: TinyDB's tables with text for ids, changed in place, with indexes."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
+from itertools import chain
+from typing import Any, cast
+
+from tinydb import TinyDB
+from tinydb.table import Table
+from typing_extensions import override
+
+from visado.query import Equals, Ids, OneOf, Predicate, evaluate
+from visado.storage import Document
+from visado.tinydb.frames import encode_row
+from visado.tinydb.journal import Journal
+
+_COPY_GAIN = 10
+"""How much less a document costs in a copy of all than in a choice of some."""
+
+
+class IndexedTable(Table):
+    """A table that finds documents by the terms of the fields that were declared."""
+
+    document_id_class = cast("type[int]", str)  # TinyDB does no more than call it
+
+    def __init__(self, storage: Journal, name: str, indexes: Iterable[str] = ()) -> None:
+        super().__init__(storage, name, cache_size=0)
+        self._journal = storage
+        self._indexes: dict[str, dict[str, dict[str, None]]] = {field: {} for field in indexes}
+        self.rows = storage.read().setdefault(name, {})
+        for doc_id, document in self.rows.items():
+            self._file(doc_id, document)
+
+    def replace(self, doc_id: str, document: Document | None) -> Document | None:
+        """Put a document, or none, where the present one is, and return that one. In memory only."""
+        before = self.rows.pop(doc_id, None) if document is None else self.rows.get(doc_id)
+        if before is not None:
+            self._unfile(doc_id, before)
+        if document is not None:
+            self.rows[doc_id] = document
+            self._file(doc_id, document)
+        return before
+
+    def candidates(self, where: Predicate) -> Collection[str]:
+        """The ids of all documents that may fit: the fewest that an index offers, or every one."""
+        found: Collection[str] = self.rows
+        for condition in evaluate.necessary(where):
+            ids = self._ids(condition)
+            if ids is not None and len(ids) < len(found):
+                found = ids
+        return found
+
+    def view(self, ids: Collection[str]) -> dict[str, Document]:
+        """These documents, and maybe others, as they are now."""
+        if len(ids) * _COPY_GAIN > len(self.rows):
+            return self.rows.copy()
+        return {doc_id: self.rows[doc_id] for doc_id in ids}
+
+    def _ids(self, condition: Equals | OneOf | Ids) -> Collection[str] | None:
+        if isinstance(condition, Ids):
+            return [doc_id for doc_id in dict.fromkeys(condition.ids) if doc_id in self.rows]
+        index = self._indexes.get(condition.field)
+        if index is None:
+            return None
+        values = (condition.value,) if isinstance(condition, Equals) else condition.values
+        filed = [
+            index.get(term, {})
+            for term in {evaluate.term(value): None for value in values}
+            if term is not None
+        ]
+        return filed[0] if len(filed) == 1 else dict.fromkeys(chain.from_iterable(filed))
+
+    def _file(self, doc_id: str, document: Document) -> None:
+        for field, index in self._indexes.items():
+            for term in evaluate.terms(document, field):
+                index.setdefault(term, {})[doc_id] = None
+
+    def _unfile(self, doc_id: str, document: Document) -> None:
+        for field, index in self._indexes.items():
+            for term in evaluate.terms(document, field):
+                ids = index[term]
+                del ids[doc_id]
+                if not ids:
+                    del index[term]
+
+    @override
+    def _update_table(self, updater: Callable[[dict[int, Mapping[str, Any]]], None]) -> None:
+        """Keep what TinyDB's own methods change, rather than write every table anew."""
+        draft = _Draft(self.rows)
+        updater(cast("dict[int, Mapping[str, Any]]", draft))
+        self._journal.append(
+            [encode_row(self.name, doc_id, document) for doc_id, document in draft.changes.items()]
+        )
+        for doc_id, document in draft.changes.items():
+            self.replace(doc_id, document)
+
+
+class _Draft(MutableMapping[str, Any]):
+    """A table while TinyDB's own methods change it: they may alter what they read, so it is a copy."""
+
+    def __init__(self, rows: Mapping[str, Document]) -> None:
+        self._rows = rows
+        self.changes: dict[str, Document | None] = {}
+
+    @override
+    def __getitem__(self, doc_id: str) -> Any:
+        if doc_id not in self.changes:
+            self.changes[doc_id] = copy.deepcopy(self._rows[doc_id])
+        if (document := self.changes[doc_id]) is None:
+            raise KeyError(doc_id)
+        return document
+
+    @override
+    def __setitem__(self, doc_id: str, document: Any) -> None:
+        self.changes[doc_id] = document
+
+    @override
+    def __delitem__(self, doc_id: str) -> None:
+        self.changes[doc_id] = None
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        known = dict.fromkeys(chain(self._rows, self.changes))
+        return (doc_id for doc_id in known if self.changes.get(doc_id, True) is not None)
+
+    @override
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+class Database(TinyDB):
+    """The TinyDB database of a folder."""
+
+    table_class = cast("type[Table]", IndexedTable)

@@ -1,0 +1,170 @@
+"""The WebSocket end: many requests on one socket, answered in any order, each in its own envelope."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from typing import Any, Final
+
+from starlette.types import Receive, Scope, Send
+from typing_extensions import override
+
+from visado import connection, errors, wire
+from visado.pipeline import Pipeline
+from visado.request import Connection, Malformed, Reply, Request, Response, from_payload
+from visado.sections import HttpSection, LimitsSection, ServerSection
+from visado.security.documents import now
+from visado.security.links import Links
+from visado.security.rates import Rates
+from visado.settings import Settings
+
+_AT_ONCE: Final = 64
+_SLOWEST: Final = 10.0
+_SERVER_CLOSE: Final = 1011
+_GOING_AWAY: Final = 1001
+_PING: Final = {"p": 1}
+_PONG: Final = b'{"p":2}'
+
+
+class WebSocketEnd:
+    """Answers WebSocket messages; an ASGI application."""
+
+    def __init__(self, pipeline: Pipeline, links: Links, settings: Settings, node: str) -> None:
+        self._pipeline, self._links, self._node = pipeline, links, node
+        self._limits, self._http = settings[LimitsSection], settings[HttpSection]
+        self._public_url = settings[ServerSection].public_url
+        self._sockets: set[Socket] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one socket until it closes."""
+        await receive()
+        headers = connection.headers_of(scope)
+        facts = connection.facts(scope, headers, self._public_url)
+        cookie = connection.auth_cookie(headers)
+        socket = Socket("websocket", **facts)
+        foreign = not socket.same_origin and socket.origin not in self._http.cookie_origins
+        if cookie is not None and foreign:
+            await send({"type": "websocket.close", "code": 1008})  # before the handshake: 403
+            return
+        socket.begin(self._pipeline, self._limits, self._node, cookie, send)
+        await send({"type": "websocket.accept"})
+        self._sockets.add(socket)
+        try:
+            await socket.serve(receive)
+        finally:
+            self._sockets.discard(socket)
+            self._links.unlink(socket)
+
+    async def close(self) -> None:
+        """Let every socket answer what it was asked, then close it."""
+        await asyncio.gather(*(socket.close(_GOING_AWAY) for socket in list(self._sockets)))
+
+
+class Socket(Connection):
+    """One WebSocket: reads messages, runs their requests side by side, writes the answers."""
+
+    def begin(
+        self, pipeline: Pipeline, limits: LimitsSection, node: str, cookie: str | None, send: Send
+    ) -> None:
+        """Make ready to serve."""
+        self._pipeline, self._limits, self._node, self._cookie, self._send = (
+            pipeline,
+            limits,
+            node,
+            cookie,
+            send,
+        )
+        self._rates = Rates(now)
+        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writing = asyncio.Lock()
+        self._closed = False
+
+    async def serve(self, receive: Receive) -> None:
+        """Read messages until the socket closes."""
+        try:
+            while (message := await receive())["type"] == "websocket.receive":
+                data: bytes = message.get("bytes") or (message.get("text") or "").encode()
+                if not data:
+                    continue
+                await self._places.acquire()
+                self._begin(self._answer(data))
+        finally:
+            self._closed = True
+            for task in self._tasks:
+                task.cancel()
+
+    def _begin(self, work: Any) -> None:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, data: bytes) -> None:
+        try:
+            await self._write(await self._reply(data))
+        finally:
+            self._places.release()
+
+    async def _reply(self, data: bytes) -> bytes:
+        rate = self._limits.messages_per_second
+        if rate and not self._rates.admit(self.id, rate):
+            refused = Response(str(uuid.uuid4()), Reply(None), errors.SocketRateLimitExceeded())
+            return wire.encode(refused.envelope(self._node))
+        try:
+            payload = wire.decode(data)
+        except ValueError as error:
+            payload = error
+        if payload == _PING:
+            return _PONG
+        return self._encode(await self._pipeline.run(self._decode(payload)))
+
+    async def _decode(self, payload: Any) -> Request:
+        if not isinstance(payload, dict):
+            cause = str(payload) if isinstance(payload, ValueError) else "a request is an object"
+            raise Malformed(errors.UnexpectedWebSocketError(cause=cause), str(uuid.uuid4()))
+        request = from_payload(payload, self)
+        request.cookie = self._cookie
+        return request
+
+    def _encode(self, response: Response) -> bytes:
+        room = {"room": response.request_id} if response.request is not None else {}
+        if response.reply.raw and response.error is None:
+            result = response.reply.result
+            return wire.encode(result | room if isinstance(result, dict) else result)
+        return wire.encode(response.envelope(self._node) | room)
+
+    async def _write(self, data: bytes) -> None:
+        """Write a message; who reads too slowly is let go."""
+        if self._closed:
+            return
+        try:
+            async with asyncio.timeout(_SLOWEST), self._writing:
+                await self._send({"type": "websocket.send", "text": data.decode()})
+        except TimeoutError:
+            await self._shut(_SERVER_CLOSE)
+        except (OSError, RuntimeError):  # it closed meanwhile
+            self._closed = True
+
+    @override
+    def expired(self) -> None:
+        note = {
+            "status": 200,
+            "info": "This is an automated server notification",
+            "message": "Authentication Token Expired",
+            "type": "TokenExpired",
+            "node": self._node,
+            "room": "kuzzle:notification:server",
+        }
+        self._begin(self._write(wire.encode(note)))
+
+    async def close(self, code: int) -> None:
+        """Finish what was asked, then close."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_SLOWEST)
+        await self._shut(code)
+
+    async def _shut(self, code: int) -> None:
+        self._closed = True
+        with contextlib.suppress(OSError, RuntimeError):
+            await self._send({"type": "websocket.close", "code": code})

@@ -1,0 +1,60 @@
+"""JSON, as strictly as a wire needs it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, cast
+
+from pydantic_core import to_json
+
+_DEEPEST: Final = 100
+
+
+def decode(data: bytes) -> Any:
+    """Read JSON. Raises `ValueError`: malformed, not UTF-8, a key twice, NaN, too deep, or half a character."""
+    try:
+        value = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except RecursionError:
+        raise ValueError("too deep") from None
+    except json.JSONDecodeError as error:
+        what = "Expected property name or '}'" if "property name" in error.msg else "Unexpected token"
+        raise ValueError(f"{what} in JSON at position {error.pos}") from None
+    if data.count(b"{") + data.count(b"[") > _DEEPEST and _too_deep(value):
+        raise ValueError("too deep")
+    if b"\\ud" in data.lower():
+        try:
+            json.dumps(value, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            raise ValueError("half of a surrogate pair") from None
+    return value
+
+
+def encode(value: Any, *, pretty: bool = False) -> bytes:
+    """Write JSON."""
+    return to_json(value, indent=2 if pretty else None)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a key stands twice in an object")
+    return members
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _too_deep(value: Any) -> bool:
+    level: list[Any] = [value]
+    for _ in range(_DEEPEST):
+        level = [child for each in level for child in _children(each)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return list(cast("dict[str, Any]", value).values())
+    return cast("list[Any]", value) if isinstance(value, list) else []

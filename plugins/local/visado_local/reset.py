@@ -1,0 +1,58 @@
+"""The controller of the reset flow, under the name that the wire contract gives it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from visado import BodyAny, Controller, Fields, Request, Text, Tokens, Users, action, get, post
+from visado_local.errors import (
+    InvalidResetToken,
+    ResetBodyRequired,
+    ResetKuidRequired,
+    ResetPasswordInvalid,
+    ResetPasswordRequired,
+    ResetTokenInvalid,
+    ResetTokenRequired,
+)
+from visado_local.strategy import LocalStrategy
+
+
+class PasswordController(Controller):
+    """Set a forgotten password with a token that an administrator, or a refused login, hands out."""
+
+    name: ClassVar[str] = "kuzzle-plugin-auth-passport-local/password"
+
+    def __init__(self, strategy: LocalStrategy, users: Users, tokens: Tokens) -> None:
+        self._strategy, self._users, self._tokens = strategy, users, tokens
+
+    @action(
+        get("/_plugin/kuzzle-plugin-auth-passport-local/password/resetToken/:_id"),
+        get("/_/password/resetToken/:_id"),
+    )
+    async def get_reset_password_token(self, request: Request, id: Text = "") -> Fields:  # noqa: ARG002
+        """Make a token with which a user's password can be set once: `{resetToken}`."""
+        if not id:
+            raise ResetKuidRequired
+        return {"resetToken": await self._strategy.reset_token(id)}
+
+    @action(
+        post("/_plugin/kuzzle-plugin-auth-passport-local/password/reset"),
+        post("/_/password/reset"),
+    )
+    async def reset(self, request: Request, password: BodyAny = None, token: BodyAny = None) -> Fields:
+        """Set a password with a reset token, and log in with it: `{_id, jwt, expiresAt, ttl}`."""
+        if request.body is None:
+            raise ResetBodyRequired
+        if password is None:
+            raise ResetPasswordRequired
+        if not isinstance(password, str) or not password.strip():
+            raise ResetPasswordInvalid
+        if token is None:
+            raise ResetTokenRequired
+        if not isinstance(token, str) or not token:
+            raise ResetTokenInvalid
+        user_id = await self._strategy.reset_password(token, password)
+        user = await self._users.get(user_id)
+        if user is None:
+            raise InvalidResetToken
+        return await self._tokens.issue(user)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+import pytest
+
+from visado import SecuritySection
+from visado.request import ANONYMOUS, Request, Token, User, set_current
+from visado.testing.strategy import open_host
+from visado_local.reset import PasswordController
+from visado_local.settings import LocalSection
+from visado_local.strategy import Host, LocalStrategy
+
+CHEAP = {"memory": 7168, "iterations": 5}
+
+
+@dataclass
+class Local:
+    """The strategy in a host, with a clock that stands still until told."""
+
+    host: object
+    now: int = 1_800_000_000_000
+    strategy: LocalStrategy = field(init=False)
+
+    def __post_init__(self):
+        self.strategy = self.made()
+
+    def made(self, section=None):
+        host, settings = self.host, self.host.settings
+        lent = Host(host.storage, host.users, host.credentials, host.tokens)
+        strict = settings[SecuritySection].preset == "strict"
+        return LocalStrategy(section or settings[LocalSection], lent, strict=strict, clock=lambda: self.now)
+
+    @property
+    def controller(self):
+        return PasswordController(self.strategy, self.host.users, self.host.tokens)
+
+    async def user(self, user_id, *profiles):
+        return await self.host.users.create({"profileIds": list(profiles or ["default"])}, user_id)
+
+    async def enroll(self, username="ann", password="a long enough phrase", profiles=("default",), *, by=None):
+        user_id = f"kuid-{username}"
+        await self.user(user_id, *profiles)
+        self.ask(by or user_id)
+        credentials = {"username": username, "password": password}
+        await self.strategy.validate(user_id, credentials, update=False)
+        await self.strategy.create(user_id, credentials)
+        return user_id
+
+    async def change(self, user_id, **credentials):
+        await self.strategy.validate(user_id, credentials, update=True)
+        return await self.strategy.update(user_id, credentials)
+
+    def ask(self, user_id=None, controller="security", body=None, args=None, token=None, textual=False):
+        """Make this the request that is being answered."""
+        user = ANONYMOUS if user_id is None else User(user_id, ("default",))
+        row = None if token is None else Token(token, user_id, -1, -1)
+        request = Request("1", controller, "x", args or {}, body, user=user, token=row, textual=textual)
+        set_current(request)
+        return request
+
+    async def login(self, username="ann", password="a long enough phrase", **others):
+        body = {"username": username, "password": password}
+        return await self.strategy.authenticate(Request("1", "auth", "login", {}, body | others))
+
+    async def row(self, user_id):
+        return (await self.host.credentials.get_of_user("local", user_id))[1]
+
+    async def seed(self, user_id, **fields):
+        await self.host.credentials.update("local", user_id, fields)
+
+
+@pytest.fixture
+def play(tmp_path):
+    """Run a coroutine function with a `Local`, under these settings of `[local]`."""
+
+    def run(scene, *, preset="compatible", **section):
+        async def main():
+            settings = {"local": {**CHEAP, **section}, "security": {"preset": preset}}
+            async with open_host(tmp_path, settings) as host:
+                await host.open()
+                return await scene(Local(host))
+
+        return asyncio.run(main())
+
+    return run

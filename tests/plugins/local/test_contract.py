@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from visado.testing.strategy import StrategyContract
+
+
+class TestLocal(StrategyContract):
+    def make(self, host):
+        return host.strategies["local"]
+
+    def credentials(self, number):
+        return {"username": f"user{number}", "password": f"xyzzy {number} correct horse"}
+
+
+class TestLocalStrict(TestLocal):
+    def settings(self):
+        return {"security": {"preset": "strict"}}
