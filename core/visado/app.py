@@ -167,9 +167,7 @@ class Host:
         routes: list[BaseRoute] = []
         middleware: list[Middleware] = []
         self.plugins.call("register_routes", lambda _, found: routes.extend(found), settings=self.settings)
-        self.plugins.call(
-            "register_middleware", lambda _, found: middleware.extend(found), settings=self.settings
-        )
+        self.plugins.call("register_middleware", lambda _, found: middleware.extend(found), settings=self.settings)
         self.asgi: ASGIApp = _dispatch(http, self._sockets)
         if routes or middleware:
             self.asgi = _with_pages(self.asgi, routes, middleware)
@@ -244,9 +242,7 @@ def build(
     clock: Clock = documents.now,
 ) -> Host:
     """Build a host from settings. Raises `SettingsError` and `StartError`, each with a text for the operator."""
-    first = settings.load(
-        [sections.PluginsSection], config=config, secrets=secrets, given=given, rest="ignore"
-    )
+    first = settings.load([sections.PluginsSection], config=config, secrets=secrets, given=given, rest="ignore")
     installed = plugins.discover(first[sections.PluginsSection])
     declared: list[type[Section]] = [*sections.SECTIONS]
 

@@ -237,9 +237,7 @@ def parameters(handler: Callable[..., Any]) -> tuple[Parameter, ...]:
         marks = _marks(hints[name])
         kind = next((mark for mark in marks if isinstance(mark, Kind)), None)
         if kind is None:
-            raise TypeError(
-                f"{handler.__qualname__}: the parameter {name!r} is of no kind that the wire knows"
-            )
+            raise TypeError(f"{handler.__qualname__}: the parameter {name!r} is of no kind that the wire knows")
         place = next((mark for mark in marks if isinstance(mark, Place)), Place.ARGS)
         default = None if required else parameter.default
         wire = next((mark for mark in marks if isinstance(mark, str)), _wire_name(name))

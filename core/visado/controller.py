@@ -56,9 +56,7 @@ class Declaration:
 _MARK: Final = "__visado_action__"
 
 
-def action(
-    *routes: Route, cookie: Literal["verified", "optional", "ignored"] = "verified"
-) -> Callable[[F], F]:
+def action(*routes: Route, cookie: Literal["verified", "optional", "ignored"] = "verified") -> Callable[[F], F]:
     """Make a method an action: its name in camelCase is the action's, its signature the arguments.
 
     `cookie` says what a bad `authToken` cookie means: a refusal, nothing (`optional`: the request then goes
@@ -138,17 +136,13 @@ class ActionTable:
             for each in controller.actions():
                 other = self._actions.setdefault(each.controller, {}).setdefault(each.name, each)
                 if other is not each:
-                    raise ValueError(
-                        f"the action {each.id} is declared by {other.source} and by {each.source}"
-                    )
+                    raise ValueError(f"the action {each.id} is declared by {other.source} and by {each.source}")
         routes: dict[tuple[str, str], Action] = {}
         for each in self:
             for route in each.routes:
                 other = routes.setdefault((route.verb, route.path), each)
                 if other is not each:
-                    raise ValueError(
-                        f"{route.verb} {route.path} is a route of {other.source} and of {each.source}"
-                    )
+                    raise ValueError(f"{route.verb} {route.path} is a route of {other.source} and of {each.source}")
 
     def __iter__(self) -> Iterator[Action]:
         return (each for actions in self._actions.values() for each in actions.values())
@@ -179,7 +173,5 @@ class ActionTable:
 
 
 def _describe(each: Action) -> dict[str, Any]:
-    http = [
-        {"path": route.path, "url": route.path, "verb": route.verb} for route in each.routes if route.listed
-    ]
+    http = [{"path": route.path, "url": route.path, "verb": route.verb} for route in each.routes if route.listed]
     return {"action": each.name, "controller": each.controller} | ({"http": http} if http else {})

@@ -42,7 +42,7 @@ _FIXED: Final = [
 ]
 
 
-class Disconnected(Exception):  # noqa: N818
+class Disconnected(Exception):
     """The client went away."""
 
 
@@ -160,9 +160,7 @@ class Exchange:
                 errors="strict",
             )
         except ValueError:
-            raise self.malformed(
-                errors.UnexpectedHttpError(cause="the query string cannot be read")
-            ) from None
+            raise self.malformed(errors.UnexpectedHttpError(cause="the query string cannot be read")) from None
         return bodies.gather([pair for pair in pairs if pair[0] not in _RESERVED])
 
     def bearer(self) -> str | None:
@@ -198,11 +196,7 @@ class Exchange:
         if response.bare and error is not None:
             body = wire.encode(error.as_dict(), pretty=pretty)
         elif reply.raw and error is None:
-            body = (
-                reply.result.encode()
-                if isinstance(reply.result, str)
-                else wire.encode(reply.result, pretty=pretty)
-            )
+            body = reply.result.encode() if isinstance(reply.result, str) else wire.encode(reply.result, pretty=pretty)
         else:
             body = wire.encode(response.envelope(self._node), pretty=pretty)
         headers = [*_FIXED, *self._cross_origin(), *_of_error(error)]

@@ -31,9 +31,7 @@ _SDK_MINIMUM: Final = {
 class Pipeline:
     """decode -> find the action -> verify the token -> check the rights -> call the action."""
 
-    def __init__(
-        self, table: ActionTable, access: Access, settings: Settings, clock: Clock, metrics: Metrics
-    ) -> None:
+    def __init__(self, table: ActionTable, access: Access, settings: Settings, clock: Clock, metrics: Metrics) -> None:
         self._table, self._access = table, access
         self._http = settings[HttpSection]
         self._limits = settings[LimitsSection]
@@ -91,12 +89,7 @@ class Pipeline:
                 raise errors.InvalidType(argument="targets", expected="array")
         origin = request.connection.origin
         allowed = self._http.allow_origins
-        if (
-            origin is not None
-            and "*" not in allowed
-            and origin not in allowed
-            and not request.connection.same_origin
-        ):
+        if origin is not None and "*" not in allowed and origin not in allowed and not request.connection.same_origin:
             raise errors.UnauthorizedOrigin(origin=origin)
         if self.stopping:
             raise errors.ShuttingDown
@@ -117,9 +110,7 @@ class Pipeline:
             if not self._http.cookie_auth:
                 raise errors.CookiesUnsupported
             if text is not None:
-                raise errors.TwoTokens(
-                    cause="Both token and cookie are present, could not decide which one to use"
-                )
+                raise errors.TwoTokens(cause="Both token and cookie are present, could not decide which one to use")
             if not self._may_use_cookie(request):
                 raise errors.UnauthorizedOrigin(origin=request.connection.origin)
             text = request.cookie if cookie != "ignored" else None

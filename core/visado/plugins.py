@@ -40,9 +40,7 @@ class Plugin:
         """Go on without the plugin, and say why."""
         self.state = "quarantined"
         self.reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        _log.error(
-            "the plugin %r of %s %s is quarantined: %s", self.name, self.package, self.version, self.reason
-        )
+        _log.error("the plugin %r of %s %s is quarantined: %s", self.name, self.package, self.version, self.reason)
 
 
 class Plugins:
@@ -57,9 +55,7 @@ class Plugins:
             package, version = (point.dist.name, point.dist.version) if point.dist else ("?", "?")
             plugin = self._plugins.setdefault(point.name, Plugin(point.name, package, version))
             if (plugin.package, plugin.version) != (package, version):
-                raise StartError(
-                    f"the plugin {point.name!r} is declared by {plugin.package} and by {package}"
-                )
+                raise StartError(f"the plugin {point.name!r} is declared by {plugin.package} and by {package}")
             if point.name in settings.disabled:
                 plugin.state = "disabled"
             else:
@@ -109,9 +105,7 @@ class Plugins:
             if plugin is None:
                 raise StartError(f"plugins.required: the plugin {name!r} is not installed")
             if plugin.state != "active":
-                raise StartError(
-                    f"plugins.required: the plugin {name!r} is {plugin.state} {plugin.reason}".rstrip()
-                )
+                raise StartError(f"plugins.required: the plugin {name!r} is {plugin.state} {plugin.reason}".rstrip())
 
 
 def discover(settings: PluginsSection) -> Plugins:

@@ -98,7 +98,7 @@ class Request:
         return f"<Request {self.id} {self.controller}:{self.action} of {self.user.id}>"
 
 
-class Malformed(Exception):  # noqa: N818 - not an error of ours: it carries one
+class Malformed(Exception):
     """What was sent is no request. Carries the answer's parts that are known nevertheless."""
 
     def __init__(self, error: errors.VisadoError, request_id: Any, *, bare: bool = False) -> None:
@@ -185,9 +185,7 @@ class Response:
             "action": request.action if request else None,
             "controller": request.controller if request else None,
             "error": self.error.as_dict() if self.error else None,
-            "headers": {
-                name.lower(): text for name, text in reply.headers.items() if name.lower() != "set-cookie"
-            },
+            "headers": {name.lower(): text for name, text in reply.headers.items() if name.lower() != "set-cookie"},
             "node": node,
             "requestId": self.request_id,
             "result": reply.result,
@@ -197,9 +195,7 @@ class Response:
         if reply.result is NOTHING:
             del shown["result"]
         if request:
-            shown.update(
-                (name, request.args[name]) for name in ("index", "collection") if name in request.args
-            )
+            shown.update((name, request.args[name]) for name in ("index", "collection") if name in request.args)
         return shown
 
 

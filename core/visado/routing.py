@@ -12,9 +12,7 @@ from visado.controller import Action, ActionTable
 class _Node:
     literals: dict[str, _Node] = field(default_factory=dict[str, "_Node"])
     placeholder: _Node | None = None
-    ends: dict[str, tuple[Action, tuple[str, ...]]] = field(
-        default_factory=dict[str, tuple[Action, tuple[str, ...]]]
-    )
+    ends: dict[str, tuple[Action, tuple[str, ...]]] = field(default_factory=dict[str, tuple[Action, tuple[str, ...]]])
 
 
 class Routes:

@@ -105,9 +105,7 @@ class LimitsSection(Section):
     """How much one client may ask for."""
 
     name: ClassVar[str] = "limits"
-    request_size: int = Field(
-        1_048_576, gt=0, description="Bytes of a body or a message, also when unpacked."
-    )
+    request_size: int = Field(1_048_576, gt=0, description="Bytes of a body or a message, also when unpacked.")
     request_timeout: float = Field(15, gt=0, description="Seconds for a client to send its request.")
     idle_timeout: float = Field(60, ge=1, description="Seconds after which a silent socket is closed.")
     logins_per_second: int = Field(1, ge=1, description="Login attempts per second and socket.")

@@ -121,7 +121,6 @@ def _place(section: type[Section]) -> str:
 
 def _report(error: ValidationError, config: Path | None) -> str:
     lines = [
-        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
-        for item in error.errors(include_input=False)
+        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors(include_input=False)
     ]
     return "\n".join([f"The settings are wrong ({config or 'no file'}, VISADO_* variables):", *sorted(lines)])

@@ -20,11 +20,11 @@ Change: TypeAlias = Callable[[Document], Document]
 """From the present document to the next one: pure, quick, and a new object."""
 
 
-class DocumentExists(Exception):  # noqa: N818 - the id is taken: news, not a failure
+class DocumentExists(Exception):
     """The id is taken."""
 
 
-class DocumentMissing(Exception):  # noqa: N818
+class DocumentMissing(Exception):
     """No document has this id."""
 
 

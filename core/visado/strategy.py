@@ -116,9 +116,7 @@ class Credentials(Protocol):
         """Give a subject to a user. Raises `errors.SubjectTaken` or `errors.UserLinked`."""
         ...
 
-    async def update(
-        self, strategy: str, user_id: str, fields: Fields, *, subject: str | None = None
-    ) -> None:
+    async def update(self, strategy: str, user_id: str, fields: Fields, *, subject: str | None = None) -> None:
         """Change members of a user's row, and its subject where one is given."""
         ...
 

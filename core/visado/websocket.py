@@ -64,9 +64,7 @@ class WebSocketEnd:
 class Socket(Connection):
     """One WebSocket: reads messages, runs their requests side by side, writes the answers."""
 
-    def begin(
-        self, pipeline: Pipeline, limits: LimitsSection, node: str, cookie: str | None, send: Send
-    ) -> None:
+    def begin(self, pipeline: Pipeline, limits: LimitsSection, node: str, cookie: str | None, send: Send) -> None:
         """Make ready to serve."""
         self._pipeline, self._limits, self._node, self._cookie, self._send = (
             pipeline,

@@ -55,14 +55,10 @@ def _parser() -> argparse.ArgumentParser:
     _place(listing)
     listing.set_defaults(run=_plugins)
     config = commands.add_parser("config", help="check the settings, or print a template of them")
-    config.add_argument(
-        "--template", action="store_true", help="print every setting with its default, as TOML"
-    )
+    config.add_argument("--template", action="store_true", help="print every setting with its default, as TOML")
     _place(config)
     config.set_defaults(run=_config)
-    create = commands.add_parser(
-        "admin:create", help="make the first administrator of a running host, and close it"
-    )
+    create = commands.add_parser("admin:create", help="make the first administrator of a running host, and close it")
     create.set_defaults(run=_create_admin)
     _connection(create)
     return parser

@@ -20,15 +20,9 @@ def connection(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get("VISADO_PROTOCOL", "http"),
         help="how to talk to it (http; VISADO_PROTOCOL)",
     )
-    group.add_argument(
-        "--username", default=os.environ.get("VISADO_USERNAME"), help="log in first (VISADO_USERNAME)"
-    )
-    group.add_argument(
-        "--password", default=os.environ.get("VISADO_PASSWORD"), help="its password (VISADO_PASSWORD)"
-    )
-    group.add_argument(
-        "--api-key", default=os.environ.get("VISADO_API_KEY"), help="use an API key (VISADO_API_KEY)"
-    )
+    group.add_argument("--username", default=os.environ.get("VISADO_USERNAME"), help="log in first (VISADO_USERNAME)")
+    group.add_argument("--password", default=os.environ.get("VISADO_PASSWORD"), help="its password (VISADO_PASSWORD)")
+    group.add_argument("--api-key", default=os.environ.get("VISADO_API_KEY"), help="use an API key (VISADO_API_KEY)")
 
 
 def action(name: str) -> argparse.ArgumentParser:
@@ -42,9 +36,7 @@ def action(name: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "-a", "--arg", action="append", default=[], metavar="KEY=VALUE", help="an argument; may be repeated"
     )
-    parser.add_argument(
-        "--envelope", action="store_true", help="print the whole answer, not its result alone"
-    )
+    parser.add_argument("--envelope", action="store_true", help="print the whole answer, not its result alone")
     parser.add_argument("-h", "--help", action="store_true", help="say what the action takes")
     connection(parser)
     return parser

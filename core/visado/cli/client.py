@@ -23,7 +23,7 @@ _WORDS: Final[dict[str, Any]] = {"true": True, "false": False}
 Ask = Callable[[Fields], Fields]
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The host answered with an error, or not at all."""
 
 

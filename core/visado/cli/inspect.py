@@ -34,11 +34,7 @@ def show_config(arguments: argparse.Namespace) -> int:
     if isinstance(host, int):
         return host
     if arguments.template:
-        print(
-            "\n".join(
-                line for section in host.settings.classes() for line in _template(section.name, section)
-            )
-        )
+        print("\n".join(line for section in host.settings.classes() for line in _template(section.name, section)))
     else:
         print(json.dumps(host.settings.public(), indent=2))
     return 0

@@ -47,14 +47,10 @@ async def _serve(host: Host) -> int:
         listening = listen(host.settings)
     except OSError as error:
         server = host.settings[ServerSection]
-        return complain(
-            OSError(f"cannot listen on {server.host}:{server.port}: {error.strerror}"), CANNOT_START
-        )
+        return complain(OSError(f"cannot listen on {server.host}:{server.port}: {error.strerror}"), CANNOT_START)
     else:
         lines = [*_report(host, address(listening)), *_warnings(host, admin=await host.users.admin_exists())]
-        server = Server(
-            configure(host.asgi, host.settings), lambda: print("\n".join(lines), flush=True), host.stop
-        )
+        server = Server(configure(host.asgi, host.settings), lambda: print("\n".join(lines), flush=True), host.stop)
         await server.serve([listening])
         return 0
     finally:
@@ -64,9 +60,7 @@ async def _serve(host: Host) -> int:
 def _report(host: Host, url: str) -> Iterator[str]:
     yield f"visado {version('visado')} on {url} as {host.node}"
     for plugin in host.plugins:
-        brings = (
-            ", ".join(each for each in plugin.contributes if not each.startswith("action ")) or plugin.reason
-        )
+        brings = ", ".join(each for each in plugin.contributes if not each.startswith("action ")) or plugin.reason
         yield f"  {plugin.state:<11} {plugin.name} ({plugin.package} {plugin.version}): {brings}"
     if not host.strategies:
         yield "  no strategy: nobody can log in. Install one, for instance: pip install visado-local"
@@ -81,7 +75,5 @@ def _warnings(host: Host, *, admin: bool) -> Iterator[str]:
         yield f"  NOT SAFE YET: no administrator, {whom} may do everything. Close the host: visado admin:create"
     if security.preset != "strict":
         yield '  NOT SAFE YET: any password will do. Before the world may come: [security] preset = "strict"'
-    if not server.host.startswith(("127.", "::1", "localhost")) and not server.public_url.startswith(
-        "https:"
-    ):
+    if not server.host.startswith(("127.", "::1", "localhost")) and not server.public_url.startswith("https:"):
         yield "  NOT SAFE YET: other machines can connect, and passwords travel in the clear: put TLS in front"

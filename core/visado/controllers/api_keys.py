@@ -45,9 +45,7 @@ class ApiKeysController(Controller):
         lang: Text = "elasticsearch",
     ) -> results.Found:
         """Search the API keys of a user; the body is the query itself."""
-        page = await self._api_keys.search(
-            user_id, self._searches.bare_query(request.fields, lang, from_, size)
-        )
+        page = await self._api_keys.search(user_id, self._searches.bare_query(request.fields, lang, from_, size))
         return {"hits": [listed(*hit) for hit in page.hits], "total": page.total}
 
     @action(delete("/users/:userId/api-keys/:_id"))

@@ -26,9 +26,7 @@ class AuthController(Controller):
 
     name = "auth"
 
-    def __init__(
-        self, access: Access, strategies: Strategies, searches: Searches, api_key_max_ttl: int
-    ) -> None:
+    def __init__(self, access: Access, strategies: Strategies, searches: Searches, api_key_max_ttl: int) -> None:
         self._access, self._strategies, self._searches = access, strategies, searches
         self._users, self._tokens, self._profiles = access.users, access.tokens, access.profiles
         self._api_key_max_ttl = api_key_max_ttl
@@ -50,9 +48,7 @@ class AuthController(Controller):
         """List the strategies that are installed."""
         return list(self._strategies)
 
-    @action(
-        get("/_login/:strategy"), post("/_login/:strategy"), post("/_login", listed=False), cookie="ignored"
-    )
+    @action(get("/_login/:strategy"), post("/_login/:strategy"), post("/_login", listed=False), cookie="ignored")
     async def login(
         self,
         request: Request,

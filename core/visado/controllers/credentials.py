@@ -47,9 +47,7 @@ class CredentialsController(Controller):
         return {name: list(strategy.fields) for name, strategy in self._strategies.items()}
 
     @action(post("/credentials/:strategy/:_id/_create"))
-    async def create_credentials(
-        self, request: Request, id: Id, body: Body, strategy: Text
-    ) -> results.Object:
+    async def create_credentials(self, request: Request, id: Id, body: Body, strategy: Text) -> results.Object:
         """Give a user credentials of a strategy."""
         self._strategies.find(strategy)
         await self._users.find(id)
@@ -57,9 +55,7 @@ class CredentialsController(Controller):
         return await self._strategies.run(strategy, lambda each: each.create(id, body))
 
     @action(put("/credentials/:strategy/:_id/_update"))
-    async def update_credentials(
-        self, request: Request, id: Id, body: Body, strategy: Text
-    ) -> results.Object:
+    async def update_credentials(self, request: Request, id: Id, body: Body, strategy: Text) -> results.Object:
         """Change a user's credentials of a strategy."""
         self._strategies.find(strategy)
         await self._users.find(id)

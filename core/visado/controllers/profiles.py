@@ -51,9 +51,7 @@ class ProfilesController(Controller):
         return await self._mappings.update("profiles", body)
 
     @action(post("/profiles/:_id/_create"))
-    async def create_profile(
-        self, request: Request, id: Id, body: Body, strict: Flag = False
-    ) -> results.Document:
+    async def create_profile(self, request: Request, id: Id, body: Body, strict: Flag = False) -> results.Document:
         """Make a profile; with `strict`, its restrictions name only what the settings declare."""
         _check_policies(body)
         return shown(id, await self._profiles.create(id, body, strict=strict))
@@ -74,9 +72,7 @@ class ProfilesController(Controller):
         return shown(id, await self._profiles.update(id, body, strict=strict))
 
     @action(delete("/profiles/:_id"))
-    async def delete_profile(
-        self, request: Request, id: Id, on_assigned_users: Text = "fail"
-    ) -> results.Deleted:
+    async def delete_profile(self, request: Request, id: Id, on_assigned_users: Text = "fail") -> results.Deleted:
         """Forget a profile that nobody has, or with `onAssignedUsers=remove` take it from those who have it."""
         await self._delete(id, remove=on_assigned_users == "remove")
         return {"_id": id}

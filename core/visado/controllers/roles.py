@@ -42,9 +42,7 @@ class RolesController(Controller):
         return await self._mappings.update("roles", body)
 
     @action(post("/roles/:_id/_create"))
-    async def create_role(
-        self, request: Request, id: Id, body: Body, force: Flag = False
-    ) -> results.Document:
+    async def create_role(self, request: Request, id: Id, body: Body, force: Flag = False) -> results.Document:
         """Make a role; `force` lets it name controllers that nobody knows yet."""
         return shown(id, await self._roles.create(id, body, force=force))
 
@@ -101,7 +99,5 @@ class RolesController(Controller):
 
     async def _naming(self, controllers: list[str], query: Query) -> Page:
         everything = await self._roles.search(Query(query.where, query.sort))
-        hits = [
-            hit for hit in everything.hits if not {*hit[1]["controllers"]}.isdisjoint([*controllers, "*"])
-        ]
+        hits = [hit for hit in everything.hits if not {*hit[1]["controllers"]}.isdisjoint([*controllers, "*"])]
         return Page(hits[query.offset : query.offset + (query.limit or len(hits))], len(hits))

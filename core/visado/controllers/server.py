@@ -82,9 +82,7 @@ class ServerController(Controller):
             "uptime": f"{self._metrics.uptime:.0f}s",
             "version": PROTOCOL,
         }
-        return {
-            "serverInfo": {"kuzzle": kuzzle, "services": {"publicStorage": {"version": version("visado")}}}
-        }
+        return {"serverInfo": {"kuzzle": kuzzle, "services": {"publicStorage": {"version": version("visado")}}}}
 
     @action(get("/_healthCheck"))
     async def health_check(self, request: Request, services: List | None = None) -> results.Health:

@@ -180,11 +180,7 @@ class UsersController(Controller):
         if not wanted:
             raise errors.MissingArgument(argument="ids")
         users = [await self._users.get(each) for each in wanted]
-        return {
-            "hits": [
-                found(user.id, user.content) for user in users if user is not None and not user.anonymous
-            ]
-        }
+        return {"hits": [found(user.id, user.content) for user in users if user is not None and not user.anonymous]}
 
     @action(post("/users/_mDelete"))
     async def m_delete_users(self, request: Request, ids: BodyTexts) -> results.Names:

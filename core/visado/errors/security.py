@@ -122,9 +122,7 @@ class UnknownControllerInRole(BadRequest, id="security.role.unknown_controller",
 class UnknownActionInRole(BadRequest, id="security.role.unknown_action", code=0x0705000A):
     """The role names an action that its controller does not have."""
 
-    message = (
-        "Trying to set role {role} with a non-existing action '{action}' in controller '{controller}'. {hint}"
-    )
+    message = "Trying to set role {role} with a non-existing action '{action}' in controller '{controller}'. {hint}"
 
 
 class ProfileNotFound(NotFound, id="security.profile.not_found", code=0x07060001):

@@ -71,8 +71,7 @@ def _window(offset: int, limit: int | None) -> int:
     end = offset + (limit or 0)
     if end > MAX_RESULTS:
         refuse(
-            "Result window is too large, from + size must be less than or equal to: "
-            f"[{MAX_RESULTS}] but was [{end}]"
+            f"Result window is too large, from + size must be less than or equal to: [{MAX_RESULTS}] but was [{end}]"
         )
     return MAX_RESULTS - offset if limit is None else limit
 
@@ -138,10 +137,7 @@ def parse_scroll(text: str) -> int:
     """Read how long to keep a cursor, such as `10s`, in ms. Raises `SearchRefused`, `ScrollTooLong`."""
     found = _TIME.fullmatch(text.strip().lower())
     if found is None:
-        refuse(
-            f"failed to parse setting [scroll] with value [{text}] as a time value: "
-            "unit is missing or unrecognized"
-        )
+        refuse(f"failed to parse setting [scroll] with value [{text}] as a time value: unit is missing or unrecognized")
     duration = int(found[1]) * _MS[found[2]] if found[1] else 0
     if duration > MAX_SCROLL_MS:
         raise errors.ScrollTooLong(duration=text)

@@ -57,9 +57,7 @@ class ApiKeys:
     async def verify(self, text: str) -> Token:
         """Find out whose key this is. Raises `InvalidToken`, `ExpiredToken`."""
         claims = self._signer.claims(PREFIX, text)
-        page = await self._storage.search(
-            COLLECTION, Query(Equals("fingerprint", fingerprint(text)), limit=1)
-        )
+        page = await self._storage.search(COLLECTION, Query(Equals("fingerprint", fingerprint(text)), limit=1))
         if not page.hits or page.hits[0][1]["userId"] != claims["_id"]:
             raise errors.InvalidToken
         key_id, row = page.hits[0]
@@ -73,9 +71,7 @@ class ApiKeys:
     async def search(self, user_id: str, query: Query) -> Page:
         """A page of a user's keys."""
         mine = And((Equals("userId", user_id), query.where))
-        return await self._storage.search(
-            COLLECTION, Query(mine, query.sort, query.offset, query.limit, query.after)
-        )
+        return await self._storage.search(COLLECTION, Query(mine, query.sort, query.offset, query.limit, query.after))
 
     async def delete(self, user_id: str, key_id: str) -> None:
         """End a key. Raises `DocumentNotFound`, `ApiKeyNotFound`."""

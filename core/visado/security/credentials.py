@@ -36,9 +36,7 @@ class Credentials:
             if await self.get_of_user(strategy, user_id) is not None:
                 raise errors.UserLinked(user=user_id)
             try:
-                await self._storage.create(
-                    _collection(strategy), subject, {**(fields or {}), "userId": user_id}
-                )
+                await self._storage.create(_collection(strategy), subject, {**(fields or {}), "userId": user_id})
             except DocumentExists:
                 raise errors.SubjectTaken(subject=subject) from None
             await self._one_only(strategy, subject, user_id)
@@ -49,9 +47,7 @@ class Credentials:
         if any(other != subject for other, _ in page.hits):
             raise errors.UserLinked(user=user_id)
 
-    async def update(
-        self, strategy: str, user_id: str, fields: Fields, *, subject: str | None = None
-    ) -> None:
+    async def update(self, strategy: str, user_id: str, fields: Fields, *, subject: str | None = None) -> None:
         """Change members of a user's row, and its subject where one is given. Raises `NoCredentials`, `SubjectTaken`."""
         async with self._storage.transaction():
             found = await self.get_of_user(strategy, user_id)
@@ -62,9 +58,7 @@ class Credentials:
                 await self._change(strategy, present, user_id, fields)
                 return
             try:
-                await self._storage.create(
-                    _collection(strategy), subject, {**row, **fields, "userId": user_id}
-                )
+                await self._storage.create(_collection(strategy), subject, {**row, **fields, "userId": user_id})
             except DocumentExists:
                 raise errors.SubjectTaken(subject=subject) from None
             await self._storage.delete(_collection(strategy), present)

@@ -21,9 +21,7 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def info(
-    created: int, *, author: str | None = None, updated: int | None = None, updater: str | None = None
-) -> Fields:
+def info(created: int, *, author: str | None = None, updated: int | None = None, updater: str | None = None) -> Fields:
     """Write the note."""
     return {"author": author, "createdAt": created, "updatedAt": updated, "updater": updater}
 

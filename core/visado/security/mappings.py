@@ -13,9 +13,7 @@ from visado.storage import Collection, Storage
 COLLECTION: Final = "mappings"
 _KEYWORD: Final = {"type": "keyword"}
 _DATE: Final = {"type": "date"}
-_INFO: Final = {
-    "properties": {"author": _KEYWORD, "createdAt": _DATE, "updater": _KEYWORD, "updatedAt": _DATE}
-}
+_INFO: Final = {"properties": {"author": _KEYWORD, "createdAt": _DATE, "updater": _KEYWORD, "updatedAt": _DATE}}
 _RESTRICTIONS: Final = {"type": "nested", "properties": {"index": _KEYWORD, "collections": _KEYWORD}}
 _GIVEN: Final[Mapping[str, Fields]] = {
     "users": {"profileIds": _KEYWORD},
@@ -61,9 +59,7 @@ class Mappings:
         before = await self._storage.get(COLLECTION, collection) or {}
         merged = _merge(await self.get(collection), cast("Fields", properties), "", 0)
         shown = str(dynamic).lower() if dynamic is not None else before.get("dynamic", "false")
-        document = {"dynamic": shown, "properties": merged} | (
-            {"_meta": body["_meta"]} if "_meta" in body else {}
-        )
+        document = {"dynamic": shown, "properties": merged} | ({"_meta": body["_meta"]} if "_meta" in body else {})
         if not before:
             await self._storage.create(COLLECTION, collection, document)
         else:
@@ -92,9 +88,7 @@ def _field(before: Any, declared: Fields, place: str, depth: int) -> Fields:
     present: Fields = before or {}
     present_kind = present.get("type", "object" if "properties" in present else kind)
     if present_kind != kind:
-        raise errors.SearchRefused(
-            cause=f"mapper [{place}] cannot be changed from type [{present_kind}] to [{kind}]"
-        )
+        raise errors.SearchRefused(cause=f"mapper [{place}] cannot be changed from type [{present_kind}] to [{kind}]")
     inner = declared.get("properties")
     if inner is None:
         return {**present, **declared}

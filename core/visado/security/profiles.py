@@ -76,9 +76,7 @@ class Profiles:
 
     def using(self, role: str) -> bool:
         """Whether a profile refers to a role."""
-        return any(
-            policy["roleId"] == role for each in self._profiles.values() for policy in each["policies"]
-        )
+        return any(policy["roleId"] == role for each in self._profiles.values() for policy in each["policies"])
 
     async def search(self, query: Query) -> Page:
         """A page of profiles."""

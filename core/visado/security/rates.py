@@ -24,8 +24,6 @@ class Rates:
         if now - began >= _WINDOW:
             began, count = now, 0
         if len(self._windows) >= _REMEMBERED:
-            self._windows = {
-                one: window for one, window in self._windows.items() if now - window[0] < _WINDOW
-            }
+            self._windows = {one: window for one, window in self._windows.items() if now - window[0] < _WINDOW}
         self._windows[who] = (began, count + 1)
         return count < limit

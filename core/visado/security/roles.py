@@ -18,9 +18,7 @@ RESTRICTED: Final[Mapping[str, Fields]] = {
     "admin": EVERYTHING,
     "default": {
         "auth": {
-            "actions": dict.fromkeys(
-                ("checkToken", "getCurrentUser", "getMyRights", "logout", "updateSelf"), True
-            )
+            "actions": dict.fromkeys(("checkToken", "getCurrentUser", "getMyRights", "logout", "updateSelf"), True)
         },
         "server": {"actions": {"publicApi": True}},
     },

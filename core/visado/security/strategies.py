@@ -31,9 +31,7 @@ class Strategies(Mapping[str, Strategy]):
         """Register a strategy. Raises `ValueError` naming both where the name is taken."""
         other = self._strategies.setdefault(strategy.name, strategy)
         if other is not strategy:
-            raise ValueError(
-                f"the strategy {strategy.name!r} is declared by {_place(other)} and by {_place(strategy)}"
-            )
+            raise ValueError(f"the strategy {strategy.name!r} is declared by {_place(other)} and by {_place(strategy)}")
         self._logins[strategy.name] = asyncio.Semaphore(strategy.concurrency)
         self._credentials.declare(strategy.name)
 

@@ -47,9 +47,7 @@ class Issued:
 class Tokens:
     """The tokens that are alive. What was verified once is remembered until it ends."""
 
-    def __init__(
-        self, storage: Storage, clock: Clock, signer: Signer, settings: TokenSettings, links: Links
-    ) -> None:
+    def __init__(self, storage: Storage, clock: Clock, signer: Signer, settings: TokenSettings, links: Links) -> None:
         self._storage, self._clock, self._signer, self._settings = storage, clock, signer, settings
         self.links = links
         # Text -> the token and when it stops working; and the way back, to forget by id.
@@ -58,9 +56,7 @@ class Tokens:
         self._changes = 0
         storage.declare(Collection(COLLECTION, ("userId",)))
 
-    async def create(
-        self, user_id: str, expires_in: int | None = None, *, single_use: bool = False
-    ) -> Issued:
+    async def create(self, user_id: str, expires_in: int | None = None, *, single_use: bool = False) -> Issued:
         """Make a token. Raises `TtlExceeded`."""
         ttl = lifetime(expires_in, self._settings.expires_in, self._settings.max_ttl)
         expires_at, text = mint(self._signer, PREFIX, user_id, ttl, self._clock())

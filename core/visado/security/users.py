@@ -74,9 +74,7 @@ class Users:
 
     async def update(self, user_id: str, changes: Fields, updater: str) -> User:
         """Change members of a user; null profiles stay as they are. Raises `UserNotFound`."""
-        kept = {
-            name: value for name, value in content(changes).items() if (name, value) != ("profileIds", None)
-        }
+        kept = {name: value for name, value in content(changes).items() if (name, value) != ("profileIds", None)}
         if "profileIds" in kept:
             self._check_profiles(user_id, kept["profileIds"], "body.profileIds")
 

@@ -391,9 +391,7 @@ class StrategyContract(ABC):
             wrong, unknown = (statistics.median(each) for each in times)
             if abs(wrong - unknown) <= max(self.timing_tolerance * max(wrong, unknown), 0.002):
                 return
-        pytest.fail(
-            f"a wrong secret takes {wrong:.4f} s, an unknown subject {unknown:.4f} s ({chance + 1} tries)"
-        )
+        pytest.fail(f"a wrong secret takes {wrong:.4f} s, an unknown subject {unknown:.4f} s ({chance + 1} tries)")
 
     # Secrets
 

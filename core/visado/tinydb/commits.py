@@ -59,9 +59,7 @@ class GroupCommit:
                 try:
                     # Now memory is what the journal will be after this batch, neither more nor less.
                     view = self._view() if self._journal.is_long and self._saving is None else None
-                    await self._in_thread(
-                        self._journal.append, [row for write in batch for row in write.rows]
-                    )
+                    await self._in_thread(self._journal.append, [row for write in batch for row in write.rows])
                 except Exception as error:  # noqa: BLE001 - whatever it was, nothing was kept
                     _log.exception("A write failed, and its changes were undone")
                     self._fail(batch, error)

@@ -161,9 +161,7 @@ def refusal(path: Path, problem: str) -> StorageError:
     if not backup.exists():
         advice = "There is no backup beside it: restore the folder from a backup of yours."
     elif path.name == "snapshot":
-        advice = (
-            f"Move it away and copy the newest backup, {backup}, in its place: the journals hold the rest."
-        )
+        advice = f"Move it away and copy the newest backup, {backup}, in its place: the journals hold the rest."
     else:
         advice = f"Restore the folder from a backup of yours. The newest snapshot before is {backup}."
     return StorageError(f"{path} {problem}. It was not changed. {advice}")

@@ -97,9 +97,10 @@ class TinyStorage:
         """A page of the documents that match, and how many match in all."""
         table, mine = self._table(collection), self._changed(collection)
         stop = None if query.limit is None else query.offset + query.limit
-        if query == Query(offset=query.offset, limit=query.limit) and not mine:
-            return Page(list(islice(table.rows.items(), query.offset, stop)), len(table.rows))
-        found = table.candidates(query.where)
+        found, is_answer = table.candidates(query.where)
+        if is_answer and not (query.sort or query.after is not None or mine):
+            page = islice(found, query.offset, stop)
+            return Page([(doc_id, table.rows[doc_id]) for doc_id in page], len(found))
         ids: Iterable[str] = found
         rows: MutableMapping[str, Document] = table.rows
         if len(found) > _STEP:
@@ -154,8 +155,7 @@ class TinyStorage:
             database = Database(self._folder, storage=Journal)
             open_table = cast("Callable[..., IndexedTable]", database.table)  # pyright: ignore[reportUnknownMemberType]
             tables = {
-                name: open_table(name, indexes=collection.indexes)
-                for name, collection in self._collections.items()
+                name: open_table(name, indexes=collection.indexes) for name, collection in self._collections.items()
             }
         finally:
             if was_enabled:

@@ -11,7 +11,7 @@ from tinydb import TinyDB
 from tinydb.table import Table
 from typing_extensions import override
 
-from visado.query import Equals, Ids, OneOf, Predicate, evaluate
+from visado.query import Anything, Equals, Ids, OneOf, Predicate, evaluate
 from visado.storage import Document
 from visado.tinydb.frames import encode_row
 from visado.tinydb.journal import Journal
@@ -43,14 +43,16 @@ class IndexedTable(Table):
             self._file(doc_id, document)
         return before
 
-    def candidates(self, where: Predicate) -> Collection[str]:
-        """The ids of all documents that may fit: the fewest that an index offers, or every one."""
-        found: Collection[str] = self.rows
+    def candidates(self, where: Predicate) -> tuple[Collection[str], bool]:
+        """The fewest ids that an index offers, or all, and whether they fit for sure; no other does."""
+        found: Collection[str] | None = None
         for condition in evaluate.necessary(where):
             ids = self._ids(condition)
-            if ids is not None and len(ids) < len(found):
+            if ids is not None and (found is None or len(ids) < len(found)):
                 found = ids
-        return found
+        if found is None:
+            return self.rows, isinstance(where, Anything)
+        return found, isinstance(where, Equals | OneOf | Ids)
 
     def view(self, ids: Collection[str]) -> dict[str, Document]:
         """These documents, and maybe others, as they are now."""
@@ -65,11 +67,7 @@ class IndexedTable(Table):
         if index is None:
             return None
         values = (condition.value,) if isinstance(condition, Equals) else condition.values
-        filed = [
-            index.get(term, {})
-            for term in {evaluate.term(value): None for value in values}
-            if term is not None
-        ]
+        filed = [index.get(term, {}) for term in {evaluate.term(value): None for value in values} if term is not None]
         return filed[0] if len(filed) == 1 else dict.fromkeys(chain.from_iterable(filed))
 
     def _file(self, doc_id: str, document: Document) -> None:
@@ -90,9 +88,7 @@ class IndexedTable(Table):
         """Keep what TinyDB's own methods change, rather than write every table anew."""
         draft = _Draft(self.rows)
         updater(cast("dict[int, Mapping[str, Any]]", draft))
-        self._journal.append(
-            [encode_row(self.name, doc_id, document) for doc_id, document in draft.changes.items()]
-        )
+        self._journal.append([encode_row(self.name, doc_id, document) for doc_id, document in draft.changes.items()])
         for doc_id, document in draft.changes.items():
             self.replace(doc_id, document)
 
