@@ -12,10 +12,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, Final, TypeAlias, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, TypeAlias, get_args, get_origin, get_type_hints
 
 from visado import errors
 from visado.request import Fields, Request
+from visado.values import are_texts, is_list, is_object
 
 Read: TypeAlias = Callable[[Any, str, bool], Any]
 """From a value, its name on the wire and whether it is text of a URL, to the Python value; raises `errors`."""
@@ -86,33 +87,33 @@ def _read_integer(value: Any, name: str, textual: bool) -> int:  # noqa: ARG001
 def _from_text(value: Any, kind: type) -> Any:
     """Read JSON that stands in a URL, if it is of this kind; else the value as it is."""
     try:
-        read = json.loads(value)
+        read: Any = json.loads(value)
     except (ValueError, RecursionError):
         return value
-    return cast("Any", read) if isinstance(read, kind) else value
+    return read if isinstance(read, kind) else value
 
 
 def _read_object(value: Any, name: str, textual: bool) -> Fields:
     if textual and isinstance(value, str):
         value = _from_text(value, dict)
-    if not isinstance(value, dict):
+    if not is_object(value):
         raise _wrong(name, "object")
-    return cast("Fields", value)
+    return value
 
 
 def _read_array(value: Any, name: str, textual: bool) -> list[Any]:
     if textual and isinstance(value, str):
         value = _from_text(value, list)
-    if not isinstance(value, list):
+    if not is_list(value):
         raise _wrong(name, "array")
-    return cast("list[Any]", value)
+    return value
 
 
 def _read_texts(value: Any, name: str, textual: bool) -> list[str]:
     items = _read_array(value, name, textual)
-    if not all(isinstance(item, str) for item in items):
+    if not are_texts(items):
         raise _wrong(name, "array")
-    return cast("list[str]", items)
+    return items
 
 
 def _read_list(value: Any, name: str, textual: bool) -> list[str]:

@@ -80,7 +80,8 @@ def auth_cookie(headers: Headers) -> str | None:
 
 
 def _scheme(scope: Mapping[str, Any]) -> str:
-    return {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+    scheme: str = scope["scheme"]
+    return {"ws": "http", "wss": "https"}.get(scheme, scheme)
 
 
 def _place(address: str) -> tuple[str, str, int | None] | None:

@@ -1,3 +1,4 @@
+# pyright: reportReturnType=false
 """Every hook, on one page. They run at start-up only: they return objects, and the objects have async methods.
 
 pluggy injects by argument name: an implementation names only what it needs.
@@ -5,9 +6,9 @@ pluggy injects by argument name: an implementation names only what it needs.
 
 from __future__ import annotations
 
-import argparse
+from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pluggy
 
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 hookspec = pluggy.HookspecMarker("visado")
+
+
+class Commands(Protocol):
+    """The commands of the command line."""
+
+    def add_parser(self, name: str, *, help: str = "") -> ArgumentParser:
+        """Add a command; give its parser `set_defaults(run=function)`, which takes the parsed arguments."""
+        ...
 
 
 @hookspec
@@ -63,5 +72,5 @@ def register_routes(settings: Settings) -> Iterable[BaseRoute]:
 
 
 @hookspec
-def register_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def register_commands(commands: Commands) -> None:
     """Add commands to the command line: `commands.add_parser(name).set_defaults(run=function)`."""

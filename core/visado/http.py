@@ -21,6 +21,7 @@ from visado.request import Connection, Malformed, Reply, Request, Response, from
 from visado.routing import Routes
 from visado.sections import HttpSection, LimitsSection, ServerSection
 from visado.settings import Settings
+from visado.values import is_list, is_object
 
 _VERBS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 _RESERVED: Final = frozenset({"controller", "action", "jwt", "volatile", "body", "requestId"})
@@ -28,15 +29,15 @@ _REQUEST_ID: Final = re.compile(r"[\x20-\x7e]{1,256}")
 _SMALL: Final = 1_024
 _MOST_ARGUMENTS: Final = 1_000
 _LINGER: Final = 2.0
+_ALLOWED_HEADERS: Final = (
+    b"Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With, Content-Encoding, "
+    b"Content-Length, X-Kuzzle-Volatile"
+)
 _FIXED: Final = [
     (b"content-type", b"application/json"),
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
-    (
-        b"access-control-allow-headers",
-        b"Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With, Content-Encoding, "
-        b"Content-Length, X-Kuzzle-Volatile",
-    ),
+    (b"access-control-allow-headers", _ALLOWED_HEADERS),
     (b"access-control-allow-methods", b"GET,POST,PUT,PATCH,DELETE,OPTIONS,HEAD"),
     (b"accept-encoding", b"gzip,deflate,identity"),
 ]
@@ -93,13 +94,13 @@ class HttpEnd:
     def _request(
         self, exchange: Exchange, link: Connection, body: Any, action: Action, values: Mapping[str, str]
     ) -> Request:
-        if body is not None and not isinstance(body, (dict, list)):
+        if body is not None and not is_object(body) and not is_list(body):
             raise exchange.malformed(errors.InvalidType(argument="body", expected="object or array"))
         return Request(
             id=exchange.request_id,
             controller=action.controller,
             action=action.name,
-            args=exchange.arguments() | values,
+            args={**exchange.arguments(), **values},
             body=body,
             volatile=exchange.volatile(),
             jwt=exchange.bearer(),
@@ -177,9 +178,9 @@ class Exchange:
             value = wire.decode(header)
         except ValueError as error:
             raise self.malformed(errors.VolatileParseFailed(cause=str(error))) from None
-        if value is not None and not isinstance(value, dict):
-            raise self.malformed(errors.InvalidType(argument="volatile", expected="object"))
-        return value
+        if value is None or is_object(value):
+            return value
+        raise self.malformed(errors.InvalidType(argument="volatile", expected="object"))
 
     def smuggled(self) -> bool:
         """Whether a page of another site sent this as a form, which needs no permission of a browser."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from visado import errors
 from visado.controller import Action, ActionTable
@@ -52,10 +52,10 @@ class Pipeline:
             response = Response(request.id, await self._answer(request), None, request)
         except errors.VisadoError as error:
             response = Response(request.id, Reply(error.result), error, request)
-        except (Exception, SystemExit):
+        except (Exception, SystemExit):  # whatever an action does, a client never sees
             _log.exception("%r failed", request)
-            error = errors.PluginFailed(cause="the log of the host says which")
-            response = Response(request.id, Reply(None), error, request)
+            failure = errors.PluginFailed(cause="the log of the host says which")
+            response = Response(request.id, Reply(None), failure, request)
         finally:
             self._metrics.in_flight -= 1
         self._metrics.count(self._label(request), response.status)
@@ -74,8 +74,8 @@ class Pipeline:
         if isinstance(action, errors.VisadoError):
             raise action
         _check_client(request)
-        result = await action(request)
-        return cast("Reply", result) if isinstance(result, Reply) else Reply(result)
+        result: object = await action(request)
+        return result if isinstance(result, Reply) else Reply(result)
 
     def _admit(self, request: Request) -> tuple[str, str]:
         if not request.controller:
@@ -117,10 +117,7 @@ class Pipeline:
         if text is None:
             return
         try:
-            token = await self._access.verify(text)
-            user = await self._access.users.get(token.user_id)
-            if user is None:
-                raise errors.InvalidToken
+            token, user = await self._access.identify(text)
         except errors.InvalidToken:
             if request.cookie is not None and cookie == "optional":
                 return

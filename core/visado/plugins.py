@@ -12,6 +12,7 @@ import pluggy
 
 from visado import hookspecs
 from visado.sections import PluginsSection
+from visado.values import is_list
 
 GROUP: Final = "visado"
 _log = logging.getLogger("visado.plugins")
@@ -86,8 +87,8 @@ class Plugins:
             if plugin.state != "active" or not self._implements(plugin, hook):
                 continue
             try:
-                found = self._manager.subset_hook_caller(hook, others)(**arguments)
-                for answer in found if isinstance(found, list) else [found]:
+                found: Any = self._manager.subset_hook_caller(hook, others)(**arguments)
+                for answer in found if is_list(found) else [found]:
                     take(plugin, answer)
             except StartError:
                 raise

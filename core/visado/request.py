@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
 from visado import errors
+from visado.values import is_object
 
 Fields: TypeAlias = dict[str, Any]
 """A JSON object."""
@@ -122,10 +123,10 @@ def from_payload(payload: Any, connection: Connection, request_id: str | None = 
 
     `request_id` stands for the payload's own, which HTTP ignores. Raises `Malformed`.
     """
-    if not isinstance(payload, dict):
+    if not is_object(payload):
         error = errors.InvalidType(argument="request", expected="object")
         raise Malformed(error, request_id or str(uuid.uuid4()))
-    fields: Fields = payload
+    fields = payload
     shown = request_id or fields.get("requestId") or str(uuid.uuid4())
     for name, types, expected in _TYPES:
         value = fields.get(name)

@@ -98,7 +98,7 @@ class SecuritySection(Section):
         ["default"], description="Profiles of users that createRestrictedUser makes."
     )
     api_key_max_ttl: Milliseconds = Field(-1, description="The longest life of an API key; -1: any.")
-    token: TokenSettings = Field(TokenSettings())
+    token: TokenSettings = Field(default_factory=lambda: TokenSettings.model_validate({}))
 
 
 class LimitsSection(Section):

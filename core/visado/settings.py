@@ -61,7 +61,7 @@ def load(
 ) -> Settings:
     """Read every section: from `given`, then `VISADO_<SECTION>__<KEY>`, secret files, the TOML file, defaults.
 
-    `rest` says what about tables that no section declares. Raises `SettingsError` with everything that is wrong, in one report.
+    `rest` says what about tables that no section declares. Raises `SettingsError` with all that is wrong.
     """
     declared: dict[str, type[Section]] = {}
     for section in sections:

@@ -18,6 +18,7 @@ from visado.security.documents import now
 from visado.security.links import Links
 from visado.security.rates import Rates
 from visado.settings import Settings
+from visado.values import is_object
 
 _AT_ONCE: Final = 64
 _SLOWEST: Final = 10.0
@@ -118,7 +119,7 @@ class Socket(Connection):
         return self._encode(await self._pipeline.run(self._decode(payload)))
 
     async def _decode(self, payload: Any) -> Request:
-        if not isinstance(payload, dict):
+        if not is_object(payload):
             cause = str(payload) if isinstance(payload, ValueError) else "a request is an object"
             raise Malformed(errors.UnexpectedWebSocketError(cause=cause), str(uuid.uuid4()))
         request = from_payload(payload, self)
@@ -129,7 +130,7 @@ class Socket(Connection):
         room = {"room": response.request_id} if response.request is not None else {}
         if response.reply.raw and response.error is None:
             result = response.reply.result
-            return wire.encode(result | room if isinstance(result, dict) else result)
+            return wire.encode(result | room if is_object(result) else result)
         return wire.encode(response.envelope(self._node) | room)
 
     async def _write(self, data: bytes) -> None:

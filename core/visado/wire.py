@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from pydantic_core import to_json
+
+from visado.values import is_list, is_object
 
 _DEEPEST: Final = 100
 
@@ -55,6 +57,6 @@ def _too_deep(value: Any) -> bool:
 
 
 def _children(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        return list(cast("dict[str, Any]", value).values())
-    return cast("list[Any]", value) if isinstance(value, list) else []
+    if is_object(value):
+        return list(value.values())
+    return value if is_list(value) else []

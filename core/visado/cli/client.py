@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from visado.cli import arguments
 from visado.request import Fields
+from visado.values import is_object
 
 _FAILED: Final = 1
 _USAGE: Final = 2
@@ -69,8 +70,8 @@ def _answer(given: Namespace, work: Callable[[Ask], Fields]) -> int:
     try:
         with _connect(given) as ask:
             answer = work(ask)
-    except (OSError, Refused, http.client.HTTPException) as error:
-        print(f"visado: {error}", file=sys.stderr)
+    except (OSError, Refused, http.client.HTTPException) as failure:
+        print(f"visado: {failure}", file=sys.stderr)
         return _FAILED
     error = answer.get("error")
     if error:
@@ -128,7 +129,8 @@ class _connect:  # noqa: N801 - reads as a function
     """A connection to the host: something to ask."""
 
     def __init__(self, given: Namespace) -> None:
-        self._url, self._protocol = given.url.rstrip("/"), given.protocol
+        self._url: str = given.url.rstrip("/")
+        self._protocol: str = given.protocol
         self._socket: Any = None
 
     def __enter__(self) -> Ask:
@@ -139,7 +141,7 @@ class _connect:  # noqa: N801 - reads as a function
         try:
             address = self._url.replace("http", "ws", 1)
             self._socket = connect(address, open_timeout=_PATIENCE, max_size=None, proxy=None)
-        except Exception as error:  # noqa: BLE001 - the library's, or the system's
+        except Exception as error:
             raise Refused(f"{self._url}: {error}") from None
         return self._ask_socket
 
@@ -172,10 +174,10 @@ class _connect:  # noqa: N801 - reads as a function
 def _read(data: bytes | str, url: str) -> Fields:
     """Read an answer: an envelope, a bare error, or what an action answers without an envelope."""
     try:
-        answer = json.loads(data)
+        answer: Any = json.loads(data)
     except ValueError:
         return {"result": data.decode() if isinstance(data, bytes) else data}
-    if not isinstance(answer, dict):
+    if not is_object(answer):
         raise Refused(f"{url}: this is no visado")
     if "requestId" in answer:
         return answer

@@ -46,8 +46,8 @@ async def _serve(host: Host) -> int:
     try:
         listening = listen(host.settings)
     except OSError as error:
-        server = host.settings[ServerSection]
-        return complain(OSError(f"cannot listen on {server.host}:{server.port}: {error.strerror}"), CANNOT_START)
+        place = host.settings[ServerSection]
+        return complain(OSError(f"cannot listen on {place.host}:{place.port}: {error.strerror}"), CANNOT_START)
     else:
         lines = [*_report(host, address(listening)), *_warnings(host, admin=await host.users.admin_exists())]
         server = Server(configure(host.asgi, host.settings), lambda: print("\n".join(lines), flush=True), host.stop)

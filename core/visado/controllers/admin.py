@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from visado import errors
 from visado.arguments import Body, Flag, Text
@@ -15,6 +15,7 @@ from visado.security.accounts import Accounts
 from visado.security.profiles import Profiles
 from visado.security.roles import Roles
 from visado.security.users import Users
+from visado.values import is_object
 
 _ON_EXISTING: Final = ("fail", "skip", "overwrite")
 _DATABASES: Final = ("internalCache", "memoryStorage")
@@ -90,17 +91,17 @@ class AdminController(Controller):
 
 def _section(body: Fields, name: str) -> dict[str, Fields]:
     """Take one of the three tables. Raises `InvalidArgument` unless it is an object of objects."""
-    section = body.get(name) or {}
-    if not isinstance(section, dict):
+    section: Any = body.get(name) or {}
+    if not is_object(section):
         raise errors.InvalidArgument(argument=f"body.{name}", expected="object")
-    for id, fields in cast("dict[str, Any]", section).items():
-        if not isinstance(fields, dict):
-            raise errors.InvalidArgument(argument=f"body.{name}.{id}", expected="object")
-    return cast("dict[str, Fields]", section)
+    for each, fields in section.items():
+        if not is_object(fields):
+            raise errors.InvalidArgument(argument=f"body.{name}.{each}", expected="object")
+    return section
 
 
 def _object(fields: Fields, name: str) -> Fields:
-    value = fields.get(name) or {}
-    if not isinstance(value, dict):
+    value: Any = fields.get(name) or {}
+    if not is_object(value):
         raise errors.InvalidArgument(argument=name, expected="object")
-    return cast("Fields", value)
+    return value

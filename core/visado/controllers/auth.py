@@ -44,7 +44,7 @@ class AuthController(Controller):
         return rights.listing(self._profiles.policies(request.user.profile_ids, near=near))
 
     @action(get("/strategies"))
-    async def get_strategies(self, request: Request) -> results.Names:  # noqa: ARG002
+    async def get_strategies(self, request: Request) -> results.Names:
         """List the strategies that are installed."""
         return list(self._strategies)
 
@@ -149,7 +149,7 @@ class AuthController(Controller):
         self,
         request: Request,
         body: Body,
-        retry_on_conflict: Integer = 10,  # noqa: ARG002
+        retry_on_conflict: Integer = 10,
     ) -> results.Document:
         """Change members of my own content, but neither my id nor my profiles."""
         user = _somebody(request, "updateSelf")

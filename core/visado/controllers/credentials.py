@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from visado import errors
 from visado.arguments import Body, Id, Integer, Text
 from visado.controller import Controller, action, delete, get, post, put
@@ -11,6 +13,7 @@ from visado.query.translate import as_elasticsearch
 from visado.request import Request
 from visado.security.strategies import Strategies
 from visado.security.users import Users
+from visado.values import is_object
 
 
 class CredentialsController(Controller):
@@ -89,10 +92,10 @@ class CredentialsController(Controller):
         checked = self._searches.query({}, lang, from_, size)
         self._strategies.find(strategy)
         fields = request.fields
-        query = fields.get("query")
-        if query is not None and not isinstance(query, dict):
+        query: Any = fields.get("query") or {}
+        if not is_object(query):
             raise errors.InvalidType(argument="body.query", expected="object")
-        asked = as_elasticsearch(query or {}, lang)
+        asked = as_elasticsearch(query, lang)
         return await self._strategies.run(
             strategy,
             lambda each: each.search(asked, sort=fields.get("sort"), offset=checked.offset, limit=size),

@@ -16,6 +16,7 @@ from visado.security.documents import shown
 from visado.security.mappings import Mappings
 from visado.security.profiles import Profiles
 from visado.security.users import Users
+from visado.values import are_texts
 
 
 class ProfilesController(Controller):
@@ -107,7 +108,7 @@ class ProfilesController(Controller):
         """Search profiles by any field, or list those that hold one of `roles`."""
         fields = dict(request.fields)
         roles = fields.pop("roles", None)
-        if roles is not None and not isinstance(roles, list):
+        if roles is not None and not are_texts(roles):
             raise errors.InvalidType(argument="body.roles", expected="array")
         if roles is not None and "query" in fields:
             raise errors.MutuallyExclusive(first="roles", second="query")

@@ -13,6 +13,7 @@ from visado.security.documents import shown
 from visado.security.mappings import Mappings
 from visado.security.profiles import Profiles
 from visado.security.roles import Roles
+from visado.values import are_texts
 
 
 class RolesController(Controller):
@@ -90,7 +91,7 @@ class RolesController(Controller):
             return await self._searches.page(
                 "roles", self._roles.search, self._searches.query(fields, lang, from_, size)
             )
-        if not isinstance(controllers, list):
+        if not are_texts(controllers):
             raise errors.InvalidType(argument="body.controllers", expected="array")
         if "query" in fields:
             raise errors.MutuallyExclusive(first="controllers", second="query")

@@ -99,7 +99,7 @@ class ServerController(Controller):
             return "red" if any(each.state == "quarantined" for each in self._plugins) else "green"
         try:
             await self._storage.check()
-        except Exception:  # noqa: BLE001 - whatever it is, the storage is not well
+        except Exception:
             return "red"
         return "green"
 

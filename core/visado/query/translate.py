@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from visado import errors
+from visado.values import is_list, is_object
 
 _DEEPEST: Final = 50
 
@@ -20,14 +21,13 @@ def as_elasticsearch(query: Mapping[str, Any], lang: str) -> dict[str, Any]:
 def _translate(query: Any, depth: int) -> dict[str, Any]:
     if depth > _DEEPEST:
         raise errors.SearchRefused(cause="the query is too deep")
-    if not isinstance(query, dict):
+    if not is_object(query):
         raise errors.SearchRefused(cause="a filter is an object")
-    filters = cast("dict[str, Any]", query)
-    if not filters:
+    if not query:
         return {"match_all": {}}
-    if len(filters) > 1:
+    if len(query) > 1:
         raise errors.SearchRefused(cause="a filter holds one keyword")
-    keyword, value = next(iter(filters.items()))
+    keyword, value = next(iter(query.items()))
     if keyword in _RENAMED:
         return {_RENAMED[keyword]: value}
     translate = _COMPOUND.get(keyword)
@@ -37,9 +37,9 @@ def _translate(query: Any, depth: int) -> dict[str, Any]:
 
 
 def _each(value: Any, depth: int) -> list[dict[str, Any]]:
-    if not isinstance(value, list):
+    if not is_list(value):
         raise errors.SearchRefused(cause="a list of filters is needed")
-    return [_translate(part, depth) for part in cast("list[Any]", value)]
+    return [_translate(part, depth) for part in value]
 
 
 _RENAMED: Final = {"equals": "term", "in": "terms", "exists": "exists", "range": "range", "ids": "ids"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from visado.request import Token
+from visado import errors
+from visado.request import Token, User
 from visado.security import api_keys
 from visado.security.api_keys import ApiKeys
 from visado.security.profiles import Profiles
@@ -20,6 +21,14 @@ class Access:
     profiles: Profiles
     tokens: Tokens
     api_keys: ApiKeys
+
+    async def identify(self, text: str) -> tuple[Token, User]:
+        """Find out who asks with this token or API key. Raises `InvalidToken`, also where the user has vanished."""
+        token = await self.verify(text)
+        user = await self.users.get(token.user_id)
+        if user is None:
+            raise errors.InvalidToken
+        return token, user
 
     async def verify(self, text: str) -> Token:
         """Find out whose token or API key this is. Raises `InvalidToken`."""

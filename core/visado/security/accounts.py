@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from visado import errors
 from visado.request import Fields, User
@@ -12,6 +12,7 @@ from visado.security.strategies import Strategies
 from visado.security.tokens import Tokens
 from visado.security.users import Users
 from visado.storage import Storage
+from visado.values import is_object
 
 _log = logging.getLogger("visado.accounts")
 
@@ -54,7 +55,7 @@ class Accounts:
         return user
 
     async def _create_credentials(self, user_id: str, name: str, fields: Any) -> None:
-        given = cast("Fields", fields) if isinstance(fields, dict) else {}
+        given = fields if is_object(fields) else {}
         await self._strategies.run(name, lambda each: each.validate(user_id, given, update=False))
         await self._strategies.run(name, lambda each: each.create(user_id, given))
 

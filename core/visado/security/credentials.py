@@ -48,7 +48,7 @@ class Credentials:
             raise errors.UserLinked(user=user_id)
 
     async def update(self, strategy: str, user_id: str, fields: Fields, *, subject: str | None = None) -> None:
-        """Change members of a user's row, and its subject where one is given. Raises `NoCredentials`, `SubjectTaken`."""
+        """Change members of a user's row, and its subject where given. Raises `NoCredentials`, `SubjectTaken`."""
         async with self._storage.transaction():
             found = await self.get_of_user(strategy, user_id)
             if found is None:

@@ -1,14 +1,17 @@
-"""Mappings: what clients may declare of the fields of users, profiles and roles. Every field can be searched
-without one; they are kept for the tools that read and write them."""
+"""Mappings: what clients may declare of the fields of users, profiles and roles.
+
+Every field can be searched without one; they are kept for the tools that read and write them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from visado import errors
 from visado.request import Fields
 from visado.storage import Collection, Storage
+from visado.values import is_object
 
 COLLECTION: Final = "mappings"
 _KEYWORD: Final = {"type": "keyword"}
@@ -51,13 +54,13 @@ class Mappings:
             if key not in _KEYS:
                 raise errors.InvalidMapping(property=key, suggestion="")
         properties = body.get("properties", {})
-        if not isinstance(properties, dict):
+        if not is_object(properties):
             raise errors.InvalidType(argument="body.properties", expected="object")
         dynamic = body.get("dynamic")
         if dynamic is not None and not isinstance(dynamic, (str, bool)):
             raise errors.InvalidType(argument="body.dynamic", expected="string")
         before = await self._storage.get(COLLECTION, collection) or {}
-        merged = _merge(await self.get(collection), cast("Fields", properties), "", 0)
+        merged = _merge(await self.get(collection), properties, "", 0)
         shown = str(dynamic).lower() if dynamic is not None else before.get("dynamic", "false")
         document = {"dynamic": shown, "properties": merged} | ({"_meta": body["_meta"]} if "_meta" in body else {})
         if not before:
@@ -73,9 +76,9 @@ def _merge(before: Fields, after: Fields, path: str, depth: int) -> Fields:
     merged = dict(before)
     for field, declared in after.items():
         place = f"{path}{field}"
-        if not isinstance(declared, dict):
+        if not is_object(declared):
             raise errors.SearchRefused(cause=f"Expected map for property [{place}]")
-        merged[field] = _field(before.get(field), cast("Fields", declared), place, depth)
+        merged[field] = _field(before.get(field), declared, place, depth)
     return merged
 
 
@@ -92,7 +95,7 @@ def _field(before: Any, declared: Fields, place: str, depth: int) -> Fields:
     inner = declared.get("properties")
     if inner is None:
         return {**present, **declared}
-    if not isinstance(inner, dict):
+    if not is_object(inner):
         raise errors.SearchRefused(cause=f"Expected map for the properties of [{place}]")
     known = present.get("properties", {})
-    return {**present, **declared, "properties": _merge(known, cast("Fields", inner), f"{place}.", depth + 1)}
+    return {**present, **declared, "properties": _merge(known, inner, f"{place}.", depth + 1)}

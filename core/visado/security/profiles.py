@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from visado import errors
 from visado.query import Page, Query
@@ -12,6 +12,7 @@ from visado.security.documents import INFO, Clock, content, info, put
 from visado.security.rights import Policy, Rights
 from visado.security.roles import PROTECTED, Roles
 from visado.storage import Collection, DocumentExists, Storage
+from visado.values import are_texts, is_list, is_object
 
 COLLECTION: Final = "profiles"
 RATE_LIMITS: Final = {"admin": 0, "default": 10, "anonymous": 200}
@@ -142,9 +143,9 @@ class Profiles:
 
     def _document(self, profile: str, body: Fields, strict: bool, note: Fields) -> Fields:
         policies = body.get("policies")
-        if not isinstance(policies, list):
+        if not is_list(policies):
             raise errors.InvalidType(argument="body.policies", expected="array")
-        policies = cast("list[Any]", policies) or [{"roleId": "default"}]
+        policies = policies or [{"roleId": "default"}]
         for rank, policy in enumerate(policies):
             self._check_policy(f"{profile}.policies[{rank}]", policy, strict)
         if profile == "anonymous" and not any(policy["roleId"] == "anonymous" for policy in policies):
@@ -167,12 +168,12 @@ class Profiles:
         entries = policy.get("restrictedTo")
         if entries is None:
             return
-        if not isinstance(entries, list):
+        if not is_list(entries):
             raise errors.InvalidType(argument=f"{place}.restrictedTo", expected="object[]")
-        for rank, entry in enumerate(cast("list[Any]", entries)):
-            if not isinstance(entry, dict):
+        for rank, entry in enumerate(entries):
+            if not is_object(entry):
                 raise errors.InvalidType(argument=f"{place}.restrictedTo[{entry}]", expected="object")
-            self._check_restriction(f"{place}.restrictedTo[{rank}]", cast("Fields", entry), strict)
+            self._check_restriction(f"{place}.restrictedTo[{rank}]", entry, strict)
 
     def _check_restriction(self, place: str, entry: Fields, strict: bool) -> None:
         index, collections = entry.get("index"), entry.get("collections")
@@ -180,7 +181,7 @@ class Profiles:
             raise errors.MissingArgument(argument=f"{place}.index")
         if not isinstance(index, str):
             raise errors.InvalidType(argument=f"{place}.index", expected="string")
-        if collections is not None and not _are_texts(collections):
+        if collections is not None and not are_texts(collections):
             raise errors.InvalidType(argument=f"{place}.collections", expected="string[]")
         _only(entry, place, "index", "collections")
         if strict:
@@ -192,16 +193,12 @@ class Profiles:
 
 
 def _only(value: Any, place: str, *names: str) -> None:
-    if not isinstance(value, dict):
+    if not is_object(value):
         raise errors.InvalidType(argument=place, expected="object")
     accepted = ", ".join(f'"{name}"' for name in names)
-    for name in cast("Fields", value):
+    for name in value:
         if name not in names:
             raise errors.UnexpectedArgument(argument=f"{place}.{name}", accepted=accepted)
-
-
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in cast("list[Any]", value))
 
 
 def _rate_limit(value: Any) -> int:

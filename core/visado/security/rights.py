@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from visado.request import Fields
+from visado.values import is_list, is_object
 
 ANY: Final = "*"
 Controllers = Mapping[str, Mapping[str, Mapping[str, bool]]]
@@ -49,8 +50,6 @@ class Rights:
 
     def allow(self, controller: str, action: str, args: Mapping[str, Any] | None = None) -> bool:
         """Whether one policy allows the action, on the index and collection that `args` name."""
-        if not isinstance(controller, str) or not isinstance(action, str):
-            return False
         policies = self._allowing.get((controller, action))
         if policies is None:
             policies = tuple(each for each in self.policies if allows(each.controllers, controller, action))
@@ -63,7 +62,7 @@ class Rights:
         targets = args.get("targets")
         if targets is None:
             return _covered(policies, args.get("index"), args.get("collection"))
-        return isinstance(targets, list) and all(_covers_target(policies, target) for target in targets)
+        return is_list(targets) and all(_covers_target(policies, target) for target in targets)
 
 
 _REMEMBERED: Final = 4_096
@@ -74,12 +73,12 @@ def _covered(policies: Iterable[Policy], index: Any, collection: Any) -> bool:
 
 
 def _covers_target(policies: Sequence[Policy], target: Any) -> bool:
-    if not isinstance(target, dict):
+    if not is_object(target):
         return False
     index, collections = target.get("index"), target.get("collections")
     if not index or not collections:
         return True
-    if not isinstance(collections, list) or index == ANY or ANY in collections:
+    if not is_list(collections) or index == ANY or ANY in collections:
         return False
     return all(_covered(policies, index, collection) for collection in collections)
 

@@ -11,6 +11,7 @@ from visado.request import Fields
 from visado.security import rights
 from visado.security.documents import INFO, Clock, content, info, put
 from visado.storage import Collection, DocumentExists, DocumentMissing, Storage
+from visado.values import is_object
 
 PROTECTED: Final = ("anonymous", "default", "admin")
 EVERYTHING: Final[Fields] = {"*": {"actions": {"*": True}}}
@@ -136,13 +137,13 @@ class Roles:
         """Raise unless a role may look like this; the first failure in the document's order wins."""
         controllers = _members(body, "controllers", f"{role}.controllers")
         for controller, entry in controllers.items():
-            if not isinstance(entry, dict):
+            if not is_object(entry):
                 raise errors.InvalidType(argument=controller, expected="object")
             if not entry:
                 raise errors.EmptyArgument(argument=controller)
             if "actions" not in entry:
                 raise errors.MissingArgument(argument=controller)
-            actions = _members(cast("Fields", entry), "actions", f"{controller}.actions")
+            actions = _members(entry, "actions", f"{controller}.actions")
             for action, right in actions.items():
                 if not isinstance(right, bool):
                     raise errors.InvalidType(argument=f"{controller}.actions.{action}", expected="boolean")
@@ -167,8 +168,8 @@ def _members(fields: Fields, name: str, shown: str) -> Fields:
     value = fields.get(name, {})
     if value is None and name == "controllers":
         raise errors.MissingArgument(argument=shown)
-    if not isinstance(value, dict):
+    if not is_object(value):
         raise errors.InvalidType(argument=shown, expected="object")
     if not value:
         raise errors.EmptyArgument(argument=shown)
-    return cast("Fields", value)
+    return value

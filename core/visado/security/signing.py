@@ -39,7 +39,7 @@ class Signer:
 
     def sign(self, prefix: str, claims: Fields) -> str:
         """Make the text of a token."""
-        return prefix + jwt.encode(
+        return prefix + jwt.encode(  # pyright: ignore[reportUnknownMemberType]
             claims,
             self._secrets[0],
             algorithm=self._algorithm,
@@ -54,7 +54,7 @@ class Signer:
         expired = False
         for secret in self._secrets:
             try:
-                claims: Fields = jwt.decode(
+                claims: Fields = jwt.decode(  # pyright: ignore[reportUnknownMemberType]
                     text.removeprefix(prefix),
                     secret,
                     algorithms=[self._algorithm],

@@ -13,7 +13,7 @@ from visado import errors
 from visado.request import Request, User
 from visado.security.credentials import Credentials
 from visado.security.users import Users
-from visado.strategy import Outcome, Fail, Pass, Redirect, Strategy, Success
+from visado.strategy import Fail, Outcome, Pass, Redirect, Strategy, Success
 
 T = TypeVar("T")
 _log = logging.getLogger("visado.strategies")
@@ -60,8 +60,9 @@ class Strategies(Mapping[str, Strategy]):
         Raises what it raises of `visado.errors`, `StrategyTimeout`, and `PluginFailed` for anything else.
         """
         strategy = self.find(name)
+        limit = asyncio.timeout(strategy.timeout)
         try:
-            async with asyncio.timeout(strategy.timeout) as limit:
+            async with limit:
                 return await call(strategy)
         except errors.VisadoError:
             raise
@@ -76,7 +77,7 @@ class Strategies(Mapping[str, Strategy]):
         """Let a strategy find out who asks. Raises `LoginRefused`, and an error for whatever is no outcome."""
         self.find(name)
         async with self._logins[name]:
-            outcome: Outcome = await self.run(name, lambda strategy: strategy.authenticate(request))
+            outcome: Outcome | object = await self.run(name, lambda strategy: strategy.authenticate(request))
         match outcome:
             case Success(user_id):
                 return await self._user(name, user_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 from visado import errors
 from visado.query import Equals, Page, Query
@@ -11,7 +11,8 @@ from visado.request import ANONYMOUS, ANONYMOUS_ID, Fields, User
 from visado.security import names
 from visado.security.documents import INFO, Clock, content, info
 from visado.security.profiles import Profiles
-from visado.storage import Collection, DocumentExists, DocumentMissing, Storage
+from visado.storage import Change, Collection, DocumentExists, DocumentMissing, Storage
+from visado.values import are_texts
 
 COLLECTION: Final = "users"
 _REMEMBERED: Final = 10_000
@@ -89,7 +90,7 @@ class Users:
         document = self._document(user_id, body, "body.profileIds", author)
         return await self._change(user_id, lambda _: document)
 
-    async def _change(self, user_id: str, change: Any) -> User:
+    async def _change(self, user_id: str, change: Change) -> User:
         if user_id in _RESERVED:
             raise errors.UserNotFound(user=user_id)
         try:
@@ -141,11 +142,9 @@ class Users:
         return {**content(body), INFO: info(self._clock(), author=author)}
 
     def _check_profiles(self, user_id: str, profile_ids: Any, place: str) -> None:
-        if not isinstance(profile_ids, list):
+        if not are_texts(profile_ids):
             raise errors.InvalidType(argument=place, expected="array")
-        for profile in cast("list[Any]", profile_ids):
-            if not isinstance(profile, str):
-                raise errors.InvalidType(argument=place, expected="array")
+        for profile in profile_ids:
             self._profiles.find(profile)
         if not profile_ids:
             raise errors.NoProfile(user=user_id)

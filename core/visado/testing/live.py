@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +156,7 @@ class LiveHost:
 
 
 @contextmanager
-def serve(folder: Path, *, config: str = "", environment: Mapping[str, str] | None = None) -> Iterator[LiveHost]:
+def serve(folder: Path, *, config: str = "", environment: Mapping[str, str] | None = None) -> Generator[LiveHost]:
     """Run a host in a folder for the length of a block."""
     host = LiveHost(folder, config=config, environment=environment).start()
     try:

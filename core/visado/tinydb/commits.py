@@ -45,6 +45,11 @@ class GroupCommit:
             self._flushing = asyncio.create_task(self._flush())
         return write.done
 
+    async def settle(self) -> None:
+        """Wait until what is in memory now is safe. Raises `StorageUnavailable` where it was undone."""
+        if self._flushing is not None:
+            await self.add((), lambda: None)
+
     async def close(self) -> None:
         """Wait for what is under way, and close the journal."""
         while task := self._flushing or self._saving:
@@ -60,7 +65,7 @@ class GroupCommit:
                     # Now memory is what the journal will be after this batch, neither more nor less.
                     view = self._view() if self._journal.is_long and self._saving is None else None
                     await self._in_thread(self._journal.append, [row for write in batch for row in write.rows])
-                except Exception as error:  # noqa: BLE001 - whatever it was, nothing was kept
+                except Exception as error:  # whatever it was, nothing was kept
                     _log.exception("A write failed, and its changes were undone")
                     self._fail(batch, error)
                     continue

@@ -201,11 +201,7 @@ class Journal(Storage):
         self._is_spoilt = False
 
     def _sync_folder(self) -> None:
-        fd = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        _sync_names(self._folder)
         self._is_unlisted = False
 
     def _journal(self, number: int) -> Path:
@@ -246,10 +242,21 @@ def _portions(tables: Mapping[str, Mapping[str, Document]]) -> Iterator[list[byt
         yield rows
 
 
+def _sync_names(folder: Path) -> None:
+    """Make sure that the folder's files are found under their names after a power cut."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def _own(folder: Path) -> None:
     """Make sure that there is a folder, and that nobody else may look into it."""
     try:
-        folder.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+            _sync_names(folder.parent)
         mode = folder.stat().st_mode
         if not mode & stat.S_ISVTX:
             folder.chmod(_OWNER_ONLY)

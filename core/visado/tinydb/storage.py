@@ -203,7 +203,11 @@ class TinyStorage:
         await self._claims.free(key, self._transaction())
         # From here to the queue nothing waits: nobody comes between reading and writing.
         transaction = self._transaction()
-        written = _encode(collection, id, step(self._present(table, id)))
+        try:
+            written = _encode(collection, id, step(self._present(table, id)))
+        except (DocumentExists, DocumentMissing):
+            await self._opened().settle()  # what was seen may yet be undone
+            raise
         if transaction is None:
             await self._commit({key: written})
         else:

@@ -31,16 +31,14 @@ class IndexedTable(Table):
         self._indexes: dict[str, dict[str, dict[str, None]]] = {field: {} for field in indexes}
         self.rows = storage.read().setdefault(name, {})
         for doc_id, document in self.rows.items():
-            self._file(doc_id, document)
+            self._file(doc_id, None, document)
 
     def replace(self, doc_id: str, document: Document | None) -> Document | None:
         """Put a document, or none, where the present one is, and return that one. In memory only."""
         before = self.rows.pop(doc_id, None) if document is None else self.rows.get(doc_id)
-        if before is not None:
-            self._unfile(doc_id, before)
         if document is not None:
             self.rows[doc_id] = document
-            self._file(doc_id, document)
+        self._file(doc_id, before, document)
         return before
 
     def candidates(self, where: Predicate) -> tuple[Collection[str], bool]:
@@ -70,18 +68,16 @@ class IndexedTable(Table):
         filed = [index.get(term, {}) for term in {evaluate.term(value): None for value in values} if term is not None]
         return filed[0] if len(filed) == 1 else dict.fromkeys(chain.from_iterable(filed))
 
-    def _file(self, doc_id: str, document: Document) -> None:
+    def _file(self, doc_id: str, before: Document | None, after: Document | None) -> None:
         for field, index in self._indexes.items():
-            for term in evaluate.terms(document, field):
-                index.setdefault(term, {})[doc_id] = None
-
-    def _unfile(self, doc_id: str, document: Document) -> None:
-        for field, index in self._indexes.items():
-            for term in evaluate.terms(document, field):
-                ids = index[term]
-                del ids[doc_id]
-                if not ids:
+            old = evaluate.terms(before, field) if before is not None else set[str]()
+            new = evaluate.terms(after, field) if after is not None else set[str]()
+            for term in old - new:
+                del index[term][doc_id]
+                if not index[term]:
                     del index[term]
+            for term in new - old:
+                index.setdefault(term, {})[doc_id] = None
 
     @override
     def _update_table(self, updater: Callable[[dict[int, Mapping[str, Any]]], None]) -> None:

@@ -42,9 +42,7 @@ def register_strategies(
 
 
 @hookimpl
-def register_controllers(
-    users: Users, tokens: Tokens, strategies: Mapping[str, Strategy]
-) -> Iterable[Controller]:
+def register_controllers(users: Users, tokens: Tokens, strategies: Mapping[str, Strategy]) -> Iterable[Controller]:
     """Offer the reset flow of `local`."""
     local = strategies.get(LocalStrategy.name)
     return [PasswordController(local, users, tokens)] if isinstance(local, LocalStrategy) else []

@@ -29,18 +29,17 @@ def is_common(password: str, words: Iterable[str] = ()) -> bool:
     """
     text = password.casefold()
     named = {word.casefold() for word in words if word}
-    known = common_passwords() | named
-    if text in known:
-        return True
+
+    def known(part: str) -> bool:
+        return part in named or part in common_passwords()
+
     unit = _unit(text)
-    if len(unit) <= _SHORTEST_PART < len(text) or unit in known:
+    if known(text) or known(unit) or len(unit) <= _SHORTEST_PART < len(text):
         return True
-    if any(text[:cut] in known and text[cut:] in known for cut in range(_SHORTEST_PART, len(text) - 3)):
+    if any(known(text[:cut]) and known(text[cut:]) for cut in range(_SHORTEST_PART, len(text) - 3)):
         return True
     return any(
-        len(text.replace(word, "")) < min(_LEAST_BESIDE, len(text))
-        for word in named
-        if len(word) >= _SHORTEST_WORD
+        len(text.replace(word, "")) < min(_LEAST_BESIDE, len(text)) for word in named if len(word) >= _SHORTEST_WORD
     )
 
 

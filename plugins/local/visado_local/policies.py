@@ -36,9 +36,7 @@ class Policies:
         """How many former passwords the policies need to know."""
         return max((policy.forbid_reused_password_count - 1 for policy in self._policies), default=0)
 
-    async def check_content(
-        self, user_id: str, username: str, password: str, row: Mapping[str, Any] | None
-    ) -> None:
+    async def check_content(self, user_id: str, username: str, password: str, row: Mapping[str, Any] | None) -> None:
         """Raise unless the user may have this password; `row` holds the present one."""
         if len(password) < self._shortest:
             reason = f"the password must have at least {self._shortest} characters"

@@ -68,9 +68,7 @@ class PasswordPolicy(BaseModel):
     must_change_password_if_set_by_admin: bool = Field(
         False, description="Refuse the login until the owner has set the password; the role admin is exempt."
     )
-    password_regex: str | None = Field(
-        None, description="What a password must match: a pattern, or /pattern/flags."
-    )
+    password_regex: str | None = Field(None, description="What a password must match: a pattern, or /pattern/flags.")
 
     @field_validator("password_regex")
     @classmethod
@@ -85,9 +83,7 @@ class LocalSection(Section):
 
     model_config = _CONFIG
     name: ClassVar[str] = "local"
-    memory: int = Field(
-        19_456, ge=7168, le=LIMITS.memory, description="Memory of one hash (argon2id), in KiB."
-    )
+    memory: int = Field(19_456, ge=7168, le=LIMITS.memory, description="Memory of one hash (argon2id), in KiB.")
     iterations: int = Field(2, ge=1, le=LIMITS.iterations, description="Passes of one hash over its memory.")
     parallelism: int = Field(1, ge=1, le=LIMITS.parallelism, description="Lanes of one hash.")
     minimum_length: int | None = Field(

@@ -73,9 +73,7 @@ class LocalStrategy(Strategy):
     fields = ("username", "password")
     concurrency: ClassVar[int] = 100_000  # the pool of `Passwords` is the limit: it refuses at once
 
-    def __init__(
-        self, section: LocalSection, host: Host, *, strict: bool, clock: Callable[[], int] = _now
-    ) -> None:
+    def __init__(self, section: LocalSection, host: Host, *, strict: bool, clock: Callable[[], int] = _now) -> None:
         self._users, self._credentials, self._tokens = host.users, host.credentials, host.tokens
         self._storage, self._clock, self._strict = host.storage, clock, strict
         self._passwords = Passwords(section.memory, section.iterations, section.parallelism)
@@ -201,10 +199,6 @@ class LocalStrategy(Strategy):
             await self._policies.check_content(claims.user_id, subject, new, row)
             await self._write(claims.user_id, await self._fields(new, row, by_owner=True))
         return claims.user_id
-
-    def close(self) -> None:
-        """Let go of the threads."""
-        self._passwords.close()
 
     async def _fields(self, password: str, row: Row | None = None, *, by_owner: bool) -> Fields:
         """Make the members of a row that a new password changes."""

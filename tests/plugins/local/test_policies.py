@@ -186,9 +186,7 @@ def test_every_policy_that_applies_counts(play):
     async def scene(local):
         for password in ("short", "no digit in it"):
             with pytest.raises(WeakPassword):
-                await local.strategy.validate(
-                    "kuid-x", {"username": "x", "password": password}, update=False
-                )
+                await local.strategy.validate("kuid-x", {"username": "x", "password": password}, update=False)
         await local.enroll(password="long enough, with 1 digit")
 
     play(scene, password_policies=[*everyone(password_regex="^.{8,}$"), *everyone(password_regex=r"\d")])
@@ -240,7 +238,7 @@ def test_bad_settings_are_refused_with_their_path(key, value):
 
 
 def test_hashing_is_never_cheaper_than_owasp_says():
-    with pytest.raises(settings.SettingsError, match="local: .*35840"):
+    with pytest.raises(settings.SettingsError, match=r"local: .*35840"):
         settings.load([LocalSection], given={"local": {"memory": 7168, "iterations": 1}})
 
 
