@@ -33,6 +33,7 @@ from visado.security import documents, names
 from visado.security.access import Access
 from visado.security.accounts import Accounts
 from visado.security.api_keys import ApiKeys
+from visado.security.chains import Chain
 from visado.security.credentials import Credentials
 from visado.security.documents import Clock
 from visado.security.links import Links
@@ -80,6 +81,7 @@ class Host:
         self.mappings = Mappings(storage)
         self.strategies = Strategies(self.users, self.credentials)
         self.plugins.call("register_strategies", self._add_strategies, **self._lent())
+        self._add_chains()
         self.access = Access(self.users, self.profiles, self.tokens, self.api_keys)
         self.accounts = Accounts(storage, self.users, self.strategies, self.tokens, self.api_keys)
 
@@ -106,6 +108,13 @@ class Host:
             except ValueError as error:
                 raise StartError(str(error)) from None
             plugin.note("strategy", [strategy.name])
+
+    def _add_chains(self) -> None:
+        for name, chain in self.settings[sections.ChainSection].chains.items():
+            try:
+                self.strategies.add(Chain(name, chain.strategies, self.strategies))
+            except ValueError as error:
+                raise StartError(f"chain.{name}: {error}") from None
 
     def _build_actions(self) -> None:
         limits = self.settings[sections.LimitsSection]
@@ -177,6 +186,7 @@ class Host:
         await self.storage.open()
         await self.roles.open()
         await self.profiles.open()
+        await self.strategies.open()
         self._purging = asyncio.create_task(self._purge())
 
     async def _purge(self) -> None:
@@ -197,6 +207,7 @@ class Host:
         if self._purging is not None:
             self._purging.cancel()
             await asyncio.gather(self._purging, return_exceptions=True)
+        await self.strategies.close()
         await self.storage.close()
 
 
@@ -234,14 +245,13 @@ def _set(names: list[str] | None) -> frozenset[str] | None:
     return None if names is None else frozenset(names)
 
 
-def build(
+def discover(
     *,
     config: Path | None = None,
     secrets: Path | None = None,
     given: Mapping[str, Mapping[str, Any]] | None = None,
-    clock: Clock = documents.now,
-) -> Host:
-    """Build a host from settings. Raises `SettingsError` and `StartError`, each with a text for the operator."""
+) -> tuple[Plugins, Settings]:
+    """Find the plugins, and read the settings of all. Raises `SettingsError`, `StartError`."""
     first = settings.load([sections.PluginsSection], config=config, secrets=secrets, given=given, rest="ignore")
     installed = plugins.discover(first[sections.PluginsSection])
     declared: list[type[Section]] = [*sections.SECTIONS]
@@ -251,4 +261,16 @@ def build(
         declared.append(section)
 
     installed.call("register_settings", take)
-    return Host(installed, settings.load(declared, config=config, secrets=secrets, given=given), clock)
+    return installed, settings.load(declared, config=config, secrets=secrets, given=given)
+
+
+def build(
+    *,
+    config: Path | None = None,
+    secrets: Path | None = None,
+    given: Mapping[str, Mapping[str, Any]] | None = None,
+    clock: Clock = documents.now,
+) -> Host:
+    """Build a host from settings. Raises `SettingsError` and `StartError`, each with a text for the operator."""
+    installed, read = discover(config=config, secrets=secrets, given=given)
+    return Host(installed, read, clock)

@@ -53,6 +53,7 @@ def facts(scope: Mapping[str, Any], headers: Headers, public_url: str) -> dict[s
     address = client[0] if client else None
     origin = headers.get(b"origin")
     return {
+        "headers": headers,
         "address": address,
         "origin": origin.decode("latin-1") if origin is not None else None,
         "near": near(address, headers),

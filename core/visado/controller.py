@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal, TypeVar, cast, get_type_hints
@@ -116,7 +117,7 @@ def _build(controller: Controller, name: str, member: Handler, declared: Declara
         routes=declared.routes,
         parameters=parameters(member),
         handler=cast("Handler", getattr(controller, name)),
-        doc=(member.__doc__ or "").strip(),
+        doc=inspect.cleandoc(member.__doc__ or ""),
         returns=get_type_hints(member, include_extras=True).get("return"),
         cookie=declared.cookie,
         source=f"{type(controller).__module__}.{type(controller).__qualname__}.{name}",

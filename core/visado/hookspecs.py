@@ -28,7 +28,10 @@ class Commands(Protocol):
     """The commands of the command line."""
 
     def add_parser(self, name: str, *, help: str = "") -> ArgumentParser:
-        """Add a command; give its parser `set_defaults(run=function)`, which takes the parsed arguments."""
+        """Add a command; `set_defaults(run=function)` of its parser says what it does.
+
+        The function takes the parsed arguments and the settings, and returns the exit code.
+        """
         ...
 
 
@@ -73,4 +76,4 @@ def register_routes(settings: Settings) -> Iterable[BaseRoute]:
 
 @hookspec
 def register_commands(commands: Commands) -> None:
-    """Add commands to the command line: `commands.add_parser(name).set_defaults(run=function)`."""
+    """Add commands to the command line. Their names begin with the plugin's own: `ldap:check`."""

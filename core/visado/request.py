@@ -63,6 +63,7 @@ class Connection:
     near: bool = True
     same_origin: bool = True
     secure: bool = False
+    headers: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes], repr=False)
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def expired(self) -> None:
@@ -94,6 +95,11 @@ class Request:
     def fields(self) -> Fields:
         """The body's members; none where the body is absent or a list."""
         return self.body if isinstance(self.body, dict) else {}
+
+    def header(self, name: str) -> str | None:
+        """A header of the HTTP request, or of the upgrade to a socket, by its name in lower case."""
+        value = self.connection.headers.get(name.encode())
+        return None if value is None else value.decode("latin-1")
 
     def __repr__(self) -> str:  # a body may hold a password
         return f"<Request {self.id} {self.controller}:{self.action} of {self.user.id}>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 from visado.arguments import timespan
 from visado.settings import Section
@@ -149,6 +149,26 @@ class StorageSection(Section):
     url: str = Field("tinydb:", description="tinydb:PATH; without a path, the data folder.")
 
 
+class ChainSettings(Section):
+    """Strategies that are tried one after the other."""
+
+    name: ClassVar[str] = "chain.NAME"
+    strategies: list[str] = Field(min_length=1, description="The strategies, in the order in which they are tried.")
+
+
+class ChainSection(Section):
+    """Chains: `[chain.everybody] strategies = ["ldap", "local"]` makes a strategy of that name."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+    __pydantic_extra__: dict[str, ChainSettings] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
+    name: ClassVar[str] = "chain"
+
+    @property
+    def chains(self) -> dict[str, ChainSettings]:
+        """The chains, by name."""
+        return self.__pydantic_extra__ or {}
+
+
 SECTIONS: tuple[type[Section], ...] = (
     ServerSection,
     HttpSection,
@@ -158,4 +178,5 @@ SECTIONS: tuple[type[Section], ...] = (
     ThrottleSection,
     PluginsSection,
     StorageSection,
+    ChainSection,
 )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
 
 from visado import errors
 from visado.query import Page, Query
@@ -18,9 +18,15 @@ from visado.request import Fields, Request, User
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """It is this user: becomes a token."""
+    """It is this user: becomes a token.
+
+    With a `location`, a browser is sent there and gets the token as its cookie; without, or on a socket, the answer
+    holds the token. `headers` go with either, such as a `Set-Cookie` that clears what the login began with.
+    """
 
     user_id: str
+    location: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +38,11 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Ask there: becomes 302 and `Location`; on a socket, the same as data."""
+    """Ask there: becomes 302 and `Location`; on a socket, the same as data. `headers` go with it."""
 
     location: str
     status: int = 302
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +64,14 @@ class Strategy(ABC):
 
     name: str
     fields: tuple[str, ...] = ()
-    timeout: ClassVar[float] = 10.0
-    concurrency: ClassVar[int] = 64
+    timeout: float = 10.0
+    concurrency: int = 64
+
+    async def open(self) -> None:
+        """Begin: the storage is open. Raise where the strategy can never work; what may come back is no reason."""
+
+    async def close(self) -> None:
+        """End: let go of threads and connections."""
 
     @abstractmethod
     async def authenticate(self, request: Request) -> Outcome:
@@ -138,6 +151,10 @@ class Users(Protocol):
 
     async def create(self, content: Fields, user_id: str | None = None) -> User:
         """Make a user; `content` holds `profileIds`. Raises `errors.UserExists`, `errors.ProfileNotFound`."""
+        ...
+
+    async def update(self, user_id: str, changes: Fields, updater: str | None = None) -> User:
+        """Change members of a user's content; the next request sees it. Raises `errors.UserNotFound`."""
         ...
 
     def roles(self, user: User) -> frozenset[str]:

@@ -10,6 +10,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from visado.cli import arguments
+
 _EPILOG = """\
 Any action is a command too, for a host that is running:
   visado auth:login -a strategy=local --body '{username: "melis", password: "password"}'
@@ -23,12 +25,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     command = next((word for word in words if not word.startswith("-")), "")
     if ":" in command and command != "admin:create" and words[0] == command:
-        from visado.cli import client  # noqa: PLC0415 - only what the command needs
+        from visado.cli import client, extras  # noqa: PLC0415 - only what the command needs
 
-        return client.run(words)
-    arguments = _parser().parse_args(words)
+        done = extras.run(words)
+        return client.run(words) if done is None else done
+    parsed = _parser().parse_args(words)
     try:
-        code: int = arguments.run(arguments)
+        code: int = parsed.run(parsed)
     except BrokenPipeError:
         return 1
     except KeyboardInterrupt:
@@ -49,18 +52,18 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run the host", allow_abbrev=False)
     serve.add_argument("--host", help="address to listen on (127.0.0.1)")
     serve.add_argument("--port", type=int, help="port to listen on (7512)")
-    _place(serve)
+    arguments.add_place(serve)
     serve.set_defaults(run=_serve)
     listing = commands.add_parser("plugins", help="list the installed plugins, and why one does not work")
-    _place(listing)
+    arguments.add_place(listing)
     listing.set_defaults(run=_plugins)
     config = commands.add_parser("config", help="check the settings, or print a template of them")
     config.add_argument("--template", action="store_true", help="print every setting with its default, as TOML")
-    _place(config)
+    arguments.add_place(config)
     config.set_defaults(run=_config)
     create = commands.add_parser("admin:create", help="make the first administrator of a running host, and close it")
     create.set_defaults(run=_create_admin)
-    _connection(create)
+    arguments.connection(create)
     return parser
 
 
@@ -72,37 +75,25 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _place(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data", help="folder for the secret and the documents (./visado-data)")
-    parser.add_argument("--config", help="settings in TOML (./visado.toml, if there is one)")
-    parser.add_argument("--secrets", help="folder of secret files, such as local__pepper")
-
-
-def _connection(parser: argparse.ArgumentParser) -> None:
-    from visado.cli import arguments  # noqa: PLC0415
-
-    arguments.connection(parser)
-
-
-def _serve(arguments: argparse.Namespace) -> int:
+def _serve(parsed: argparse.Namespace) -> int:
     from visado.cli import serve  # noqa: PLC0415
 
-    return serve.run(arguments)
+    return serve.run(parsed)
 
 
-def _plugins(arguments: argparse.Namespace) -> int:
+def _plugins(parsed: argparse.Namespace) -> int:
     from visado.cli import inspect  # noqa: PLC0415
 
-    return inspect.list_plugins(arguments)
+    return inspect.list_plugins(parsed)
 
 
-def _config(arguments: argparse.Namespace) -> int:
+def _config(parsed: argparse.Namespace) -> int:
     from visado.cli import inspect  # noqa: PLC0415
 
-    return inspect.show_config(arguments)
+    return inspect.show_config(parsed)
 
 
-def _create_admin(arguments: argparse.Namespace) -> int:
+def _create_admin(parsed: argparse.Namespace) -> int:
     from visado.cli import client  # noqa: PLC0415
 
-    return client.create_admin(arguments)
+    return client.create_admin(parsed)

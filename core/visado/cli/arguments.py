@@ -25,6 +25,14 @@ def connection(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--api-key", default=os.environ.get("VISADO_API_KEY"), help="use an API key (VISADO_API_KEY)")
 
 
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say where settings and data are."""
+    group = parser.add_argument_group("settings")
+    group.add_argument("--data", help="folder for the secret and the documents (./visado-data)")
+    group.add_argument("--config", help="settings in TOML (./visado.toml, if there is one)")
+    group.add_argument("--secrets", help="folder of secret files, each named as its setting: ldap__bind_password")
+
+
 def action(name: str) -> argparse.ArgumentParser:
     """Make the parser of a command that is an action."""
     parser = argparse.ArgumentParser(prog=f"visado {name}", add_help=False, allow_abbrev=False)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from visado.app import Host, build
+from visado.app import Host, build, discover
 from visado.plugins import StartError
-from visado.settings import SettingsError
+from visado.settings import Settings, SettingsError
 from visado.storage import StorageError
 
 T = TypeVar("T")
@@ -20,10 +20,20 @@ CANNOT_START = 1
 
 def from_arguments(arguments: argparse.Namespace) -> Host | int:
     """Build a host, or say on standard error why not and return the exit code."""
+    return _attempt(build, arguments)
+
+
+def read_settings(arguments: argparse.Namespace) -> Settings | int:
+    """Read the settings as `visado serve` does, or say why not and return the exit code."""
+    found = _attempt(discover, arguments)
+    return found if isinstance(found, int) else found[1]
+
+
+def _attempt(make: Callable[..., T], arguments: argparse.Namespace) -> T | int:
     config = Path(arguments.config) if arguments.config else Path("visado.toml")
     secrets = Path(arguments.secrets) if arguments.secrets else None
     try:
-        return build(
+        return make(
             config=config if arguments.config or config.is_file() else None,
             secrets=secrets,
             given=_given(arguments),

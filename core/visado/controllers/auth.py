@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final
 
 from visado import cookies, errors
 from visado.arguments import DURATION, Body, BodyText, Duration, Flag, Id, Integer, Lifetime, Text
@@ -69,7 +70,12 @@ class AuthController(Controller):
         found = await self._strategies.authenticate(name, request)
         if isinstance(found, Redirect):
             return _redirect(found)
-        return self._answer(request, await self._tokens.create(found.id, expires_in), cookie_auth)
+        user, success = found
+        issued = await self._tokens.create(user.id, expires_in)
+        if success.location is not None and request.connection.transport == "http":
+            reply = self._answer(request, issued, cookie_auth=True)
+            return _redirect(Redirect(success.location, headers={**success.headers, **reply.headers}))
+        return self._answer(request, issued, cookie_auth, success.headers)
 
     @action(post("/_logout"), cookie="optional")
     async def logout(
@@ -247,18 +253,20 @@ class AuthController(Controller):
         await self._access.api_keys.delete(request.user.id, id)
         return {"_id": id}
 
-    def _answer(self, request: Request, issued: Issued, cookie_auth: bool) -> Any:
+    def _answer(
+        self, request: Request, issued: Issued, cookie_auth: bool, headers: Mapping[str, str] | None = None
+    ) -> Reply:
         """Show a new token: in the body, or over HTTP in a cookie."""
         token, connection = issued.token, request.connection
         if connection.transport == "websocket":
             if token.user_id != ANONYMOUS_ID:
                 self._tokens.links.link(connection, token)
-            return issued.shown()
+            return Reply(issued.shown())
         if not cookie_auth:
-            return issued.shown()
+            return Reply(issued.shown(), headers=headers or {})
         expires_at = None if token.expires_at == FOREVER else token.expires_at
         header = cookies.carrying(issued.text, expires_at, secure=connection.secure)
-        return Reply(issued.shown(with_text=False), headers={"Set-Cookie": header})
+        return Reply(issued.shown(with_text=False), headers={**(headers or {}), "Set-Cookie": header})
 
 
 def _somebody(request: Request, name: str) -> User:
@@ -269,8 +277,8 @@ def _somebody(request: Request, name: str) -> User:
 
 
 def _redirect(found: Redirect) -> Reply:
-    headers = {"Location": found.location, "Content-Length": "0"}
-    return Reply({"headers": headers, "statusCode": found.status}, found.status, headers)
+    shown = {"Location": found.location, "Content-Length": "0"}
+    return Reply({"headers": shown, "statusCode": found.status}, found.status, {**found.headers, **shown})
 
 
 def may(payload: Fields, request: Request, owned: rights.Rights) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, assert_never
 
 from typing_extensions import override
 
@@ -73,23 +73,30 @@ class Strategies(Mapping[str, Strategy]):
             _log.exception("the strategy %r failed", name)
             raise errors.PluginFailed(cause=f'the strategy "{name}" failed') from None
 
-    async def authenticate(self, name: str, request: Request) -> User | Redirect:
+    async def authenticate(self, name: str, request: Request) -> tuple[User, Success] | Redirect:
         """Let a strategy find out who asks. Raises `LoginRefused`, and an error for whatever is no outcome."""
-        self.find(name)
-        async with self._logins[name]:
-            outcome: Outcome | object = await self.run(name, lambda strategy: strategy.authenticate(request))
+        outcome = await self.attempt(name, request)
         match outcome:
             case Success(user_id):
-                return await self._user(name, user_id)
+                return await self._user(name, user_id), outcome
             case Redirect():
                 return outcome
             case Fail(reason):
                 raise errors.LoginRefused(reason=str(reason))
             case Pass():
                 raise errors.LoginRefused(reason="Missing credentials")
-            case _:  # what a plugin returns is checked at run time, too
-                _log.error("the strategy %r returned a %s", name, type(outcome).__name__)
-                raise errors.InvalidOutcome(strategy=name)
+            case _:
+                assert_never(outcome)
+
+    async def attempt(self, name: str, request: Request) -> Outcome:
+        """Ask a strategy for its outcome, within its limits. Raises an error for whatever is no outcome."""
+        self.find(name)
+        async with self._logins[name]:
+            outcome = await self.run(name, lambda strategy: strategy.authenticate(request))
+        if not _is_outcome(outcome):  # what a plugin returns is checked at run time, too
+            _log.error("the strategy %r returned a %s", name, type(outcome).__name__)
+            raise errors.InvalidOutcome(strategy=name)
+        return outcome
 
     async def _user(self, name: str, user_id: Any) -> User:
         if type(user_id) is not str or not user_id:
@@ -98,6 +105,19 @@ class Strategies(Mapping[str, Strategy]):
         if user is None:
             raise errors.UnknownUserId(strategy=name)
         return user
+
+    async def open(self) -> None:
+        """Let every strategy begin. Raises what a strategy raises: it is not one that could be served without."""
+        for name in self:
+            await self.run(name, lambda each: each.open())
+
+    async def close(self) -> None:
+        """Let every strategy end; one that fails to is left to itself."""
+        for name in self:
+            try:
+                await self.run(name, lambda each: each.close())
+            except errors.VisadoError:
+                _log.warning("the strategy %r did not close", name)
 
     async def of(self, user: User) -> list[str]:
         """The strategies in which a user has credentials; one that fails to say counts as none."""
@@ -110,6 +130,10 @@ class Strategies(Mapping[str, Strategy]):
             return await self.run(name, lambda strategy: strategy.exists(user_id)) is True
         except errors.VisadoError:
             return False
+
+
+def _is_outcome(value: object) -> bool:
+    return isinstance(value, (Success, Fail, Redirect, Pass))
 
 
 def _place(strategy: Strategy) -> str:

@@ -73,7 +73,7 @@ class Users:
             else:
                 return _user(proposed, document)
 
-    async def update(self, user_id: str, changes: Fields, updater: str) -> User:
+    async def update(self, user_id: str, changes: Fields, updater: str | None = None) -> User:
         """Change members of a user; null profiles stay as they are. Raises `UserNotFound`."""
         kept = {name: value for name, value in content(changes).items() if (name, value) != ("profileIds", None)}
         if "profileIds" in kept:
