@@ -79,9 +79,10 @@ class Accounts:
         async with self._storage.transaction():
             for name in self._strategies:
                 await self._delete_credentials(user_id, name)
-            await self._api_keys.delete_all(user_id)
-            await self._tokens.revoke_all(user_id)
+            ended = [*await self._api_keys.delete_rows(user_id), *await self._tokens.delete_rows(user_id)]
             await self._users.delete(user_id)
+        self._tokens.end(ended)
+        self._users.forget(user_id)
 
     async def _delete_credentials(self, user_id: str, name: str) -> None:
         try:

@@ -56,7 +56,7 @@ class ApiKeys:
 
     async def verify(self, text: str) -> Token:
         """Find out whose key this is. Raises `InvalidToken`, `ExpiredToken`."""
-        claims = self._signer.claims(PREFIX, text)
+        claims, changes = self._signer.claims(PREFIX, text), self._tokens.changes
         page = await self._storage.search(COLLECTION, Query(Equals("fingerprint", fingerprint(text)), limit=1))
         if not page.hits or page.hits[0][1]["userId"] != claims["_id"]:
             raise errors.InvalidToken
@@ -64,7 +64,7 @@ class ApiKeys:
         if row["expiresAt"] != FOREVER and self._clock() >= row["expiresAt"]:
             raise errors.ExpiredToken
         token = Token(_token_id(key_id), row["userId"], row["expiresAt"], row["ttl"], kind="api-key")
-        if await self._storage.get(COLLECTION, key_id) is not None:
+        if changes == self._tokens.changes:
             self._tokens.remember(text, token, row["expiresAt"])
         return token
 
@@ -80,17 +80,15 @@ class ApiKeys:
             raise errors.DocumentNotFound(id=key_id, index="kuzzle", collection=COLLECTION)
         if row["userId"] != user_id:
             raise errors.ApiKeyNotFound(id=key_id, user=user_id)
-        await self._delete(key_id)
-
-    async def delete_all(self, user_id: str) -> None:
-        """End every key of a user."""
-        for key_id, _ in (await self._storage.search(COLLECTION, Query(Equals("userId", user_id)))).hits:
-            await self._delete(key_id)
-
-    async def _delete(self, key_id: str) -> None:
         await self._storage.delete(COLLECTION, key_id)
-        self._tokens.forget(_token_id(key_id))
-        self._tokens.links.drop(_token_id(key_id))
+        self._tokens.end([_token_id(key_id)])
+
+    async def delete_rows(self, user_id: str) -> list[str]:
+        """Forget every key of a user, and return the ids for `Tokens.end`, once that is committed."""
+        ids = [key_id for key_id, _ in (await self._storage.search(COLLECTION, Query(Equals("userId", user_id)))).hits]
+        for key_id in ids:
+            await self._storage.delete(COLLECTION, key_id)
+        return [_token_id(key_id) for key_id in ids]
 
 
 def listed(id: str, row: Mapping[str, Any]) -> Fields:

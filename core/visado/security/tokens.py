@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -53,7 +53,7 @@ class Tokens:
         # Text -> the token and when it stops working; and the way back, to forget by id.
         self._verified: dict[str, tuple[Token, int]] = {}
         self._texts: dict[str, str] = {}
-        self._changes = 0
+        self.changes = 0
         storage.declare(Collection(COLLECTION, ("userId",)))
 
     async def create(self, user_id: str, expires_in: int | None = None, *, single_use: bool = False) -> Issued:
@@ -93,14 +93,14 @@ class Tokens:
         if not text.startswith(PREFIX):
             raise errors.InvalidToken
         claims = self._signer.claims(PREFIX, text)
-        changes, token_id = self._changes, fingerprint(text)
+        changes, token_id = self.changes, fingerprint(text)
         row = await self._storage.get(COLLECTION, token_id)
         if row is None or row["userId"] != claims["_id"]:
             raise errors.InvalidToken
         if row["endsAt"] != FOREVER and self._clock() >= row["endsAt"]:
             raise _ended(row["expiresAt"], row["endsAt"])
         token = Token(token_id, row["userId"], row["expiresAt"], row["ttl"], single_use=row["singleUse"])
-        if changes == self._changes and not token.single_use:
+        if changes == self.changes and not token.single_use:
             self.remember(text, token, row["endsAt"])
         return token
 
@@ -113,7 +113,7 @@ class Tokens:
 
     def forget(self, token_id: str) -> None:
         """Verify again next time."""
-        self._changes += 1
+        self.changes += 1
         text = self._texts.pop(token_id, None)
         if text is not None:
             del self._verified[text]
@@ -150,22 +150,27 @@ class Tokens:
     async def revoke(self, token: Token) -> None:
         """End a token now."""
         await self._storage.delete(COLLECTION, token.id)
-        self._ended(token.id)
+        self.end([token.id])
 
     async def revoke_all(self, user_id: str, *, keep: str | None = None) -> None:
-        """End every token of a user, but the one with the id `keep`."""
-        page = await self._storage.search(COLLECTION, Query(Equals("userId", user_id)))
+        """End every token of a user, but the one with the id `keep`. Not for use inside a transaction."""
         async with self._storage.transaction():
-            for token_id, _ in page.hits:
-                if token_id != keep:
-                    await self._storage.delete(COLLECTION, token_id)
-        for token_id, _ in page.hits:
-            if token_id != keep:
-                self._ended(token_id)
+            ended = await self.delete_rows(user_id, keep=keep)
+        self.end(ended)
 
-    def _ended(self, token_id: str) -> None:
-        self.forget(token_id)
-        self.links.drop(token_id)
+    async def delete_rows(self, user_id: str, *, keep: str | None = None) -> list[str]:
+        """Forget the rows of a user's tokens, and return the ids for `end`, once that is committed."""
+        page = await self._storage.search(COLLECTION, Query(Equals("userId", user_id)))
+        ids = [token_id for token_id, _ in page.hits if token_id != keep]
+        for token_id in ids:
+            await self._storage.delete(COLLECTION, token_id)
+        return ids
+
+    def end(self, ids: Iterable[str]) -> None:
+        """Stop remembering tokens whose rows are gone. Sooner, a request could make us remember them again."""
+        for token_id in ids:
+            self.forget(token_id)
+            self.links.drop(token_id)
 
     async def purge(self) -> int:
         """Forget the rows of tokens that have ended, some at a time; return how many."""

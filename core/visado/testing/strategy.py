@@ -90,10 +90,18 @@ class StrategyContract(ABC):
         """Open a host with the strategy in it."""
         async with open_host(folder, self.settings()) as host:
             strategy = self.make(host)
-            if strategy.name not in host.strategies:
+            installed = host.strategies.get(strategy.name)
+            if installed is None:
                 host.strategies.add(strategy)
             await host.open()
-            yield Stage(host, strategy)
+            if installed is None or installed is strategy:
+                yield Stage(host, strategy)
+                return
+            await strategy.open()
+            try:
+                yield Stage(host, strategy)
+            finally:
+                await strategy.close()
 
     async def enroll(self, stage: Stage, number: int = 0) -> tuple[str, Fields]:
         """Make a user with credentials."""

@@ -74,7 +74,7 @@ def affordable(stored: str) -> bool:
 
 
 class Passwords:
-    """Hashes and verifies. Makes no thread before the first password; the threads end with the object."""
+    """Hashes and verifies. Makes no thread before the first password."""
 
     def __init__(self, memory: int, iterations: int, parallelism: int, *, workers: int | None = None) -> None:
         self._hasher = argon2.PasswordHasher(iterations, memory, parallelism)
@@ -104,6 +104,12 @@ class Passwords:
     def outdated(self, stored: str) -> bool:
         """Whether the hash was made with other parameters than today's."""
         return self._hasher.check_needs_rehash(stored)
+
+    def close(self) -> None:
+        """Let the threads go, and what waits for them; the next password makes new ones."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _matches(self, stored: str, secret: bytes) -> bool:
         try:

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from weakref import WeakValueDictionary
 
 from typing_extensions import override
@@ -71,7 +71,7 @@ class LocalStrategy(Strategy):
 
     name = "local"
     fields = ("username", "password")
-    concurrency: ClassVar[int] = 100_000  # the pool of `Passwords` is the limit: it refuses at once
+    concurrency = 100_000  # the pool of `Passwords` is the limit: it refuses at once
 
     def __init__(self, section: LocalSection, host: Host, *, strict: bool, clock: Callable[[], int] = _now) -> None:
         self._users, self._credentials, self._tokens = host.users, host.credentials, host.tokens
@@ -81,6 +81,14 @@ class LocalStrategy(Strategy):
         self._reset_tokens = ResetTokens(host.storage, section.reset_password_expires_in)
         self._require_password = section.require_password or strict
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @override
+    async def open(self) -> None:
+        await self._reset_tokens.prepare()
+
+    @override
+    async def close(self) -> None:
+        self._passwords.close()
 
     @override
     async def authenticate(self, request: Request) -> Outcome:
@@ -124,7 +132,6 @@ class LocalStrategy(Strategy):
             raise PasswordNeeded
         if await self.exists(user_id):  # `link` says so, too, but after a hash for nothing
             raise errors.UserLinked(user=user_id)
-        await self._reset_tokens.prepare()
         fields = await self._fields(given.password, by_owner=_asked_by(user_id))
         await self._credentials.link(self.name, given.username, user_id, fields)
         return {"username": given.username}

@@ -59,12 +59,16 @@ def test_unused_passwords_make_no_thread(play):
     play(scene)
 
 
-def test_threads_go_with_their_owner():
+@pytest.mark.parametrize("way", ["close", "forget"])
+def test_threads_go_with_their_owner(way):
     before = hashing()
     passwords = Passwords(7168, 1, 1)
     assert asyncio.run(passwords.hash("x"))
     mine = hashing() - before
     assert mine
+    if way == "close":
+        passwords.close()
+        assert asyncio.run(passwords.hash("x"))
     del passwords
     gc.collect()
     deadline = time.monotonic() + 5
@@ -262,12 +266,12 @@ def test_the_event_loop_goes_on_while_passwords_are_hashed(play):
     async def scene(local):
         await local.enroll()
         logins = asyncio.gather(*(local.login(password="wrong") for _ in range(40)))
-        longest = 0.0
+        pauses = []
         while not logins.done():
             start = time.perf_counter()
             await asyncio.sleep(0.001)
-            longest = max(longest, time.perf_counter() - start)
-        assert longest < 0.25
+            pauses.append(time.perf_counter() - start)
+        assert statistics.median(pauses) < 0.02
 
     play(scene)
 

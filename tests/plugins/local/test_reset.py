@@ -138,8 +138,8 @@ def test_reset_tokens_and_sessions_are_two_things(play):
 
 def test_the_secret_is_kept_and_reading_writes_nothing(play):
     async def scene(local):
-        user_id = await local.enroll()
         secret = await local.host.storage.get("local-secrets", "reset")
+        user_id = await local.enroll()
         assert len(secret["value"]) == 64
         token = await local.strategy.reset_token(user_id)
         assert await local.host.storage.get("local-secrets", "reset") == secret
