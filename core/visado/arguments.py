@@ -56,15 +56,14 @@ def _read_id(value: Any, name: str, textual: bool) -> str:
     return _read_text(value, name, textual)
 
 
-_TRUE: Final = frozenset({"", "true", "1"})
-_FALSE: Final = frozenset({"false", "0"})
+_FLAGS: Final = {"": True, "true": True, "1": True, "false": False, "0": False}
 
 
 def _read_flag(value: Any, name: str, textual: bool) -> bool:
     if isinstance(value, bool):
         return value
-    if textual and value in _TRUE | _FALSE:
-        return value in _TRUE
+    if textual and isinstance(value, str) and value in _FLAGS:
+        return _FLAGS[value]
     raise _wrong(name, "boolean")
 
 

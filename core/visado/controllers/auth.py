@@ -67,11 +67,15 @@ class AuthController(Controller):
             raise errors.InvalidType(argument="body.strategy", expected="string")
         if expires_in is None:
             expires_in = DURATION.read(request.fields.get("expiresIn"), "expiresIn", False)
+        for field in self._strategies.find(name).fields:
+            if field in request.args:  # addresses end up in logs
+                raise errors.ForbiddenArgument(argument=field)
+        began = self._tokens.moment()
         found = await self._strategies.authenticate(name, request)
         if isinstance(found, Redirect):
             return _redirect(found)
         user, success = found
-        issued = await self._tokens.create(user.id, expires_in)
+        issued = await self._tokens.create(user.id, expires_in, since=began)
         if success.location is not None and request.connection.transport == "http":
             reply = self._answer(request, issued, cookie_auth=True)
             return _redirect(Redirect(success.location, headers={**success.headers, **reply.headers}))

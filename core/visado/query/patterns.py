@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-import regex  # type: ignore[import-untyped]
+import regex
 
 from visado import errors
 

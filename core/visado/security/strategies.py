@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, TypeVar, assert_never
 
@@ -25,14 +26,15 @@ class Strategies(Mapping[str, Strategy]):
     def __init__(self, users: Users, credentials: Credentials) -> None:
         self._users, self._credentials = users, credentials
         self._strategies: dict[str, Strategy] = {}
-        self._logins: dict[str, asyncio.Semaphore] = {}
+        self._places: dict[str, asyncio.Semaphore] = {}
+        self._waiting: Counter[str] = Counter()
 
     def add(self, strategy: Strategy) -> None:
         """Register a strategy. Raises `ValueError` naming both where the name is taken."""
         other = self._strategies.setdefault(strategy.name, strategy)
         if other is not strategy:
             raise ValueError(f"the strategy {strategy.name!r} is declared by {_place(other)} and by {_place(strategy)}")
-        self._logins[strategy.name] = asyncio.Semaphore(strategy.concurrency)
+        self._places[strategy.name] = asyncio.Semaphore(strategy.concurrency)
         self._credentials.declare(strategy.name)
 
     @override
@@ -89,10 +91,21 @@ class Strategies(Mapping[str, Strategy]):
                 assert_never(outcome)
 
     async def attempt(self, name: str, request: Request) -> Outcome:
-        """Ask a strategy for its outcome, within its limits. Raises an error for whatever is no outcome."""
-        self.find(name)
-        async with self._logins[name]:
+        """Ask a strategy for its outcome, within its limits.
+
+        Raises `Overloaded` where as many wait as are served, and an error for whatever is no outcome.
+        """
+        if self._waiting[name] >= self.find(name).concurrency:
+            raise errors.Overloaded
+        self._waiting[name] += 1
+        try:
+            await self._places[name].acquire()
+        finally:
+            self._waiting[name] -= 1
+        try:
             outcome = await self.run(name, lambda strategy: strategy.authenticate(request))
+        finally:
+            self._places[name].release()
         if not _is_outcome(outcome):  # what a plugin returns is checked at run time, too
             _log.error("the strategy %r returned a %s", name, type(outcome).__name__)
             raise errors.InvalidOutcome(strategy=name)

@@ -54,10 +54,18 @@ class Tokens:
         self._verified: dict[str, tuple[Token, int]] = {}
         self._texts: dict[str, str] = {}
         self.changes = 0
+        self._moment, self._revoked = 0, dict[str, int]()
         storage.declare(Collection(COLLECTION, ("userId",)))
 
-    async def create(self, user_id: str, expires_in: int | None = None, *, single_use: bool = False) -> Issued:
-        """Make a token. Raises `TtlExceeded`."""
+    async def create(
+        self, user_id: str, expires_in: int | None = None, *, single_use: bool = False, since: int | None = None
+    ) -> Issued:
+        """Make a token. Raises `TtlExceeded`, and `LoginRefused` where the user's tokens were revoked after `since`.
+
+        `since` is what `moment` said before the user was asked for a password, which may be another by now.
+        """
+        if since is not None and self._revoked.get(user_id, 0) > since:
+            raise errors.LoginRefused(reason="revoked meanwhile: log in again")
         ttl = lifetime(expires_in, self._settings.expires_in, self._settings.max_ttl)
         expires_at, text = mint(self._signer, PREFIX, user_id, ttl, self._clock())
         token = Token(fingerprint(text), user_id, expires_at, ttl, single_use=single_use)
@@ -154,9 +162,17 @@ class Tokens:
 
     async def revoke_all(self, user_id: str, *, keep: str | None = None) -> None:
         """End every token of a user, but the one with the id `keep`. Not for use inside a transaction."""
+        self._moment += 1
+        if len(self._revoked) >= _REMEMBERED:
+            self._revoked.clear()
+        self._revoked[user_id] = self._moment
         async with self._storage.transaction():
             ended = await self.delete_rows(user_id, keep=keep)
         self.end(ended)
+
+    def moment(self) -> int:
+        """Say when a login began, for `create`."""
+        return self._moment
 
     async def delete_rows(self, user_id: str, *, keep: str | None = None) -> list[str]:
         """Forget the rows of a user's tokens, and return the ids for `end`, once that is committed."""
