@@ -74,6 +74,14 @@ class Storage(Protocol):
         """What this task writes inside happens as a whole, or, where the block raises, not at all."""
         ...
 
+    def afterwards(self, call: Callable[[], None]) -> None:
+        """Call this once what the task has written is there for all: when its transaction has ended, or else now.
+
+        A transaction that is rolled back calls nothing. Caches are to be emptied here: sooner, others would fill them
+        again with what is about to change.
+        """
+        ...
+
     async def check(self) -> None:
         """Raise unless the storage can be read and written now: for the health check."""
         ...

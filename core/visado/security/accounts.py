@@ -49,7 +49,6 @@ class Accounts:
                     made.append(name)
         except BaseException:
             if user is not None:
-                self._users.forget(user.id)
                 await self._undo(user.id, made)
             raise
         return user
@@ -79,10 +78,9 @@ class Accounts:
         async with self._storage.transaction():
             for name in self._strategies:
                 await self._delete_credentials(user_id, name)
-            ended = [*await self._api_keys.delete_rows(user_id), *await self._tokens.delete_rows(user_id)]
+            await self._api_keys.delete_all(user_id)
+            await self._tokens.revoke_all(user_id)
             await self._users.delete(user_id)
-        self._tokens.end(ended)
-        self._users.forget(user_id)
 
     async def _delete_credentials(self, user_id: str, name: str) -> None:
         try:

@@ -80,15 +80,16 @@ class ApiKeys:
             raise errors.DocumentNotFound(id=key_id, index="kuzzle", collection=COLLECTION)
         if row["userId"] != user_id:
             raise errors.ApiKeyNotFound(id=key_id, user=user_id)
-        await self._storage.delete(COLLECTION, key_id)
-        self._tokens.end([_token_id(key_id)])
+        await self._delete(key_id)
 
-    async def delete_rows(self, user_id: str) -> list[str]:
-        """Forget every key of a user, and return the ids for `Tokens.end`, once that is committed."""
-        ids = [key_id for key_id, _ in (await self._storage.search(COLLECTION, Query(Equals("userId", user_id)))).hits]
-        for key_id in ids:
-            await self._storage.delete(COLLECTION, key_id)
-        return [_token_id(key_id) for key_id in ids]
+    async def delete_all(self, user_id: str) -> None:
+        """End every key of a user."""
+        for key_id, _ in (await self._storage.search(COLLECTION, Query(Equals("userId", user_id)))).hits:
+            await self._delete(key_id)
+
+    async def _delete(self, key_id: str) -> None:
+        await self._storage.delete(COLLECTION, key_id)
+        self._tokens.end(_token_id(key_id))
 
 
 def listed(id: str, row: Mapping[str, Any]) -> Fields:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -151,42 +151,40 @@ class Tokens:
             except DocumentMissing:
                 raise errors.InvalidToken from None
             issued = await self.create(token.user_id, expires_in)
-        self.forget(token.id)
-        self.links.move(token.id, issued.token)
+            self._storage.afterwards(lambda: self.forget(token.id))
+            self._storage.afterwards(lambda: self.links.move(token.id, issued.token))
         return issued
 
     async def revoke(self, token: Token) -> None:
         """End a token now."""
         await self._storage.delete(COLLECTION, token.id)
-        self.end([token.id])
+        self.end(token.id)
 
     async def revoke_all(self, user_id: str, *, keep: str | None = None) -> None:
-        """End every token of a user, but the one with the id `keep`. Not for use inside a transaction."""
+        """End every token of a user, but the one with the id `keep`."""
         self._moment += 1
         if len(self._revoked) >= _REMEMBERED:
             self._revoked.clear()
         self._revoked[user_id] = self._moment
         async with self._storage.transaction():
-            ended = await self.delete_rows(user_id, keep=keep)
-        self.end(ended)
+            page = await self._storage.search(COLLECTION, Query(Equals("userId", user_id)))
+            for token_id, _ in page.hits:
+                if token_id != keep:
+                    await self._storage.delete(COLLECTION, token_id)
+                    self.end(token_id)
 
     def moment(self) -> int:
         """Say when a login began, for `create`."""
         return self._moment
 
-    async def delete_rows(self, user_id: str, *, keep: str | None = None) -> list[str]:
-        """Forget the rows of a user's tokens, and return the ids for `end`, once that is committed."""
-        page = await self._storage.search(COLLECTION, Query(Equals("userId", user_id)))
-        ids = [token_id for token_id, _ in page.hits if token_id != keep]
-        for token_id in ids:
-            await self._storage.delete(COLLECTION, token_id)
-        return ids
+    def end(self, token_id: str) -> None:
+        """Stop remembering a token whose row is being deleted, as soon as it is gone."""
 
-    def end(self, ids: Iterable[str]) -> None:
-        """Stop remembering tokens whose rows are gone. Sooner, a request could make us remember them again."""
-        for token_id in ids:
+        def forget() -> None:
             self.forget(token_id)
             self.links.drop(token_id)
+
+        self._storage.afterwards(forget)
 
     async def purge(self) -> int:
         """Forget the rows of tokens that have ended, some at a time; return how many."""
@@ -196,7 +194,7 @@ class Tokens:
             async with self._storage.transaction():
                 for token_id, _ in hits:
                     await self._storage.delete(COLLECTION, token_id)
-                    self.forget(token_id)
+                    self.end(token_id)
             purged += len(hits)
         return purged
 

@@ -41,10 +41,13 @@ class Users:
             return None
         user = _user(user_id, document)
         if changes == self._changes:  # or what was read may be old already
-            if len(self._recent) >= _REMEMBERED:
-                del self._recent[next(iter(self._recent))]
-            self._recent[user_id] = user
+            self._storage.afterwards(lambda: self._remember(user))
         return user
+
+    def _remember(self, user: User) -> None:
+        if len(self._recent) >= _REMEMBERED:
+            del self._recent[next(iter(self._recent))]
+        self._recent[user.id] = user
 
     async def find(self, user_id: str) -> User:
         """The user of this id. Raises `UserNotFound`."""
@@ -97,19 +100,22 @@ class Users:
             document = await self._storage.update(COLLECTION, user_id, change)
         except DocumentMissing:
             raise errors.UserNotFound(user=user_id) from None
-        finally:
-            self.forget(user_id)
+        self._forget(user_id)
         return _user(user_id, document)
 
     async def delete(self, user_id: str) -> None:
         """Forget a user; what belongs to it is the caller's business (`security.accounts`)."""
         await self._storage.delete(COLLECTION, user_id)
-        self.forget(user_id)
+        self._forget(user_id)
 
-    def forget(self, user_id: str) -> None:
-        """Stop remembering a user: the storage says something else now."""
-        self._changes += 1
-        self._recent.pop(user_id, None)
+    def _forget(self, user_id: str) -> None:
+        """Stop remembering a user, as soon as the storage says something else to all."""
+
+        def forget() -> None:
+            self._changes += 1
+            self._recent.pop(user_id, None)
+
+        self._storage.afterwards(forget)
 
     async def search(self, query: Query) -> Page:
         """A page of users."""

@@ -9,7 +9,6 @@ import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,7 +48,7 @@ class LiveHost:
         self._config = folder / "visado.toml"
         self._config.write_text(config)
         self._environment = {**os.environ, **(environment or {})}
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self.report: list[str] = []
 
@@ -75,7 +74,7 @@ class LiveHost:
         command += ["--data", str(self.folder / "data"), "--config", str(self._config)]
         with (self.folder / "log").open("a") as log:
             self._process = subprocess.Popen(  # noqa: S603 - our own command
-                command, stdout=subprocess.PIPE, stderr=log, text=True, env=self._environment, cwd=self.folder
+                command, stdout=subprocess.PIPE, stderr=log, env=self._environment, cwd=self.folder
             )
         self.report = self._read_report()
         self.port = int(self.report[0].split(" as ")[0].rsplit(":", 1)[1])
@@ -85,13 +84,11 @@ class LiveHost:
         assert self._process is not None
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], _PATIENCE)
-        first = self._process.stdout.readline() if ready else ""
-        if not first:
+        text = os.read(self._process.stdout.fileno(), 65_536).decode() if ready else ""  # it is written at once
+        if not text:
             self.kill()
             raise RuntimeError(f"the host did not start:\n{self.log}")
-        os.set_blocking(self._process.stdout.fileno(), False)
-        time.sleep(0.05)
-        return [first.rstrip("\n"), *(self._process.stdout.read() or "").splitlines()]
+        return text.splitlines()
 
     def stop(self) -> int:
         """Ask the host to end, and return its exit code."""

@@ -30,6 +30,7 @@ Hit: TypeAlias = tuple[str, Document]
 _DEEPEST = 64
 _SLICE = 0.001
 _STEP = 50
+_LONGEST_RUN = 500
 _MANY = 10_000
 
 
@@ -103,8 +104,9 @@ class TinyStorage:
             return Page([(doc_id, table.rows[doc_id]) for doc_id in page], len(found))
         ids: Iterable[str] = found
         rows: MutableMapping[str, Document] = table.rows
-        if len(found) > _STEP:
-            ids, rows = list(found), table.view(found)  # others may write before the search is over
+        if len(found) > _STEP:  # others may write before the search is over
+            rows = table.view(found)
+            ids = rows if found is table.rows else list(found)
         if mine:
             kept = {doc_id: document for doc_id, document in mine.items() if document is not None}
             rows, ids = ChainMap(kept, rows), chain((doc_id for doc_id in ids if doc_id not in mine), kept)
@@ -112,7 +114,7 @@ class TinyStorage:
         async for hits in _matching(rows, ids, evaluate.compile(query.where)):
             total += len(hits)
             run = hits if query.after is None else evaluate.after(hits, query.sort, query.after)
-            runs.append(evaluate.order(run, query.sort))
+            runs.append(evaluate.order(run, query.sort)[:stop])
         return Page((await _merge(runs, query.sort, stop))[query.offset :], total)
 
     @asynccontextmanager
@@ -126,6 +128,7 @@ class TinyStorage:
             yield
             if outer is not None:
                 outer.changes.update(transaction.changes.maps[0])
+                outer.afterwards += transaction.afterwards
             elif transaction.changes:
                 if transaction.failures != commits.failures:
                     raise errors.StorageUnavailable  # what it has read may have been undone since
@@ -136,6 +139,17 @@ class TinyStorage:
             self._block.reset(token)
         if done is not None:
             await done
+        if outer is None:
+            for call in transaction.afterwards:
+                call()
+
+    def afterwards(self, call: Callable[[], None]) -> None:
+        """Call this once what the task has written is there for all."""
+        transaction = self._transaction()
+        if transaction is None:
+            call()
+        else:
+            transaction.afterwards.append(call)
 
     async def check(self) -> None:
         """Raise `StorageUnavailable` unless the disk takes a write now."""
@@ -273,7 +287,7 @@ async def _matching(
     until = time.perf_counter() + _SLICE
     while step := list(islice(waiting, _STEP)):
         hits += [(doc_id, rows[doc_id]) for doc_id in step if fits(doc_id, rows[doc_id])]
-        if time.perf_counter() > until:
+        if time.perf_counter() > until or len(hits) > _LONGEST_RUN:
             yield hits
             await asyncio.sleep(0)
             hits, until = [], time.perf_counter() + _SLICE

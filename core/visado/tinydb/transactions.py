@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import ChainMap
+from collections.abc import Callable
 from typing import TypeAlias
 
 from visado import errors
@@ -30,6 +31,7 @@ class Transaction:
         self.failures = failures
         self.claimed: set[Key] = set()
         self.waits_for: list[Transaction] = []
+        self.afterwards: list[Callable[[], None]] = []
         self.ended = asyncio.Event()
 
     def is_stuck_behind(self, other: Transaction) -> bool:
