@@ -21,8 +21,8 @@ from visado.arguments import (
 )
 from visado.controller import Controller, action, delete, get, post, put
 from visado.query import Page, Query
-from visado.request import ANONYMOUS, Connection, Fields, Reply, Request, User, current_request
-from visado.sections import SecuritySection
+from visado.request import ANONYMOUS, Connection, Fields, Reply, Request, Token, User, current_request
+from visado.sections import SecuritySection, ServerSection
 from visado.settings import Section, Settings
 from visado.storage import Collection, DocumentExists, DocumentMissing, Storage, StorageError
 from visado.strategy import Credentials, Fail, Outcome, Pass, Redirect, Strategy, Success, Tokens, Users
@@ -57,12 +57,14 @@ __all__ = [
     "Request",
     "Section",
     "SecuritySection",
+    "ServerSection",
     "Settings",
     "Storage",
     "StorageError",
     "Strategy",
     "Success",
     "Text",
+    "Token",
     "Tokens",
     "User",
     "Users",

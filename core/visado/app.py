@@ -140,6 +140,7 @@ class Host:
             ApiKeysController(self.api_keys, users, searches),
             ServerController(
                 users,
+                self.strategies,
                 self.storage,
                 self.plugins,
                 self.settings,

@@ -211,6 +211,7 @@ class Exchange:
                 headers[0] = (b"content-type", text.encode("latin-1"))
             elif name.lower() != "content-length":
                 headers.append((name.lower().encode(), text.encode("latin-1")))
+        headers += [(b"set-cookie", text.encode("latin-1")) for text in reply.cookies]
         body, encoding = _packed(body, self.headers.get(b"accept-encoding", b"").decode("latin-1"))
         headers += [(b"content-encoding", encoding), (b"content-length", str(len(body)).encode())]
         await self._write(response.status, headers, body)

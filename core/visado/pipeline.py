@@ -51,7 +51,7 @@ class Pipeline:
         try:
             response = Response(request.id, await self._answer(request), None, request)
         except errors.VisadoError as error:
-            response = Response(request.id, Reply(error.result), error, request)
+            response = Response(request.id, Reply(error.result, cookies=error.cookies), error, request)
         except (Exception, SystemExit):  # whatever an action does, a client never sees
             _log.exception("%r failed", request)
             failure = errors.PluginFailed(cause="the log of the host says which")

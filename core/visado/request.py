@@ -161,12 +161,14 @@ NOTHING: Final = Nothing()
 class Reply:
     """What an action returns when a plain result does not say it all.
 
-    `headers` go into the envelope too, but for `Set-Cookie`; `raw` sends the result without envelope.
+    `headers` go into the envelope too; `cookies` are `Set-Cookie` values, for HTTP alone; `raw` sends the result
+    without envelope.
     """
 
     result: Any
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    cookies: tuple[str, ...] = ()
     raw: bool = False
 
 
@@ -192,7 +194,7 @@ class Response:
             "action": request.action if request else None,
             "controller": request.controller if request else None,
             "error": self.error.as_dict() if self.error else None,
-            "headers": {name.lower(): text for name, text in reply.headers.items() if name.lower() != "set-cookie"},
+            "headers": {name.lower(): text for name, text in reply.headers.items()},
             "node": node,
             "requestId": self.request_id,
             "result": reply.result,

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 
 from visado import errors
 from visado.query import Page, Query
-from visado.request import Fields, Request, User
+from visado.request import Fields, Request, Token, User
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,28 +21,33 @@ class Success:
     """It is this user: becomes a token.
 
     With a `location`, a browser is sent there and gets the token as its cookie; without, or on a socket, the answer
-    holds the token. `headers` go with either, such as a `Set-Cookie` that clears what the login began with.
+    holds the token. `cookies` are `Set-Cookie` values that go with either, to clear what the login began with.
     """
 
     user_id: str
     location: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    cookies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """It is not who it says it is: becomes 401. The reason is shown to the client."""
+    """It is not who it says it is: becomes 401. The reason is shown to the client; `cookies` go with it."""
 
     reason: str = "wrong credentials"
+    cookies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Ask there: becomes 302 and `Location`; on a socket, the same as data. `headers` go with it."""
+    """Ask there: becomes 302 and `Location`; on a socket, the same as data.
+
+    `data` stands beside the location in the result, for clients that are no browsers; `cookies` go with the answer.
+    """
 
     location: str
     status: int = 302
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    cookies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,14 @@ class Strategy(ABC):
         """`{hits: [{kuid, ...}], total}` of the credentials that match a search."""
         raise errors.MissingOptionalMethod(method="search", strategy=self.name)
 
+    async def logout(self, request: Request) -> str | None:
+        """Hear that a user with credentials here logs out; an address that is returned is where to log out next."""
+        return None
+
+    def problem(self) -> str | None:
+        """Why the strategy cannot work at present, for the operator; None where it can."""
+        return None
+
     async def refresh(self, request: Request) -> Fields:
         """Renew what the login rests on, before its token is refreshed; `{expiresIn}` may change its lifetime."""
         raise errors.RefreshForbidden(what=f'A token of the strategy "{self.name}"')
@@ -169,6 +182,10 @@ class Tokens(Protocol):
         """Log a user in: `{_id, jwt, expiresAt, ttl}`. `expires_in` in ms; -1 for ever, None the default."""
         ...
 
-    async def revoke_all(self, user_id: str, *, keep: str | None = None) -> None:
-        """End every token of a user, but the one whose row has the id `keep`; API keys stay."""
+    async def revoke(self, token: Token) -> None:
+        """End one token."""
+        ...
+
+    async def revoke_all(self, user_id: str, *, keep: str | None = None, tell: bool = False) -> None:
+        """End every token of a user, but the one with the id `keep`; API keys stay. `tell` tells open sockets."""
         ...

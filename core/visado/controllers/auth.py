@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from visado import cookies, errors
@@ -78,8 +77,8 @@ class AuthController(Controller):
         issued = await self._tokens.create(user.id, expires_in, since=began)
         if success.location is not None and request.connection.transport == "http":
             reply = self._answer(request, issued, cookie_auth=True)
-            return _redirect(Redirect(success.location, headers={**success.headers, **reply.headers}))
-        return self._answer(request, issued, cookie_auth, success.headers)
+            return _redirect(Redirect(success.location, cookies=(*success.cookies, *reply.cookies)))
+        return self._answer(request, issued, cookie_auth, success.cookies)
 
     @action(post("/_logout"), cookie="optional")
     async def logout(
@@ -92,14 +91,16 @@ class AuthController(Controller):
         token = request.token
         if token is None and not cookie_auth:
             raise errors.LoginRequired(controller="auth", action="logout")
+        location: str | None = None
         if token is not None:
+            location = await self._strategies.logout(request)
             if global_:
                 await self._tokens.revoke_all(token.user_id)
             if token.kind == "token":
                 await self._tokens.revoke(token)
             self._tokens.links.unlink(request.connection)
-        headers = {"Set-Cookie": cookies.CLEARED} if request.connection.transport == "http" else {}
-        return Reply({"acknowledged": True}, headers=headers)
+        shown = {"acknowledged": True} | ({"location": location} if location else {})
+        return Reply(shown, cookies=(cookies.CLEARED,))
 
     @action(post("/_checkToken"), cookie="ignored")
     async def check_token(
@@ -257,9 +258,7 @@ class AuthController(Controller):
         await self._access.api_keys.delete(request.user.id, id)
         return {"_id": id}
 
-    def _answer(
-        self, request: Request, issued: Issued, cookie_auth: bool, headers: Mapping[str, str] | None = None
-    ) -> Reply:
+    def _answer(self, request: Request, issued: Issued, cookie_auth: bool, others: tuple[str, ...] = ()) -> Reply:
         """Show a new token: in the body, or over HTTP in a cookie."""
         token, connection = issued.token, request.connection
         if connection.transport == "websocket":
@@ -267,10 +266,10 @@ class AuthController(Controller):
                 self._tokens.links.link(connection, token)
             return Reply(issued.shown())
         if not cookie_auth:
-            return Reply(issued.shown(), headers=headers or {})
+            return Reply(issued.shown(), cookies=others)
         expires_at = None if token.expires_at == FOREVER else token.expires_at
         header = cookies.carrying(issued.text, expires_at, secure=connection.secure)
-        return Reply(issued.shown(with_text=False), headers={**(headers or {}), "Set-Cookie": header})
+        return Reply(issued.shown(with_text=False), cookies=(*others, header))
 
 
 def _somebody(request: Request, name: str) -> User:
@@ -281,8 +280,9 @@ def _somebody(request: Request, name: str) -> User:
 
 
 def _redirect(found: Redirect) -> Reply:
-    shown = {"Location": found.location, "Content-Length": "0"}
-    return Reply({"headers": shown, "statusCode": found.status}, found.status, {**found.headers, **shown})
+    headers = {"Location": found.location, "Content-Length": "0"}
+    result = {**found.data, "headers": headers, "statusCode": found.status}
+    return Reply(result, found.status, headers, found.cookies)
 
 
 def may(payload: Fields, request: Request, owned: rights.Rights) -> bool:

@@ -21,6 +21,7 @@ from visado.security.documents import Clock
 from visado.security.users import Users
 from visado.settings import Settings
 from visado.storage import Storage
+from visado.strategy import Strategy
 
 PROTOCOL: Final = "2.56.0"
 """The version of the wire contract: the clients' own tools look at its first number."""
@@ -35,6 +36,7 @@ class ServerController(Controller):
     def __init__(
         self,
         users: Users,
+        strategies: Mapping[str, Strategy],
         storage: Storage,
         plugins: Plugins,
         settings: Settings,
@@ -43,7 +45,8 @@ class ServerController(Controller):
         table: Callable[[], ActionTable],
         describe: Callable[[], Fields],
     ) -> None:
-        self._users, self._storage, self._plugins, self._settings = users, storage, plugins, settings
+        self._users, self._strategies, self._storage = users, strategies, storage
+        self._plugins, self._settings = plugins, settings
         self._clock, self._metrics, self._table, self._describe = clock, counted, table, describe
 
     @action(get("/_adminExists"))
@@ -78,6 +81,7 @@ class ServerController(Controller):
             "memoryUsed": _memory_used(),
             "nodeVersion": f"python {platform.python_version()}",
             "plugins": {each.name: _shown(each) for each in self._plugins},
+            "strategies": {name: each.problem() or "ready" for name, each in self._strategies.items()},
             "system": {"cpus": os.cpu_count(), "platform": sys.platform},
             "uptime": f"{self._metrics.uptime:.0f}s",
             "version": PROTOCOL,

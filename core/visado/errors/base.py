@@ -23,6 +23,8 @@ class VisadoError(Exception):
     message: ClassVar[str] = ""
     result: object = None
     """What was done nevertheless: the answer shows it beside the error."""
+    cookies: tuple[str, ...] = ()
+    """`Set-Cookie` values that go with the answer over HTTP."""
 
     def __init_subclass__(cls, *, id: str | None = None, code: int = 0) -> None:
         """File the class under its id; refuse a second class of one id."""

@@ -56,12 +56,13 @@ class Links:
     def _wait(self, token: Token) -> None:
         left = (token.expires_at - self._clock()) / 1_000
         if left <= 0:
-            self._expire(token.id)
+            self.expire(token.id)
             return
         loop = asyncio.get_running_loop()
         self._timers[token.id] = loop.call_later(min(left, _LONGEST_WAIT), self._wait, token)
 
-    def _expire(self, token_id: str) -> None:
+    def expire(self, token_id: str) -> None:
+        """Tell the connections of a token that it has ended, and forget it."""
         connections = list(self._connections.get(token_id, ()))
         self.drop(token_id)
         for connection in connections:

@@ -83,8 +83,10 @@ class Strategies(Mapping[str, Strategy]):
                 return await self._user(name, user_id), outcome
             case Redirect():
                 return outcome
-            case Fail(reason):
-                raise errors.LoginRefused(reason=str(reason))
+            case Fail(reason, set_cookies):
+                refusal = errors.LoginRefused(reason=str(reason))
+                refusal.cookies = set_cookies
+                raise refusal
             case Pass():
                 raise errors.LoginRefused(reason="Missing credentials")
             case _:
@@ -131,6 +133,18 @@ class Strategies(Mapping[str, Strategy]):
                 await self.run(name, lambda each: each.close())
             except errors.VisadoError:
                 _log.warning("the strategy %r did not close", name)
+
+    async def logout(self, request: Request) -> str | None:
+        """Tell the strategies of a user that it logs out; the first address that one returns is where to go on."""
+        locations: list[str] = []
+        for name in await self.of(request.user):
+            try:
+                location = await self.run(name, lambda each: each.logout(request))
+            except errors.VisadoError:
+                continue  # nothing keeps a user from logging out here
+            if location:
+                locations.append(location)
+        return locations[0] if locations else None
 
     async def of(self, user: User) -> list[str]:
         """The strategies in which a user has credentials; one that fails to say counts as none."""

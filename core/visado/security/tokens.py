@@ -160,8 +160,8 @@ class Tokens:
         await self._storage.delete(COLLECTION, token.id)
         self.end(token.id)
 
-    async def revoke_all(self, user_id: str, *, keep: str | None = None) -> None:
-        """End every token of a user, but the one with the id `keep`."""
+    async def revoke_all(self, user_id: str, *, keep: str | None = None, tell: bool = False) -> None:
+        """End every token of a user, but the one with the id `keep`; with `tell`, sockets hear of it."""
         self._moment += 1
         if len(self._revoked) >= _REMEMBERED:
             self._revoked.clear()
@@ -171,18 +171,18 @@ class Tokens:
             for token_id, _ in page.hits:
                 if token_id != keep:
                     await self._storage.delete(COLLECTION, token_id)
-                    self.end(token_id)
+                    self.end(token_id, tell=tell)
 
     def moment(self) -> int:
         """Say when a login began, for `create`."""
         return self._moment
 
-    def end(self, token_id: str) -> None:
+    def end(self, token_id: str, *, tell: bool = False) -> None:
         """Stop remembering a token whose row is being deleted, as soon as it is gone."""
 
         def forget() -> None:
             self.forget(token_id)
-            self.links.drop(token_id)
+            (self.links.expire if tell else self.links.drop)(token_id)
 
         self._storage.afterwards(forget)
 
