@@ -167,7 +167,7 @@ class Exchange:
     def bearer(self) -> str | None:
         """Read the bearer token of the Authorization header."""
         scheme, _, text = self.headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        return text.strip() or None if scheme.lower() == "bearer" else None
+        return text.rstrip() or None if scheme.lower() == "bearer" else None
 
     def volatile(self) -> dict[str, Any] | None:
         """Read the x-kuzzle-volatile header. Raises `Malformed`."""

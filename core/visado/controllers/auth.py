@@ -54,7 +54,7 @@ class AuthController(Controller):
         request: Request,
         strategy: Text | None = None,
         expires_in: Duration = None,
-        cookie_auth: Flag = False,
+        cookie_auth: Flag | None = None,
     ) -> results.Token:
         """Log in with a strategy and receive a token.
 
@@ -78,7 +78,7 @@ class AuthController(Controller):
         if success.location is not None and request.connection.transport == "http":
             reply = self._answer(request, issued, cookie_auth=True)
             return _redirect(Redirect(success.location, cookies=(*success.cookies, *reply.cookies)))
-        return self._answer(request, issued, cookie_auth, success.cookies)
+        return self._answer(request, issued, _by_cookie(request, cookie_auth), success.cookies)
 
     @action(post("/_logout"), cookie="optional")
     async def logout(
@@ -104,10 +104,10 @@ class AuthController(Controller):
 
     @action(post("/_checkToken"), cookie="ignored")
     async def check_token(
-        self, request: Request, token: BodyText | None = None, cookie_auth: Flag = False
+        self, request: Request, token: BodyText | None = None, cookie_auth: Flag | None = None
     ) -> results.Checked:
         """Say whether a token is valid, whose it is and when it ends. A single-use token is not used up."""
-        text = (request.cookie or request.jwt) if cookie_auth else token
+        text = (request.cookie or request.jwt) if _by_cookie(request, cookie_auth) else token
         if not text:
             return {"valid": False, "state": "No token."}
         try:
@@ -138,7 +138,7 @@ class AuthController(Controller):
         request: Request,
         strategy: Text | None = None,
         expires_in: Lifetime = None,
-        cookie_auth: Flag = False,
+        cookie_auth: Flag | None = None,
     ) -> results.Token:
         """Exchange my token for a new one; the old one works on for a moment."""
         if request.token is None:
@@ -147,7 +147,7 @@ class AuthController(Controller):
             renewed = await self._strategies.run(strategy, lambda each: each.refresh(request))
             expires_in = DURATION.read(renewed.get("expiresIn"), "expiresIn", False) or expires_in
         issued = await self._tokens.refresh(request.token, expires_in)
-        return self._answer(request, issued, cookie_auth or request.cookie is not None)
+        return self._answer(request, issued, _by_cookie(request, cookie_auth))
 
     @action(post("/_checkRights"))
     async def check_rights(self, request: Request, body: Body) -> results.Allowed:
@@ -277,6 +277,11 @@ def _somebody(request: Request, name: str) -> User:
     if request.user.anonymous:
         raise errors.LoginRequired(controller="auth", action=name)
     return request.user
+
+
+def _by_cookie(request: Request, asked: bool | None) -> bool:
+    """Whether the token travels as a cookie: as the client asks, or else as it already does."""
+    return request.cookie is not None if asked is None else asked
 
 
 def _redirect(found: Redirect) -> Reply:
