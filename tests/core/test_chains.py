@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import pytest
+
+from visado import app, errors
+from visado.plugins import StartError
+from visado.security.chains import Chain
+from visado.strategy import Fail, Pass, Redirect, Success
+
+
+def raising(error):
+    async def outcome(_request):
+        raise error
+
+    return outcome
+
+
+def chained(*members):
+    """These strategies, and a chain of them."""
+    return [*members, lambda host: Chain("everybody", [each.name for each in members], host.strategies)]
+
+
+async def login(inside):
+    return await inside.ask("auth:login", {}, strategy="everybody")
+
+
+@pytest.mark.parametrize("first", [Fail("not in the directory"), Pass()])
+def test_fail_and_pass_go_on_to_the_next(play, scripted, first):
+    async def scene(inside):
+        await inside.host.users.create({"profileIds": ["default"]}, "ann")
+        response = await login(inside)
+        assert response.reply.result["_id"] == "ann"
+
+    play(scene, strategies=chained(scripted("one", outcome=first), scripted("two", outcome=Success("ann"))))
+
+
+@pytest.mark.parametrize(("first", "status"), [(Redirect("https://elsewhere.example/"), 302), (Success("ann"), 200)])
+def test_success_and_redirect_end_it(play, scripted, first, status):
+    async def scene(inside):
+        await inside.host.users.create({"profileIds": ["default"]}, "ann")
+        assert (await login(inside)).status == status
+
+    play(
+        scene,
+        strategies=chained(
+            scripted("one", outcome=first), scripted("two", outcome=raising(AssertionError("never asked")))
+        ),
+    )
+
+
+def test_an_error_ends_it(play, scripted):
+    async def scene(inside):
+        await inside.host.users.create({"profileIds": ["default"]}, "ann")
+        assert (await login(inside)).error.id == "services.storage.unavailable"
+
+    play(
+        scene,
+        strategies=chained(
+            scripted("one", outcome=raising(errors.StorageUnavailable())), scripted("two", outcome=Success("ann"))
+        ),
+    )
+
+
+def test_failures_add_up(play, scripted):
+    async def scene(inside):
+        response = await login(inside)
+        assert (response.status, response.error.text) == (401, "no such entry; wrong username or password")
+
+    strategies = [
+        scripted("one", outcome=Fail("no such entry")),
+        scripted("two", outcome=Pass()),
+        scripted("three", outcome=Fail("wrong username or password")),
+    ]
+    play(scene, strategies=chained(*strategies))
+
+
+def test_when_all_pass_the_credentials_are_missing(play, scripted):
+    async def scene(inside):
+        response = await login(inside)
+        assert (response.status, response.error.text) == (401, "Missing credentials")
+
+    play(scene, strategies=chained(scripted("one", outcome=Pass())))
+
+
+def test_a_chain_has_no_credentials_of_its_own(play, scripted):
+    async def scene(inside):
+        await inside.host.users.create({"profileIds": ["default"]}, "ann")
+        assert await inside.error("security:createCredentials", {"a": 1}, strategy="everybody", _id="ann") == (
+            "security.credentials.rejected"
+        )
+        assert (await inside.ask("security:hasCredentials", strategy="everybody", _id="ann")).reply.result is False
+
+    play(scene, strategies=chained(scripted("one")))
+
+
+def test_a_chain_is_a_setting(play):
+    async def scene(inside):
+        assert "everybody" in inside.host.strategies
+
+    play(scene, chain={"everybody": {"strategies": ["local"]}})
+
+
+@pytest.mark.parametrize("member", ["nobody", "everybody"])
+def test_a_chain_of_what_is_not_there_stops_the_start(tmp_path, member):
+    given = {"server": {"data": str(tmp_path)}, "chain": {"everybody": {"strategies": [member]}}}
+    with pytest.raises(StartError, match=f"chain.everybody: no strategy is called '{member}'"):
+        app.build(given=given)
