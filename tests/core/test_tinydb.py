@@ -20,15 +20,18 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+import uvloop
+from hypothesis import given
+from hypothesis import strategies as st
 from tinydb import where
 from tinydb.table import Document as TinyDocument
 
 from visado import errors, settings
-from visado.query import Equals, Query
+from visado.query import Equals, Query, evaluate
 from visado.sections import ServerSection, StorageSection
 from visado.storage import Collection, Storage, StorageError
 from visado.testing.storage import StorageContract
-from visado.tinydb import TinyStorage, frames, journal, open_storage
+from visado.tinydb import TinyStorage, frames, journal, open_storage, tables
 from visado.tinydb.journal import Journal
 from visado.tinydb.tables import Database
 
@@ -316,41 +319,48 @@ def test_no_kill_and_no_power_cut_loses_anything(tmp_path: Path, monkeypatch: py
                 kept.append([row(id_) for id_ in under_way])
                 acknowledged += under_way
                 under_way.clear()
-            compact(kept, {"plain": {id_: {} for id_ in acknowledged}})
+            view = {"plain": {id_: {} for id_ in acknowledged}}
+            kept.rotate()
+            under_way[:] = [str(next(numbers))]
+            kept.append([row(under_way[0])])  # others write on while the snapshot is made
+            acknowledged += under_way
+            under_way.clear()
+            kept.save(view)
         kept.close()
     assert disk.images > 500
 
 
 WRITER = textwrap.dedent("""
-    import asyncio, sys
+    import asyncio, os, sys
     from pathlib import Path
     from visado.storage import Collection
     from visado.tinydb import TinyStorage, journal
 
     journal._SHORTEST = 20_000  # renews the snapshot every few hundred writes
 
+    def say(*words):
+        os.write(1, (" ".join(words) + "\\n").encode())
+
     async def write(storage, writer):
         held = []
         for number in range(10**9):
             id_ = f"{sys.argv[2]}-{writer}-{number}"
-            print("+", id_)
+            say("+", id_)
             await storage.create("plain", id_, {"n": number})
-            print("++", id_)
+            say("++", id_)
             held.append(id_)
             if number % 3 == 2:
                 gone = held.pop(0)
-                print("-", gone)
+                say("-", gone)
                 await storage.delete("plain", gone)
-                print("--", gone)
+                say("--", gone)
 
     async def main():
         storage = TinyStorage(Path(sys.argv[1]))
         storage.declare(Collection("plain"))
         await storage.open()
-        print("open")
         await asyncio.gather(*(write(storage, writer) for writer in range(8)))
 
-    sys.stdout.reconfigure(line_buffering=True)
     asyncio.run(main())
 """)
 
@@ -359,15 +369,15 @@ def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     there: set[str] = set()
     for number in range(8):
-        writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(folder), str(number)], stdout=subprocess.PIPE, text=True
-        )
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == "open\n"
-        time.sleep(random.uniform(0.01, 0.3))
+        with (tmp_path / "said").open("wb") as output:
+            writer = subprocess.Popen([sys.executable, "-c", WRITER, str(folder), str(number)], stdout=output)
+        while writer.poll() is None and (tmp_path / "said").stat().st_size == 0:
+            time.sleep(0.01)
+        time.sleep(random.uniform(0.0, 0.3))
         writer.kill()
-        said, _ = writer.communicate()
-        words = [tuple(line.split()) for line in said.splitlines() if line.count(" ") == 1]
+        assert writer.wait() == -signal.SIGKILL
+        lines = (tmp_path / "said").read_text().splitlines(keepends=True)
+        words = [tuple(line.split()) for line in lines if line.endswith("\n")]
         told = {sign: {id_ for known, id_ in words if known == sign} for sign in ("+", "++", "-", "--")}
         found = set(ids(folder))
         assert (there | told["++"]) - told["-"] <= found <= (there | told["+"]) - told["--"]
@@ -602,6 +612,27 @@ def test_a_snapshot_that_fails_is_made_later(
     assert len(list((tmp_path / "data").glob("journal.*"))) < 10
 
 
+def test_a_full_disk_stops_neither_journal_nor_snapshot(tmp_path: Path, full_disk: Callable[[bool], None]) -> None:
+    kept = Journal(tmp_path / "data")
+    kept.append([row("0")])
+    before = digest(tmp_path / "data")
+    full_disk(True)
+    with pytest.raises(OSError, match="No space"):
+        kept.rotate()
+    assert digest(tmp_path / "data") == before
+    full_disk(False)
+    kept.append([row("1")])
+    kept.rotate()
+    full_disk(True)
+    with pytest.raises(OSError, match="No space"):
+        kept.save({"plain": {"0": {}, "1": {}}})
+    full_disk(False)
+    assert not (tmp_path / "data" / "snapshot.new").exists()
+    kept.append([row("2")])
+    kept.close()
+    assert ids(tmp_path / "data") == ["0", "1", "2"]
+
+
 SMALL_DISK = textwrap.dedent("""
     import asyncio, hashlib, pathlib, sys
     from visado import errors
@@ -705,6 +736,21 @@ def test_a_snapshot_is_renewed_while_everybody_writes(tmp_path: Path, monkeypatc
     assert len(list((tmp_path / "data").glob("journal.*"))) <= 3
 
 
+# Indexes
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner, max_size=2),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.sampled_from("ab"), JSON), st.sampled_from(["a", "b", "a.b", "a.a", "b.a.b"]))
+def test_an_index_files_by_the_terms_of_the_evaluation(document: dict[str, object], field: str) -> None:
+    assert tables._terms(document, field.split(".")) == evaluate.terms(document, field)
+
+
 # TinyDB itself
 
 
@@ -787,6 +833,49 @@ def test_the_event_loop_is_never_kept(tmp_path: Path, monkeypatch: pytest.Monkey
         assert longest < 0.15
 
     using(tmp_path / "data", body)
+
+
+def test_a_commit_that_nobody_waits_for_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cancelled request has committed all the same: what it revoked must be forgotten."""
+    append = Journal.append
+
+    def slowly(self: Journal, rows: list[bytes]) -> None:
+        time.sleep(0.1)
+        append(self, rows)
+
+    async def body(storage: TinyStorage) -> None:
+        await storage.create("plain", "token", {})
+        forgotten: list[str] = []
+
+        async def revoke() -> None:
+            async with storage.transaction():
+                await storage.delete("plain", "token")
+                storage.afterwards(lambda: forgotten.append("token"))
+
+        monkeypatch.setattr(Journal, "append", slowly)
+        task = asyncio.create_task(revoke())
+        await asyncio.sleep(0.03)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await storage.check()
+        assert forgotten == ["token"]
+        assert await storage.get("plain", "token") is None
+
+    using(tmp_path / "data", body)
+
+
+def test_it_runs_on_uvloop_too(tmp_path: Path) -> None:
+    async def main() -> None:
+        storage = TinyStorage(tmp_path / "data")
+        storage.declare(PLAIN)
+        await storage.open()
+        await asyncio.gather(*(storage.create("plain", str(number), {"n": number % 7}) for number in range(500)))
+        assert (await storage.search("plain", Query(Equals("n", 3), limit=1))).total == 71
+        await storage.close()
+
+    uvloop.run(main())
+    assert len(ids(tmp_path / "data")) == 500
 
 
 def test_the_url_chooses_the_folder(tmp_path: Path) -> None:

@@ -127,21 +127,23 @@ class TinyStorage:
         try:
             yield
             if outer is not None:
+                if outer.ended.is_set():
+                    raise RuntimeError("The transaction around this one has ended before it.")
                 outer.changes.update(transaction.changes.maps[0])
                 outer.afterwards += transaction.afterwards
             elif transaction.changes:
                 if transaction.failures != commits.failures:
                     raise errors.StorageUnavailable  # what it has read may have been undone since
                 done = self._commit(transaction.changes)
+                done.add_done_callback(transaction.report)
         finally:
             transaction.ended.set()
             self._claims.release(transaction)
             self._block.reset(token)
         if done is not None:
-            await done
-        if outer is None:
-            for call in transaction.afterwards:
-                call()
+            await asyncio.shield(done)  # who does not wait any more has committed all the same
+        elif outer is None:
+            transaction.report()
 
     def afterwards(self, call: Callable[[], None]) -> None:
         """Call this once what the task has written is there for all."""

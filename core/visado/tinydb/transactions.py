@@ -34,6 +34,12 @@ class Transaction:
         self.afterwards: list[Callable[[], None]] = []
         self.ended = asyncio.Event()
 
+    def report(self, done: asyncio.Future[None] | None = None) -> None:
+        """Tell those who asked, unless the commit failed."""
+        if done is None or done.exception() is None:
+            for call in self.afterwards:
+                call()
+
     def is_stuck_behind(self, other: Transaction) -> bool:
         """Whether this cannot end before the other does."""
         return self is other or any(owner.is_stuck_behind(other) for owner in self.waits_for)
