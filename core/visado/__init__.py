@@ -22,7 +22,7 @@ from visado.arguments import (
 from visado.controller import Controller, action, delete, get, post, put
 from visado.query import Page, Query
 from visado.request import ANONYMOUS, Connection, Fields, Reply, Request, Token, User, current_request
-from visado.sections import SecuritySection, ServerSection
+from visado.sections import SecuritySection, ServerSection, StorageSection
 from visado.settings import Section, Settings
 from visado.storage import Collection, DocumentExists, DocumentMissing, Storage, StorageError
 from visado.strategy import Credentials, Fail, Outcome, Pass, Redirect, Strategy, Success, Tokens, Users
@@ -61,6 +61,7 @@ __all__ = [
     "Settings",
     "Storage",
     "StorageError",
+    "StorageSection",
     "Strategy",
     "Success",
     "Text",

@@ -74,7 +74,7 @@ class Host:
         self.profiles = Profiles(storage, clock, self.roles, lambda index: _set(rights.indexes.get(index)))
         self.users = Users(storage, clock, self.profiles)
         self.links = Links(clock)
-        signer = Signer(security.token, self.settings[sections.ServerSection].data)
+        self._signer = signer = Signer(security.token, self.settings[sections.ServerSection].data)
         self.tokens = Tokens(storage, clock, signer, security.token, self.links)
         self.api_keys = ApiKeys(storage, clock, signer, self.tokens)
         self.credentials = Credentials(storage)
@@ -176,8 +176,17 @@ class Host:
         self._sockets = WebSocketEnd(self.pipeline, self.links, self.settings, self.node)
         routes: list[BaseRoute] = []
         middleware: list[Middleware] = []
-        self.plugins.call("register_routes", lambda _, found: routes.extend(found), settings=self.settings)
-        self.plugins.call("register_middleware", lambda _, found: middleware.extend(found), settings=self.settings)
+
+        def add_routes(plugin: Plugin, found: Iterable[BaseRoute]) -> None:
+            routes.extend(new := list(found))
+            plugin.note("route", [getattr(each, "path", "?") for each in new])
+
+        def add_middleware(plugin: Plugin, found: Iterable[Middleware]) -> None:
+            middleware.extend(new := list(found))
+            plugin.note("middleware", [getattr(each.cls, "__name__", "?") for each in new])
+
+        self.plugins.call("register_routes", add_routes, settings=self.settings)
+        self.plugins.call("register_middleware", add_middleware, settings=self.settings)
         self.asgi: ASGIApp = _dispatch(http, self._sockets)
         if routes or middleware:
             self.asgi = _with_pages(self.asgi, routes, middleware)
@@ -185,6 +194,7 @@ class Host:
     async def open(self) -> None:
         """Open the storage and load what is kept in memory. Raises `StorageError`."""
         await self.storage.open()
+        self._signer.open()
         await self.roles.open()
         await self.profiles.open()
         await self.strategies.open()
@@ -237,8 +247,9 @@ def _storage(installed: Plugins, settings: Settings) -> Storage:
             found.append(storage)
 
     installed.call("open_storage", take, settings=settings)
-    if not found:
-        raise StartError(f"storage.url: no plugin opens {settings[sections.StorageSection].url!r}")
+    if len(found) != 1:
+        url, how = settings[sections.StorageSection].url, "no plugin opens" if not found else "two plugins open"
+        raise StartError(f"storage.url: {how} {url!r}")
     return found[0]
 
 

@@ -175,6 +175,7 @@ OBJECT: Final = Kind("object", _read_object, {"type": "object"})
 ARRAY: Final = Kind("array", _read_array, {"type": "array", "items": {}})
 TEXTS: Final = Kind("array", _read_texts, {"type": "array", "items": {"type": "string"}})
 LIST: Final = Kind("array", _read_list, {"type": "array", "items": {"type": "string"}})
+UNREAD_DURATION: Final = Kind("timespan", _read_anything, {"type": ["integer", "string"]})
 DURATION: Final = Kind("timespan", _read_duration, {"type": ["integer", "string"]})
 LIFETIME: Final = Kind("timespan", _read_lifetime, {"type": ["integer", "string"]}, null=True)
 ANYTHING: Final = Kind("anything", _read_anything, {})
@@ -184,6 +185,8 @@ Id = Annotated[str, ID]
 Flag = Annotated[bool, FLAG]
 Integer = Annotated[int, INTEGER]
 List = Annotated[list[str], LIST]
+UnreadDuration = Annotated[Any, UNREAD_DURATION]
+"""A lifetime that the action reads itself with `DURATION`: whoever is refused is not told that it is wrong, too."""
 Duration = Annotated[int | None, DURATION]
 Lifetime = Annotated[int | None, LIFETIME]
 BodyText = Annotated[str, TEXT, Place.BODY]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 from visado.arguments import timespan
 from visado.settings import Section
 
-_SHORTEST_SECRET = 32
+SHORTEST_SECRET: Final = 32
 
 
 def _milliseconds(value: Any) -> Any:
@@ -18,12 +18,19 @@ def _milliseconds(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     span = timespan(value)
-    if span is None or not (span == -1 or span >= 1):
+    if span is None:
         raise ValueError('a number of milliseconds, or a text such as "1h" or "6 days"')
     return int(span)
 
 
+def _lasts(value: int) -> int:
+    if not (value == -1 or value >= 1):
+        raise ValueError("a lifetime, or -1 for ever")
+    return value
+
+
 Milliseconds = Annotated[int, BeforeValidator(_milliseconds)]
+Lasting = Annotated[Milliseconds, AfterValidator(_lasts)]
 
 
 class ServerSection(Section):
@@ -67,8 +74,8 @@ class TokenSettings(Section):
     """Lifetimes of tokens."""
 
     name: ClassVar[str] = "token"
-    expires_in: Milliseconds = Field(3_600_000, description="Lifetime where the client asks for none.")
-    max_ttl: Milliseconds = Field(-1, description="The longest lifetime that a client may ask for; -1: any.")
+    expires_in: Lasting = Field(3_600_000, description="Lifetime where the client asks for none.")
+    max_ttl: Lasting = Field(-1, description="The longest lifetime that a client may ask for; -1: any.")
     grace_period: Milliseconds = Field(1_000, ge=0, description="How long a refreshed token stays usable.")
     algorithm: Literal["HS256", "HS384", "HS512"] = Field("HS256", description="How tokens are signed.")
     secrets: list[SecretStr] = Field(
@@ -78,8 +85,8 @@ class TokenSettings(Section):
     @field_validator("secrets")
     @classmethod
     def _long_enough(cls, value: list[SecretStr]) -> list[SecretStr]:
-        if any(len(secret.get_secret_value().encode()) < _SHORTEST_SECRET for secret in value):
-            raise ValueError(f"a secret has {_SHORTEST_SECRET} bytes or more")
+        if any(len(secret.get_secret_value().encode()) < SHORTEST_SECRET for secret in value):
+            raise ValueError(f"a secret has {SHORTEST_SECRET} bytes or more")
         return value
 
 
@@ -97,7 +104,7 @@ class SecuritySection(Section):
     restricted_profile_ids: list[str] = Field(
         ["default"], description="Profiles of users that createRestrictedUser makes."
     )
-    api_key_max_ttl: Milliseconds = Field(-1, description="The longest life of an API key; -1: any.")
+    api_key_max_ttl: Lasting = Field(-1, description="The longest life of an API key; -1: any.")
     token: TokenSettings = Field(default_factory=lambda: TokenSettings.model_validate({}))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, Final
 
 from pydantic_core import to_json
@@ -15,12 +16,11 @@ _DEEPEST: Final = 100
 def decode(data: bytes) -> Any:
     """Read JSON. Raises `ValueError`: malformed, not UTF-8, a key twice, NaN, too deep, or half a character."""
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
     except RecursionError:
         raise ValueError("too deep") from None
     except json.JSONDecodeError as error:
-        what = "Expected property name or '}'" if "property name" in error.msg else "Unexpected token"
-        raise ValueError(f"{what} in JSON at position {error.pos}") from None
+        raise ValueError(_told(error)) from None
     if data.count(b"{") + data.count(b"[") > _DEEPEST and _too_deep(value):
         raise ValueError("too deep")
     if b"\\ud" in data.lower():
@@ -29,6 +29,15 @@ def decode(data: bytes) -> Any:
         except UnicodeEncodeError:
             raise ValueError("half of a surrogate pair") from None
     return value
+
+
+def _told(error: json.JSONDecodeError) -> str:
+    """Say what is wrong in the words that clients of this protocol know."""
+    if error.pos >= len(error.doc):
+        return "Unexpected end of JSON input"
+    if "property name" in error.msg:
+        return f"Expected property name or '}}' in JSON at position {error.pos}"
+    return f"Unexpected token in JSON at position {error.pos}"
 
 
 def encode(value: Any, *, pretty: bool = False) -> bytes:
@@ -41,6 +50,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) != len(pairs):
         raise ValueError("a key stands twice in an object")
     return members
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number is beyond all bounds")
+    return number
 
 
 def _no_constant(name: str) -> None:

@@ -7,8 +7,9 @@ is quick.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from visado.cli import arguments
 
@@ -27,12 +28,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if ":" in command and command != "admin:create" and words[0] == command:
         from visado.cli import client, extras  # noqa: PLC0415 - only what the command needs
 
-        done = extras.run(words)
-        return client.run(words) if done is None else done
+        return _run(lambda: client.run(words) if (done := extras.run(words)) is None else done)
     parsed = _parser().parse_args(words)
+    return _run(lambda: parsed.run(parsed))
+
+
+def _run(command: Callable[[], int]) -> int:
     try:
-        code: int = parsed.run(parsed)
-    except BrokenPipeError:
+        code = command()
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         return 130
@@ -63,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     config.set_defaults(run=_config)
     create = commands.add_parser("admin:create", help="make the first administrator of a running host, and close it")
     create.set_defaults(run=_create_admin)
-    arguments.connection(create)
+    arguments.place_of_host(create)
+    create.add_argument("--username", help="user name of the administrator")
+    create.add_argument("--password", help="its password; without it, you are asked")
     return parser
 
 

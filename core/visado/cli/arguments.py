@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import argparse
 import os
+from typing import Any
 
 URL = "http://127.0.0.1:7512"
+PROTOCOLS = ("http", "websocket")
 
 
-def connection(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which host, and who asks. Each is an environment variable, too."""
+def place_of_host(parser: argparse.ArgumentParser) -> Any:
+    """Add the options that say which host, and how to talk to it. Each is an environment variable, too."""
     group = parser.add_argument_group("connection")
     group.add_argument(
         "--url", default=os.environ.get("VISADO_URL", URL), help=f"address of the host ({URL}; VISADO_URL)"
     )
     group.add_argument(
         "--protocol",
-        choices=("http", "websocket"),
+        choices=PROTOCOLS,
         default=os.environ.get("VISADO_PROTOCOL", "http"),
         help="how to talk to it (http; VISADO_PROTOCOL)",
     )
+    return group
+
+
+def connection(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which host, and who asks."""
+    group = place_of_host(parser)
     group.add_argument("--username", default=os.environ.get("VISADO_USERNAME"), help="log in first (VISADO_USERNAME)")
     group.add_argument("--password", default=os.environ.get("VISADO_PASSWORD"), help="its password (VISADO_PASSWORD)")
     group.add_argument("--api-key", default=os.environ.get("VISADO_API_KEY"), help="use an API key (VISADO_API_KEY)")

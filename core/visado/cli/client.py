@@ -33,6 +33,8 @@ def run(words: Sequence[str]) -> int:
     name, *rest = words
     parser = arguments.action(name)
     given = parser.parse_args(rest)
+    if given.protocol not in arguments.PROTOCOLS:
+        parser.error(f"VISADO_PROTOCOL: {given.protocol!r} is none of {', '.join(arguments.PROTOCOLS)}")
     if given.help:
         return _explain(name, parser.format_help())
     try:
@@ -40,7 +42,7 @@ def run(words: Sequence[str]) -> int:
     except ValueError as error:
         print(f"visado {name}: {error}", file=sys.stderr)
         return _USAGE
-    return _answer(given, lambda ask: ask(payload | _token(given, ask)))
+    return _answer(given, lambda ask: ask(payload if "jwt" in payload else payload | _token(given, ask)))
 
 
 def create_admin(given: Namespace) -> int:
@@ -55,7 +57,10 @@ def create_admin(given: Namespace) -> int:
         "body": {"content": {}, "credentials": credentials},
     }
     given.envelope = False
-    return _answer(given, lambda ask: ask(payload))
+    code = _answer(given, lambda ask: ask(payload))
+    if code == _FAILED:
+        print("visado: a host that has an administrator is closed, and makes no second first one", file=sys.stderr)
+    return code
 
 
 def _new_password() -> str:
@@ -77,7 +82,8 @@ def _answer(given: Namespace, work: Callable[[Ask], Fields]) -> int:
     if error:
         print(f"visado: {error['id']}: {error['message']}", file=sys.stderr)
     if given.envelope or not error or answer.get("result") is not None:
-        print(json.dumps(answer if given.envelope else answer.get("result"), indent=2, ensure_ascii=False))
+        shown = answer if given.envelope else answer.get("result")
+        print(shown if answer.get("raw") else json.dumps(shown, indent=2, ensure_ascii=False))
     return _FAILED if error else 0
 
 
@@ -176,7 +182,7 @@ def _read(data: bytes | str, url: str) -> Fields:
     try:
         answer: Any = json.loads(data)
     except ValueError:
-        return {"result": data.decode() if isinstance(data, bytes) else data}
+        return {"result": (data.decode() if isinstance(data, bytes) else data).rstrip(), "raw": True}
     if not is_object(answer):
         raise Refused(f"{url}: this is no visado")
     if "requestId" in answer:

@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 
 import pluggy
 
+from visado import hookspecs
 from visado.cli.arguments import add_place
 from visado.cli.hosts import read_settings
 from visado.plugins import GROUP
@@ -21,6 +22,7 @@ def run(words: Sequence[str]) -> int | None:
     if not points:
         return None
     manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
     parser = argparse.ArgumentParser(prog="visado", allow_abbrev=False)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     try:

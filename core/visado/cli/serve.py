@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -47,7 +48,9 @@ async def _serve(host: Host) -> int:
         listening = listen(host.settings)
     except OSError as error:
         place = host.settings[ServerSection]
-        return complain(OSError(f"cannot listen on {place.host}:{place.port}: {error.strerror}"), CANNOT_START)
+        return complain(
+            OSError(f"cannot listen on {place.host}:{place.port}: {os.strerror(error.errno or 0)}"), CANNOT_START
+        )
     else:
         lines = [*_report(host, address(listening)), *_warnings(host, admin=await host.users.admin_exists())]
         server = Server(configure(host.asgi, host.settings), lambda: print("\n".join(lines), flush=True), host.stop)
@@ -73,6 +76,8 @@ def _warnings(host: Host, *, admin: bool) -> Iterator[str]:
     if not admin:
         whom = "everybody" if security.open_bootstrap else "everybody on this machine"
         yield f"  NOT SAFE YET: no administrator, {whom} may do everything. Close the host: visado admin:create"
+    if not admin and server.public_url and not security.open_bootstrap:
+        yield "  NOT SAFE YET: a proxy without X-Forwarded-For looks like this machine: make the administrator first"
     if security.preset != "strict":
         yield '  NOT SAFE YET: any password will do. Before the world may come: [security] preset = "strict"'
     if not server.host.startswith(("127.", "::1", "localhost")) and not server.public_url.startswith("https:"):

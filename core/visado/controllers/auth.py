@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from visado import cookies, errors
-from visado.arguments import DURATION, Body, BodyText, Duration, Flag, Id, Integer, Lifetime, Text
+from visado.arguments import (
+    DURATION,
+    Body,
+    BodyText,
+    Duration,
+    Flag,
+    Id,
+    Integer,
+    Lifetime,
+    Text,
+    UnreadDuration,
+)
 from visado.controller import Controller, action, delete, get, post, put
 from visado.controllers import results
 from visado.controllers.searches import Searches
@@ -53,7 +64,7 @@ class AuthController(Controller):
         self,
         request: Request,
         strategy: Text | None = None,
-        expires_in: Duration = None,
+        expires_in: UnreadDuration = None,
         cookie_auth: Flag | None = None,
     ) -> results.Token:
         """Log in with a strategy and receive a token.
@@ -64,8 +75,6 @@ class AuthController(Controller):
         name = strategy if strategy is not None else request.fields.get("strategy", "local")
         if not isinstance(name, str):
             raise errors.InvalidType(argument="body.strategy", expected="string")
-        if expires_in is None:
-            expires_in = DURATION.read(request.fields.get("expiresIn"), "expiresIn", False)
         for field in self._strategies.find(name).fields:
             if field in request.args:  # addresses end up in logs
                 raise errors.ForbiddenArgument(argument=field)
@@ -74,7 +83,9 @@ class AuthController(Controller):
         if isinstance(found, Redirect):
             return _redirect(found)
         user, success = found
-        issued = await self._tokens.create(user.id, expires_in, since=began)
+        asked = request.fields.get("expiresIn") if expires_in is None else expires_in
+        lifetime = DURATION.read(asked, "expiresIn", False)
+        issued = await self._tokens.create(user.id, lifetime, since=began)
         if success.location is not None and request.connection.transport == "http":
             reply = self._answer(request, issued, cookie_auth=True)
             return _redirect(Redirect(success.location, cookies=(*success.cookies, *reply.cookies)))

@@ -88,8 +88,9 @@ class ApiKeys:
             await self._delete(key_id)
 
     async def _delete(self, key_id: str) -> None:
-        await self._storage.delete(COLLECTION, key_id)
-        self._tokens.end(_token_id(key_id))
+        async with self._storage.transaction():
+            await self._storage.delete(COLLECTION, key_id)
+            self._tokens.end(_token_id(key_id))
 
 
 def listed(id: str, row: Mapping[str, Any]) -> Fields:

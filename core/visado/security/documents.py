@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
+from typing_extensions import override
+
+from visado.query import Page, Query
 from visado.request import Fields
-from visado.storage import Document, DocumentMissing, Storage
+from visado.storage import Change, Collection, Document, DocumentMissing, Storage
 
 Clock: TypeAlias = Callable[[], int]
 """The present, in milliseconds since 1970."""
@@ -45,9 +48,64 @@ def found(id: str, source: Mapping[str, Any]) -> Fields:
     return {"_id": id, "_source": {**source, INFO: info(note["createdAt"], updated=changed)}}
 
 
-async def put(storage: Storage, collection: str, id: str, document: Document) -> None:
-    """Keep a document under an id, whether or not there was one before."""
-    try:
-        await storage.update(collection, id, lambda _: document)
-    except DocumentMissing:
-        await storage.create(collection, id, document)
+class Kept(Mapping[str, Document]):
+    """A collection that is held in memory, too. Memory changes once the storage has, and then `changed` is called."""
+
+    def __init__(self, storage: Storage, collection: str, changed: Callable[[], None]) -> None:
+        self._storage, self._collection, self._changed = storage, collection, changed
+        self._documents: dict[str, Document] = {}
+        storage.declare(Collection(collection))
+
+    @override
+    def __getitem__(self, id: str) -> Document:
+        return self._documents[id]
+
+    @override
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._documents)
+
+    @override
+    def __len__(self) -> int:
+        return len(self._documents)
+
+    async def load(self) -> None:
+        """Read the whole collection."""
+        self._documents = dict((await self._storage.search(self._collection, Query())).hits)
+
+    async def search(self, query: Query) -> Page:
+        """A page of the collection."""
+        return await self._storage.search(self._collection, query)
+
+    async def create(self, id: str, document: Document) -> Document:
+        """Keep a new document. Raises `DocumentExists`."""
+        async with self._storage.transaction():
+            await self._storage.create(self._collection, id, document)
+            self._storage.afterwards(lambda: self._keep(id, document))
+        return document
+
+    async def update(self, id: str, change: Change) -> Document:
+        """Put what `change` makes of a document in its place. Raises `DocumentMissing`."""
+        async with self._storage.transaction():
+            document = await self._storage.update(self._collection, id, change)
+            self._storage.afterwards(lambda: self._keep(id, document))
+        return document
+
+    async def put(self, id: str, document: Document) -> Document:
+        """Keep a document under an id, whether or not there was one before."""
+        try:
+            return await self.update(id, lambda _: document)
+        except DocumentMissing:
+            return await self.create(id, document)
+
+    async def delete(self, id: str) -> None:
+        """Forget a document."""
+        async with self._storage.transaction():
+            await self._storage.delete(self._collection, id)
+            self._storage.afterwards(lambda: self._keep(id, None))
+
+    def _keep(self, id: str, document: Document | None) -> None:
+        if document is None:
+            self._documents.pop(id, None)
+        else:
+            self._documents[id] = document
+        self._changed()

@@ -8,10 +8,10 @@ from typing import Any, Final
 from visado import errors
 from visado.query import Page, Query
 from visado.request import Fields, User
-from visado.security.documents import INFO, Clock, content, info, put
+from visado.security.documents import INFO, Clock, Kept, content, info
 from visado.security.rights import Policy, Rights
 from visado.security.roles import PROTECTED, Roles
-from visado.storage import Collection, DocumentExists, Storage
+from visado.storage import DocumentExists, DocumentMissing, Storage
 from visado.values import are_texts, is_list, is_object
 
 COLLECTION: Final = "profiles"
@@ -27,16 +27,14 @@ class Profiles:
     """Every profile, in memory as in the storage, and the rights compiled from them."""
 
     def __init__(self, storage: Storage, clock: Clock, roles: Roles, indexes: Indexes) -> None:
-        self._storage, self._clock, self._roles, self._indexes = storage, clock, roles, indexes
-        self._profiles: dict[str, Mapping[str, Any]] = {}
+        self._clock, self._roles, self._indexes = clock, roles, indexes
         self._rights: dict[tuple[tuple[str, ...], bool], Rights] = {}
+        self._profiles = Kept(storage, COLLECTION, self._rights.clear)
         roles.on_change.append(self._rights.clear)
-        storage.declare(Collection(COLLECTION))
 
     async def open(self) -> None:
         """Load every profile; on the first start, make the three that the host needs."""
-        page = await self._storage.search(COLLECTION, Query())
-        self._profiles = dict(page.hits)
+        await self._profiles.load()
         if not all(profile in self._profiles for profile in PROTECTED):
             await self.reset()
 
@@ -81,31 +79,31 @@ class Profiles:
 
     async def search(self, query: Query) -> Page:
         """A page of profiles."""
-        return await self._storage.search(COLLECTION, query)
+        return await self._profiles.search(query)
 
     async def create(self, profile: str, body: Fields, *, strict: bool = False) -> Mapping[str, Any]:
         """Make a profile. Raises `DocumentAlreadyExists`, and what the checks raise."""
-        document = self._document(profile, body, strict, info(self._clock()))
         try:
-            await self._storage.create(COLLECTION, profile, document)
+            return await self._profiles.create(profile, self._document(profile, body, strict, info(self._clock())))
         except DocumentExists:
             raise errors.DocumentAlreadyExists from None
-        return self._keep(profile, document)
 
     async def replace(self, profile: str, body: Fields, *, strict: bool = False) -> Mapping[str, Any]:
         """Make a profile, or put another in its place."""
         now = self._clock()
-        document = self._document(profile, body, strict, info(now, updated=now))
-        await put(self._storage, COLLECTION, profile, document)
-        return self._keep(profile, document)
+        return await self._profiles.put(profile, self._document(profile, body, strict, info(now, updated=now)))
 
     async def update(self, profile: str, body: Fields, *, strict: bool = False) -> Mapping[str, Any]:
         """Change members of a profile. Raises `ProfileNotFound`."""
-        before = self.find(profile)
-        note = {**before[INFO], "updatedAt": self._clock()}
-        document = self._document(profile, {**content(before), **body}, strict, note)
-        await self._storage.update(COLLECTION, profile, lambda _: document)
-        return self._keep(profile, document)
+
+        def change(before: Mapping[str, Any]) -> Fields:
+            note = {**before[INFO], "updatedAt": self._clock()}
+            return self._document(profile, {**content(before), **body}, strict, note)
+
+        try:
+            return await self._profiles.update(profile, change)
+        except DocumentMissing:
+            raise errors.ProfileNotFound(profile=profile) from None
 
     def check_deletable(self, profile: str) -> None:
         """Raise `ProfileProtected` or `ProfileNotFound` where there is nothing that may be deleted."""
@@ -116,9 +114,7 @@ class Profiles:
     async def delete(self, profile: str) -> None:
         """Forget a profile; who has it is the caller's business. Raises what `check_deletable` raises."""
         self.check_deletable(profile)
-        await self._storage.delete(COLLECTION, profile)
-        self._profiles.pop(profile, None)
-        self._rights.clear()
+        await self._profiles.delete(profile)
 
     async def reset(self) -> int:
         """Go back to the first start, without rate limits; return how many profiles were forgotten."""
@@ -135,11 +131,6 @@ class Profiles:
     async def _standard(self, limits: Mapping[str, int]) -> None:
         for profile, limit in limits.items():
             await self.replace(profile, {"policies": [{"roleId": profile}], "rateLimit": limit})
-
-    def _keep(self, profile: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
-        self._profiles[profile] = document
-        self._rights.clear()
-        return document
 
     def _document(self, profile: str, body: Fields, strict: bool, note: Fields) -> Fields:
         policies = body.get("policies")

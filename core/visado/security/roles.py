@@ -9,8 +9,8 @@ from visado import errors
 from visado.query import Page, Query
 from visado.request import Fields
 from visado.security import rights
-from visado.security.documents import INFO, Clock, content, info, put
-from visado.storage import Collection, DocumentExists, DocumentMissing, Storage
+from visado.security.documents import INFO, Clock, Kept, content, info
+from visado.storage import DocumentExists, DocumentMissing, Storage
 from visado.values import is_object
 
 PROTECTED: Final = ("anonymous", "default", "admin")
@@ -38,15 +38,13 @@ class Roles:
     """Every role, in memory as in the storage."""
 
     def __init__(self, storage: Storage, clock: Clock, known: Known) -> None:
-        self._storage, self._clock, self._known = storage, clock, known
-        self._roles: dict[str, Mapping[str, Any]] = {}
+        self._clock, self._known = clock, known
         self.on_change: list[Callable[[], None]] = []
-        storage.declare(Collection(COLLECTION))
+        self._roles = Kept(storage, COLLECTION, self._changed)
 
     async def open(self) -> None:
         """Load every role; on the first start, make the three that the host needs."""
-        page = await self._storage.search(COLLECTION, Query())
-        self._roles = dict(page.hits)
+        await self._roles.load()
         if not all(role in self._roles for role in PROTECTED):
             await self.reset()
 
@@ -69,33 +67,28 @@ class Roles:
 
     async def search(self, query: Query) -> Page:
         """A page of roles."""
-        return await self._storage.search(COLLECTION, query)
+        return await self._roles.search(query)
 
     async def create(self, role: str, body: Fields, *, force: bool = False) -> Mapping[str, Any]:
         """Make a role. Raises `DocumentAlreadyExists`, and what `check` raises."""
-        document = self._document(role, body, force, info(self._clock()))
         try:
-            await self._storage.create(COLLECTION, role, document)
+            return await self._roles.create(role, self._document(role, body, force, info(self._clock())))
         except DocumentExists:
             raise errors.DocumentAlreadyExists from None
-        return self._keep(role, document)
 
     async def replace(self, role: str, body: Fields, *, force: bool = False) -> Mapping[str, Any]:
         """Make a role, or put another in its place."""
         now = self._clock()
-        document = self._document(role, body, force, info(now, updated=now))
-        await put(self._storage, COLLECTION, role, document)
-        return self._keep(role, document)
+        return await self._roles.put(role, self._document(role, body, force, info(now, updated=now)))
 
     async def update(self, role: str, body: Fields, *, force: bool = False) -> Mapping[str, Any]:
         """Put another role in the place of this one, which must exist. Raises `DocumentNotFound`."""
         now = self._clock()
         document = self._document(role, body, force, info(now, updated=now))
         try:
-            await self._storage.update(COLLECTION, role, lambda _: document)
+            return await self._roles.update(role, lambda _: document)
         except DocumentMissing:
             raise errors.DocumentNotFound(id=role, index="kuzzle", collection=COLLECTION) from None
-        return self._keep(role, document)
 
     async def delete(self, role: str, *, used: bool = False) -> None:
         """Forget a role. Raises `RoleProtected`, `RoleNotFound`, `RoleInUse`."""
@@ -104,9 +97,7 @@ class Roles:
         self.find(role)
         if used:
             raise errors.RoleInUse(role=role)
-        await self._storage.delete(COLLECTION, role)
-        self._roles.pop(role, None)
-        self._changed()
+        await self._roles.delete(role)
 
     async def reset(self) -> None:
         """Go back to the first start: three roles that allow everything."""
@@ -123,11 +114,6 @@ class Roles:
     def _document(self, role: str, body: Fields, force: bool, note: Fields) -> Fields:
         self.check(role, body, force=force)
         return {**content(body), INFO: note}
-
-    def _keep(self, role: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
-        self._roles[role] = document
-        self._changed()
-        return document
 
     def _changed(self) -> None:
         for hear in self.on_change:

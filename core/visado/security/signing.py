@@ -16,7 +16,8 @@ from typing_extensions import override
 
 from visado import errors
 from visado.request import Fields
-from visado.sections import TokenSettings
+from visado.sections import SHORTEST_SECRET, TokenSettings
+from visado.storage import StorageError
 
 # Clients decode claims with plain base64, where `>`, `?` and `~` could become characters that they drop.
 _ESCAPES: Final = {ord(char): f"\\u{ord(char):04x}" for char in ">?~\x7f"}
@@ -33,9 +34,15 @@ class Signer:
     """One fixed algorithm; every secret verifies, the first signs."""
 
     def __init__(self, settings: TokenSettings, folder: Path) -> None:
-        self._algorithm = settings.algorithm
-        given = [secret.get_secret_value() for secret in settings.secrets]
-        self._secrets: Sequence[str] = given or [_generated(folder / "secret")]
+        self._algorithm, self._file = settings.algorithm, folder / "secret"
+        self._secrets: Sequence[str] = [secret.get_secret_value() for secret in settings.secrets]
+
+    def open(self) -> None:
+        """Read the secret, or on the first start make one, unless the settings hold some. Raises `StorageError`."""
+        try:
+            self._secrets = self._secrets or [_generated(self._file)]
+        except (OSError, ValueError) as error:
+            raise StorageError(f"{self._file} cannot be read or written: {error}") from None
 
     def sign(self, prefix: str, claims: Fields) -> str:
         """Make the text of a token."""
@@ -44,7 +51,7 @@ class Signer:
             self._secrets[0],
             algorithm=self._algorithm,
             json_encoder=_PlainEncoder,
-            sort_headers=False,
+            sort_headers=True,
         )
 
     def claims(self, prefix: str, text: str) -> Fields:
@@ -90,6 +97,6 @@ def _generated(file: Path) -> str:
             os.link(draft, file)
         draft.unlink()
     text = file.read_text().strip()
-    if len(text) < 32:  # noqa: PLR2004 - bytes, as in the settings
-        raise errors.UnexpectedError(cause=f"{file} holds no secret")
+    if len(text) < SHORTEST_SECRET:
+        raise StorageError(f"{file} holds no secret: put back the one that signed the tokens, or remove the file.")
     return text

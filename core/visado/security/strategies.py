@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, TypeVar, assert_never
+from typing import Any, TypeVar, assert_never, cast
 
 from typing_extensions import override
 
@@ -160,7 +160,23 @@ class Strategies(Mapping[str, Strategy]):
 
 
 def _is_outcome(value: object) -> bool:
-    return isinstance(value, (Success, Fail, Redirect, Pass))
+    """Whether a plugin returned an outcome that can be sent: what goes into a header has no line of its own."""
+    match value:
+        case Success():
+            return _fits(value.cookies) and (value.location is None or _fits((value.location,)))
+        case Fail():
+            return _fits(value.cookies)
+        case Redirect():
+            known = type(value.status) is int and 300 <= value.status < 400  # noqa: PLR2004
+            return known and _fits((value.location,)) and _fits(value.cookies)
+        case _:
+            return isinstance(value, Pass)
+
+
+def _fits(texts: object) -> bool:
+    if not isinstance(texts, tuple):
+        return False
+    return all(isinstance(text, str) and text.isprintable() for text in cast("tuple[object, ...]", texts))
 
 
 def _place(strategy: Strategy) -> str:

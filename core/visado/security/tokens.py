@@ -36,12 +36,9 @@ class Issued:
 
     def shown(self, *, with_text: bool = True) -> Fields:
         """Show it as `auth:login` does; without the text where a cookie carries it."""
-        fields: Fields = {
-            "_id": self.token.user_id,
-            "expiresAt": self.token.expires_at,
-            "ttl": self.token.ttl,
-        }
-        return fields | {"jwt": self.text} if with_text else fields
+        token = self.token
+        text = {"jwt": self.text} if with_text else {}
+        return {"_id": token.user_id, "expiresAt": token.expires_at, **text, "ttl": token.ttl}
 
 
 class Tokens:
@@ -157,8 +154,9 @@ class Tokens:
 
     async def revoke(self, token: Token) -> None:
         """End a token now."""
-        await self._storage.delete(COLLECTION, token.id)
-        self.end(token.id)
+        async with self._storage.transaction():
+            await self._storage.delete(COLLECTION, token.id)
+            self.end(token.id)
 
     async def revoke_all(self, user_id: str, *, keep: str | None = None, tell: bool = False) -> None:
         """End every token of a user, but the one with the id `keep`; with `tell`, sockets hear of it."""

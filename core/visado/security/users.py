@@ -97,16 +97,18 @@ class Users:
         if user_id in _RESERVED:
             raise errors.UserNotFound(user=user_id)
         try:
-            document = await self._storage.update(COLLECTION, user_id, change)
+            async with self._storage.transaction():
+                document = await self._storage.update(COLLECTION, user_id, change)
+                self._forget(user_id)
         except DocumentMissing:
             raise errors.UserNotFound(user=user_id) from None
-        self._forget(user_id)
         return _user(user_id, document)
 
     async def delete(self, user_id: str) -> None:
         """Forget a user; what belongs to it is the caller's business (`security.accounts`)."""
-        await self._storage.delete(COLLECTION, user_id)
-        self._forget(user_id)
+        async with self._storage.transaction():
+            await self._storage.delete(COLLECTION, user_id)
+            self._forget(user_id)
 
     def _forget(self, user_id: str) -> None:
         """Stop remembering a user, as soon as the storage says something else to all."""
