@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from visado import openapi, plugins, sections, settings
+from visado import errors, openapi, plugins, sections, settings
 from visado.controller import ActionTable, Controller
 from visado.controllers.admin import AdminController
 from visado.controllers.api_keys import ApiKeysController
@@ -80,9 +81,10 @@ class Host:
         self.credentials = Credentials(storage)
         self.mappings = Mappings(storage)
         self.strategies = Strategies(self.users, self.credentials)
+        self._brought: list[tuple[Plugin, str]] = []
         self.plugins.call("register_strategies", self._add_strategies, **self._lent())
         self._add_chains()
-        self.access = Access(self.users, self.profiles, self.tokens, self.api_keys)
+        self.access = Access(self.users, self.profiles, self.tokens, self.api_keys, security.open_bootstrap)
         self.accounts = Accounts(storage, self.users, self.strategies, self.tokens, self.api_keys)
 
     def _lent(self) -> Mapping[str, Any]:
@@ -102,12 +104,13 @@ class Host:
         return None if names is None else (frozenset(names), False)
 
     def _add_strategies(self, plugin: Plugin, found: Iterable[Strategy]) -> None:
-        for strategy in found:
+        for strategy in list(found):  # a plugin that fails halfway brings nothing
             try:
                 self.strategies.add(strategy)
             except ValueError as error:
                 raise StartError(str(error)) from None
             plugin.note("strategy", [strategy.name])
+            self._brought.append((plugin, strategy.name))
 
     def _add_chains(self) -> None:
         for name, chain in self.settings[sections.ChainSection].chains.items():
@@ -117,52 +120,62 @@ class Host:
                 raise StartError(f"chain.{name}: {error}") from None
 
     def _build_actions(self) -> None:
-        limits = self.settings[sections.LimitsSection]
-        security = self.settings[sections.SecuritySection]
         self.metrics = Metrics()
-        searches = Searches(self.clock, limits.fetch_count)
-        users, profiles, roles = self.users, self.profiles, self.roles
-        controllers: list[Controller] = [
-            AuthController(self.access, self.strategies, searches, security.api_key_max_ttl),
-            UsersController(
-                self.access,
-                self.accounts,
-                roles,
-                self.strategies,
-                self.mappings,
-                searches,
-                security.restricted_profile_ids,
-                limits.write_count,
-            ),
-            ProfilesController(profiles, users, self.mappings, searches, limits.write_count),
-            RolesController(roles, profiles, self.mappings, searches, limits.write_count),
-            CredentialsController(users, self.strategies, searches),
-            ApiKeysController(self.api_keys, users, searches),
-            ServerController(
-                users,
-                self.strategies,
-                self.storage,
-                self.plugins,
-                self.settings,
-                self.clock,
-                self.metrics,
-                lambda: self.table,
-                self.describe,
-            ),
-            AdminController(self.accounts, users, profiles, roles),
-        ]
+        controllers = self._own_controllers()
 
         def add(plugin: Plugin, found: Iterable[Controller]) -> None:
-            for controller in found:
-                plugin.note("action", [each.id for each in controller.actions()])
-                controllers.append(controller)
+            new = list(found)
+            plugin.note("action", [each.id for controller in new for each in controller.actions()])
+            controllers.extend(new)
 
         self.plugins.call("register_controllers", add, **self._lent(), strategies=self.strategies)
+        for plugin, name in self._brought:
+            if plugin.state != "active":
+                self.strategies.drop(name)
         try:
             self.table = ActionTable(controllers)
         except ValueError as error:
             raise StartError(str(error)) from None
         self._described: Fields | None = None
+
+    def _own_controllers(self) -> list[Controller]:
+        limits, security = self.settings[sections.LimitsSection], self.settings[sections.SecuritySection]
+        searches = Searches(self.clock, limits.fetch_count)
+        users, profiles, roles, strategies = self.users, self.profiles, self.roles, self.strategies
+        storage, most = self.storage, limits.write_count
+        return [
+            AuthController(self.access, strategies, searches, security.api_key_max_ttl),
+            UsersController(
+                storage,
+                self.access,
+                self.accounts,
+                roles,
+                strategies,
+                self.mappings,
+                searches,
+                security.restricted_profile_ids,
+                most,
+            ),
+            ProfilesController(profiles, users, self.mappings, searches, most),
+            RolesController(roles, profiles, self.mappings, searches, most),
+            CredentialsController(users, strategies, searches),
+            ApiKeysController(self.api_keys, users, searches),
+            self._server_controller(),
+            AdminController(self.accounts, users, profiles, roles),
+        ]
+
+    def _server_controller(self) -> ServerController:
+        return ServerController(
+            self.users,
+            self.strategies,
+            self.storage,
+            self.plugins,
+            self.settings,
+            self.clock,
+            self.metrics,
+            lambda: self.table,
+            self.describe,
+        )
 
     def describe(self) -> Fields:
         """Describe every action as OpenAPI: made once, when it is first asked for."""
@@ -197,7 +210,10 @@ class Host:
         self._signer.open()
         await self.roles.open()
         await self.profiles.open()
-        await self.strategies.open()
+        try:
+            await self.strategies.open()
+        except errors.VisadoError as error:
+            raise StartError(error.text) from None
         self._purging = asyncio.create_task(self._purge())
 
     async def _purge(self) -> None:
@@ -268,12 +284,15 @@ def discover(
     installed = plugins.discover(first[sections.PluginsSection])
     declared: list[type[Section]] = [*sections.SECTIONS]
 
-    def take(plugin: Plugin, section: type[Section]) -> None:
+    def take(plugin: Plugin, section: Any) -> None:
+        if not (inspect.isclass(section) and issubclass(section, Section)):
+            raise TypeError(f"register_settings returns a Section, not {type(section).__name__}")
         plugin.note("settings", [f"[{section.name}]"])
         declared.append(section)
 
     installed.call("register_settings", take)
-    return installed, settings.load(declared, config=config, secrets=secrets, given=given)
+    away = [plugin.name for plugin in installed if plugin.state != "active"]  # their tables do no harm
+    return installed, settings.load(declared, config=config, secrets=secrets, given=given, away=away)
 
 
 def build(

@@ -76,7 +76,7 @@ def _read_integer(value: Any, name: str, textual: bool) -> int:  # noqa: ARG001
     if isinstance(value, str):
         found = _LEADING_NUMBER.match(value)
         number = int(found[1]) if found else None
-    elif isinstance(value, (int, float)) and not isinstance(value, bool) and int(value) == value:
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and value % 1 == 0:
         number = int(value)
     if number is None or abs(number) >= _SAFE:
         raise _wrong(name, "integer")

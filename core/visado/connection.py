@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from visado.request import Connection
 
 Headers = Mapping[bytes, bytes]
-_FORWARDED: Final = (b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip", b"via")
+_FORWARDED: Final = frozenset({b"forwarded", b"x-real-ip", b"via"})
 _PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
@@ -26,7 +25,7 @@ def near(address: str | None, headers: Headers) -> bool:
     A page of another origin does not count, nor a name that only resolves to here (DNS rebinding), nor what a
     proxy hands on.
     """
-    if not _is_loopback(address) or any(name in headers for name in _FORWARDED):
+    if not _is_loopback(address) or any(name in _FORWARDED or name.startswith(b"x-forwarded-") for name in headers):
         return False
     host = headers.get(b"host")
     if host is not None and not _is_loopback(_hostname("//" + host.decode("latin-1"))):
@@ -69,15 +68,12 @@ def http_connection(scope: Mapping[str, Any], headers: Headers, public_url: str)
 
 def auth_cookie(headers: Headers) -> str | None:
     """Read the token in the `authToken` cookie; the text `null` stands for none."""
-    header = headers.get(b"cookie")
-    if header is None or b"authToken" not in header:
-        return None
-    try:
-        cookies: SimpleCookie = SimpleCookie(header.decode("latin-1"))
-    except CookieError:
-        return None
-    morsel = cookies.get("authToken")
-    return morsel.value if morsel is not None and morsel.value != "null" else None
+    for part in headers.get(b"cookie", b"").decode("latin-1").split(";"):
+        name, _, value = part.partition("=")
+        if name.strip() == "authToken":
+            text = value.strip().strip('"')
+            return text if text != "null" else None
+    return None
 
 
 def _scheme(scope: Mapping[str, Any]) -> str:

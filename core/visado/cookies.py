@@ -5,7 +5,6 @@ from __future__ import annotations
 from email.utils import formatdate
 from typing import Final
 
-CLEARED: Final = "authToken=null; Path=/; HttpOnly; SameSite=Strict"
 _LAST_DAY: Final = 253_402_300_799
 
 
@@ -15,3 +14,8 @@ def carrying(token: str, expires_at: int | None, *, secure: bool) -> str:
     if expires_at is not None:
         parts.append(f"Expires={formatdate(min(expires_at // 1_000, _LAST_DAY), usegmt=True)}")
     return "; ".join([*parts, "HttpOnly", "SameSite=Strict", *(["Secure"] if secure else [])])
+
+
+def cleared(*, secure: bool) -> str:
+    """Write the cookie that takes its place."""
+    return carrying("null", None, secure=secure)

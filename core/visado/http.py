@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import re
 import uuid
 import zlib
@@ -23,6 +24,8 @@ from visado.sections import HttpSection, LimitsSection, ServerSection
 from visado.settings import Settings
 from visado.values import is_list, is_object
 
+_log = logging.getLogger("visado.http")
+_access = logging.getLogger("visado.access")
 _VERBS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 _RESERVED: Final = frozenset({"controller", "action", "jwt", "volatile", "body", "requestId"})
 _REQUEST_ID: Final = re.compile(r"[\x20-\x7e]{1,256}")
@@ -54,12 +57,16 @@ class HttpEnd:
         self._pipeline, self._routes, self._node = pipeline, Routes(table), node
         self._limits, self._http = settings[LimitsSection], settings[HttpSection]
         self._public_url = settings[ServerSection].public_url
+        self._access_log = settings[ServerSection].access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         exchange = Exchange(scope, receive, send, self._limits, self._http, self._node)
         with contextlib.suppress(Disconnected):
             await self._answer(exchange)
+        if self._access_log:
+            who = scope["client"][0] if scope.get("client") else "-"
+            _access.info("%s %r %s", who, f"{exchange.verb} {exchange.path.decode('latin-1')}", exchange.status)
 
     async def _answer(self, exchange: Exchange) -> None:
         verb, path = exchange.verb, exchange.path
@@ -123,6 +130,7 @@ class Exchange:
         given = self.headers.get(b"x-kuzzle-request-id", b"").decode("latin-1")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
         self._whole = False
+        self.status = 0
 
     def malformed(self, error: errors.VisadoError, *, bare: bool = False) -> Malformed:
         """Refuse the request as it is."""
@@ -194,12 +202,13 @@ class Exchange:
         pretty = b"pretty" in self.scope["query_string"] and "pretty" in dict(
             parse_qsl(self.scope["query_string"].decode("latin-1"), keep_blank_values=True)
         )
-        if response.bare and error is not None:
-            body = wire.encode(error.as_dict(), pretty=pretty)
-        elif reply.raw and error is None:
-            body = reply.result.encode() if isinstance(reply.result, str) else wire.encode(reply.result, pretty=pretty)
-        else:
-            body = wire.encode(response.envelope(self._node), pretty=pretty)
+        try:
+            body = self._encode(response, pretty=pretty)
+        except Exception:  # what a plugin returned is no JSON
+            _log.exception("%r: the answer cannot be written", response.request)
+            response = response.failed()
+            reply, error = response.reply, response.error
+            body = self._encode(response, pretty=pretty)
         headers = [*_FIXED, *self._cross_origin(), *_of_error(error)]
         if not response.bare:
             headers += [
@@ -216,7 +225,16 @@ class Exchange:
         headers += [(b"content-encoding", encoding), (b"content-length", str(len(body)).encode())]
         await self._write(response.status, headers, body)
 
+    def _encode(self, response: Response, *, pretty: bool) -> bytes:
+        reply, error = response.reply, response.error
+        if response.bare and error is not None:
+            return wire.encode(error.as_dict(), pretty=pretty)
+        if reply.raw and error is None:
+            return reply.result.encode() if isinstance(reply.result, str) else wire.encode(reply.result, pretty=pretty)
+        return wire.encode(response.envelope(self._node), pretty=pretty)
+
     async def _write(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+        self.status = status
         if not self._whole:
             headers.append((b"connection", b"close"))
         await self._send({"type": "http.response.start", "status": status, "headers": headers})

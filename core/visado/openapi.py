@@ -23,6 +23,7 @@ _ERRORS: Final = {
     "413": "The request, or the page asked for, is too large.",
     "429": "Too often.",
     "500": "The host or a plugin failed; its log says why.",
+    "502": "Somebody whom the host asked answered nonsense.",
     "503": "Not now; try again.",
     "504": "Somebody whom the host asked did not answer in time.",
 }
@@ -57,6 +58,8 @@ _ENVELOPE: Final[Fields] = {
         "volatile": {"type": ["object", "null"]},
     },
 }
+_RAW: Final = {"server:openapi": "application/json", "server:metrics": "text/plain"}
+"""What answers without an envelope, and as what."""
 _EXAMPLES: Final[dict[str, Fields]] = {
     "auth:login": {"username": "melis", "password": "password"},
     "auth:checkToken": {"token": "kauth-eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.e30.s"},
@@ -116,6 +119,10 @@ def _operation(action: Action, route: Route, rank: int) -> Fields:
         "parameters": [_parameter(each, names) for each in action.parameters if each.place is Place.ARGS],
         "responses": {"200": _answer("Done.", _result(action)), **_refusals()},
     }
+    if action.id == "auth:login":
+        operation["responses"]["302"] = _answer("Ask there: a strategy sends the browser on.")
+    if action.id in _RAW:
+        operation["responses"]["200"] = {"description": "Done.", "content": {_RAW[action.id]: {"schema": {}}}}
     # A placeholder that no parameter reads is still part of the path.
     declared = {each["name"] for each in operation["parameters"]}
     for name in names:

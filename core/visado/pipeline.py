@@ -10,13 +10,15 @@ from visado import errors
 from visado.controller import Action, ActionTable
 from visado.metrics import Metrics
 from visado.request import ANONYMOUS, Malformed, Reply, Request, Response, set_current
-from visado.sections import HttpSection, LimitsSection, SecuritySection
+from visado.sections import HttpSection, LimitsSection
 from visado.security.access import Access
 from visado.security.documents import Clock
 from visado.security.rates import Rates
 from visado.settings import Settings
+from visado.values import is_cancelled
 
 _log = logging.getLogger("visado.pipeline")
+_NO_COOKIE: Final = (None, False, "false", "0")
 _SDK_MINIMUM: Final = {
     "js": "7",
     "csharp": "2",
@@ -35,7 +37,6 @@ class Pipeline:
         self._table, self._access = table, access
         self._http = settings[HttpSection]
         self._limits = settings[LimitsSection]
-        self._open = settings[SecuritySection].open_bootstrap
         self._requests, self._logins = Rates(clock), Rates(clock)
         self._metrics = metrics
         self.stopping = False
@@ -52,7 +53,9 @@ class Pipeline:
             response = Response(request.id, await self._answer(request), None, request)
         except errors.VisadoError as error:
             response = Response(request.id, Reply(error.result, cookies=error.cookies), error, request)
-        except (Exception, SystemExit):  # whatever an action does, a client never sees
+        except BaseException as error:  # whatever it is, a client never sees it
+            if is_cancelled(error) or isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+                raise
             _log.exception("%r failed", request)
             failure = errors.PluginFailed(cause="the log of the host says which")
             response = Response(request.id, Reply(None), failure, request)
@@ -114,6 +117,8 @@ class Pipeline:
             if not self._may_use_cookie(request):
                 raise errors.UnauthorizedOrigin(origin=request.connection.origin)
             text = request.cookie if cookie != "ignored" else None
+        elif not self._http.cookie_auth and request.args.get("cookieAuth") not in _NO_COOKIE:
+            raise errors.CookiesUnsupported
         if text is None:
             return
         try:
@@ -133,13 +138,12 @@ class Pipeline:
         return origin is None or request.connection.same_origin or origin in self._http.cookie_origins
 
     def _authorise(self, request: Request, controller: str, name: str) -> None:
-        near = request.connection.near or self._open
-        profiles, user = self._access.profiles, request.user
-        if profiles.rights(user, near=near).allow(controller, name, request.args):
+        access, user = self._access, request.user
+        if access.rights(request).allow(controller, name, request.args):
             return
         if not user.anonymous:
             raise errors.NotAllowed(controller=controller, action=name, user=user.id)
-        if not near and profiles.rights(user).allow(controller, name, request.args):
+        if access.profiles.rights(user).allow(controller, name, request.args):
             raise errors.FarFromHome(controller=controller, action=name)
         raise errors.LoginRequired(controller=controller, action=name)
 

@@ -40,7 +40,7 @@ class Plugin:
     def quarantine(self, error: BaseException) -> None:
         """Go on without the plugin, and say why."""
         self.state = "quarantined"
-        self.reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        self.reason = ": ".join(filter(None, (type(error).__name__, " ".join(str(error).split()))))
         _log.error("the plugin %r of %s %s is quarantined: %s", self.name, self.package, self.version, self.reason)
 
 

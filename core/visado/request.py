@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from visado import errors
@@ -102,7 +102,7 @@ class Request:
         return None if value is None else value.decode("latin-1")
 
     def __repr__(self) -> str:  # a body may hold a password
-        return f"<Request {self.id} {self.controller}:{self.action} of {self.user.id}>"
+        return f"<Request {self.id!r} {self.controller!r}:{self.action!r} of {self.user.id!r}>"
 
 
 class Malformed(Exception):
@@ -186,6 +186,10 @@ class Response:
     def status(self) -> int:
         """The HTTP status, which the envelope repeats."""
         return self.error.status if self.error else self.reply.status
+
+    def failed(self) -> Response:
+        """The answer in the place of this one, which cannot be written down."""
+        return replace(self, reply=Reply(None), error=errors.PluginFailed(cause="the result is no JSON"))
 
     def envelope(self, node: str) -> Fields:
         """Build the envelope, as `contract/PROTOCOL.md` section 2 lists it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Generator
@@ -22,10 +23,12 @@ class Http(HttpToolsProtocol):
     """HTTP whose senders must come to the end of their headers."""
 
     seconds: ClassVar[float] = 15
+    largest: ClassVar[int] = 65_536
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._head = 0
         self._waiting: asyncio.TimerHandle | None = None
         self._wait()
 
@@ -46,7 +49,23 @@ class Http(HttpToolsProtocol):
     @override
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._head = 0
         self._wait()
+
+    @override
+    def on_url(self, url: bytes) -> None:
+        self._count(url)
+        super().on_url(url)
+
+    @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(name, value)
+        super().on_header(name, value)
+
+    def _count(self, *parts: bytes) -> None:
+        self._head += sum(map(len, parts))
+        if self._head > self.largest:  # the parser turns this into a 400, and closes
+            raise ValueError("the headers are too large")
 
     @override
     def on_headers_complete(self) -> None:
@@ -119,9 +138,15 @@ class Server(uvicorn.Server):
         yield
 
 
+def _is_ours(record: logging.LogRecord) -> bool:
+    """Whether a line of uvicorn's log is about this side: a client that sends no UTF-8 is told, and that is all."""
+    return not (record.exc_info and record.exc_info[0] is UnicodeDecodeError)
+
+
 def configure(app: Any, settings: Settings) -> uvicorn.Config:
     """Set uvicorn up: no log of its own, one message at most as large as a body, no pings."""
     server, limits = settings[ServerSection], settings[LimitsSection]
+    logging.getLogger("uvicorn.error").addFilter(_is_ours)
     http = type("Http", (Http,), {"seconds": limits.request_timeout})
     websocket = type("WebSocket", (WebSocket,), {"seconds": limits.idle_timeout})
     return uvicorn.Config(
@@ -135,7 +160,7 @@ def configure(app: Any, settings: Settings) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         date_header=True,
-        access_log=server.access_log,
+        access_log=False,  # its lines hold query strings; ours do not
         log_config=None,
         timeout_keep_alive=int(limits.idle_timeout),
         timeout_graceful_shutdown=int(server.shutdown_timeout),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar, cast
@@ -15,6 +17,9 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
+)
+from pydantic_settings import (
+    SettingsError as PydanticSettingsError,
 )
 from typing_extensions import override
 
@@ -58,10 +63,12 @@ def load(
     secrets: Path | None = None,
     given: Mapping[str, Mapping[str, Any]] | None = None,
     rest: Literal["forbid", "ignore"] = "forbid",
+    away: Iterable[str] = (),
 ) -> Settings:
     """Read every section: from `given`, then `VISADO_<SECTION>__<KEY>`, secret files, the TOML file, defaults.
 
-    `rest` says what about tables that no section declares. Raises `SettingsError` with all that is wrong.
+    `rest` says what about tables that no section declares; those `away` may stand there.
+    Raises `SettingsError` with all that is wrong.
     """
     declared: dict[str, type[Section]] = {}
     for section in sections:
@@ -70,10 +77,38 @@ def load(
             raise SettingsError(f"[{section.name}]: declared by {_place(other)} and by {_place(section)}")
     if config is not None and not config.is_file():
         raise SettingsError(f"{config}: no such file")
+    if secrets is not None and not secrets.is_dir():
+        raise SettingsError(f"{secrets}: no such folder of secret files")
+    if rest == "forbid":
+        _check_environment({*declared, *away})
+    fields: dict[str, Any] = {
+        name: (section, Field(default={}, validate_default=True)) for name, section in declared.items()
+    }
+    fields |= {name: (Any, None) for name in away if name not in declared}
+    try:
+        root = create_model("Settings", __base__=_root(rest, given or {}, secrets, config), **fields)()
+    except ValidationError as error:
+        raise SettingsError(_report(error, config)) from None
+    except PydanticSettingsError:
+        names = [name for name in sorted(os.environ) if _table_of(name) in declared]
+        keys = ", ".join(f"{name.removeprefix(_PREFIX).lower().replace('__', '.')} ({name})" for name in names)
+        raise SettingsError(f"one of {keys}: a list or a table is written as JSON") from None
+    except Exception as error:  # a TOML file that is none
+        raise SettingsError(f"{config or 'settings'}: {type(error).__name__}: {_position(error)}") from None
+    return Settings(getattr(root, name) for name in declared)
+
+
+def _root(
+    rest: Literal["forbid", "ignore"],
+    given: Mapping[str, Mapping[str, Any]],
+    secrets: Path | None,
+    config: Path | None,
+) -> type[BaseSettings]:
+    """Make the model that joins the sections, with its sources in the order of their weight."""
 
     class Root(BaseSettings):
         model_config = SettingsConfigDict(
-            extra=rest, env_prefix="VISADO_", env_nested_delimiter="__", hide_input_in_errors=True
+            extra=rest, env_prefix=_PREFIX, env_nested_delimiter="__", hide_input_in_errors=True
         )
 
         @classmethod
@@ -87,32 +122,41 @@ def load(
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             sources: list[PydanticBaseSettingsSource] = [
-                InitSettingsSource(settings_cls, dict(given or {})),
+                InitSettingsSource(settings_cls, dict(given)),
                 EnvSettingsSource(settings_cls),
             ]
             if secrets is not None:
-                sources.append(
-                    NestedSecretsSettingsSource(
-                        file_secret_settings,
-                        secrets_dir=secrets,
-                        secrets_nested_delimiter="__",
-                        secrets_prefix="",
-                    )
+                nested = NestedSecretsSettingsSource(
+                    file_secret_settings, secrets_dir=secrets, secrets_nested_delimiter="__", secrets_prefix=""
                 )
+                sources.append(nested)
             if config is not None:
                 sources.append(TomlConfigSettingsSource(settings_cls, config))
             return tuple(sources)
 
-    fields: dict[str, Any] = {
-        name: (section, Field(default={}, validate_default=True)) for name, section in declared.items()
-    }
-    try:
-        root = create_model("Settings", __base__=Root, **fields)()
-    except ValidationError as error:
-        raise SettingsError(_report(error, config)) from None
-    except Exception as error:  # a TOML file that is none, or an environment variable that is no JSON
-        raise SettingsError(f"{config or 'settings'}: {error}") from None
-    return Settings(getattr(root, name) for name in declared)
+    return Root
+
+
+_PREFIX = "VISADO_"
+
+
+def _check_environment(known: set[str]) -> None:
+    """Refuse variables of tables that nobody declares: a misspelt name would be ignored in silence."""
+    for name in sorted(os.environ):
+        table = _table_of(name)
+        if table and "__" in name and table not in known:
+            raise SettingsError(f"{name}: there is no table [{table}]")
+
+
+def _table_of(variable: str) -> str:
+    found, prefix, rest = variable.partition(_PREFIX)
+    return rest.lower().partition("__")[0] if prefix and not found else ""
+
+
+def _position(error: Exception) -> str:
+    """Say where a file is wrong, but nothing of what it holds."""
+    found = re.search(r"line \d+(, column \d+)?", str(error))
+    return found[0] if found else "it cannot be read"
 
 
 def _place(section: type[Section]) -> str:

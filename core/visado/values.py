@@ -1,7 +1,8 @@
-"""Telling JSON values apart, in words that type checkers understand."""
+"""Telling values apart, in words that type checkers understand."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, TypeGuard
 
 
@@ -18,3 +19,9 @@ def is_list(value: Any) -> TypeGuard[list[Any]]:
 def are_texts(value: Any) -> TypeGuard[list[str]]:
     """Whether this is a JSON array of texts."""
     return is_list(value) and all(isinstance(item, str) for item in value)
+
+
+def is_cancelled(error: BaseException) -> bool:
+    """Whether this task was asked to end; a `CancelledError` may also come from something that it waited for."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0

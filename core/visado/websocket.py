@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import uuid
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from visado.security.rates import Rates
 from visado.settings import Settings
 from visado.values import is_object
 
+_log = logging.getLogger("visado.websocket")
 _AT_ONCE: Final = 64
 _SLOWEST: Final = 10.0
 _SERVER_CLOSE: Final = 1011
@@ -116,7 +118,12 @@ class Socket(Connection):
             payload = error
         if payload == _PING:
             return _PONG
-        return self._encode(await self._pipeline.run(self._decode(payload)))
+        response = await self._pipeline.run(self._decode(payload))
+        try:
+            return self._encode(response)
+        except Exception:  # what a plugin returned is no JSON
+            _log.exception("%r: the answer cannot be written", response.request)
+            return self._encode(response.failed())
 
     async def _decode(self, payload: Any) -> Request:
         if not is_object(payload):

@@ -41,8 +41,8 @@ def _told(error: json.JSONDecodeError) -> str:
 
 
 def encode(value: Any, *, pretty: bool = False) -> bytes:
-    """Write JSON."""
-    return to_json(value, indent=2 if pretty else None)
+    """Write JSON. Raises `ValueError` or another for what cannot be written."""
+    return to_json(value, indent=2 if pretty else None, inf_nan_mode="null")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -230,5 +230,3 @@ def _whole(data):
 def raw():
     """Speak to a port in bytes: `raw(port, b"GET / HTTP/1.1...")`."""
     return exchange
-
-

@@ -70,8 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     create = commands.add_parser("admin:create", help="make the first administrator of a running host, and close it")
     create.set_defaults(run=_create_admin)
     arguments.place_of_host(create)
-    create.add_argument("--username", help="user name of the administrator")
-    create.add_argument("--password", help="its password; without it, you are asked")
+    create.add_argument("--username", default=os.environ.get("VISADO_USERNAME"), help="user name of the administrator")
+    create.add_argument(
+        "--password", default=os.environ.get("VISADO_PASSWORD"), help="its password; without it, you are asked"
+    )
     return parser
 
 

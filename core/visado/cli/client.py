@@ -47,8 +47,12 @@ def run(words: Sequence[str]) -> int:
 
 def create_admin(given: Namespace) -> int:
     """Make the first administrator, and close the host for everybody else."""
-    username = given.username or input("User name of the administrator: ")
-    password = given.password or _new_password()
+    try:
+        username = given.username or input("User name of the administrator: ")
+        password = given.password or _new_password()
+    except EOFError:
+        print("visado: nobody to ask: give --username and --password", file=sys.stderr)
+        return _FAILED
     credentials = {"local": {"username": username, "password": password}}
     payload: Fields = {
         "controller": "security",
@@ -75,7 +79,7 @@ def _answer(given: Namespace, work: Callable[[Ask], Fields]) -> int:
     try:
         with _connect(given) as ask:
             answer = work(ask)
-    except (OSError, Refused, http.client.HTTPException) as failure:
+    except (OSError, ValueError, Refused, http.client.HTTPException) as failure:
         print(f"visado: {failure}", file=sys.stderr)
         return _FAILED
     error = answer.get("error")
@@ -172,9 +176,13 @@ class _connect:  # noqa: N801 - reads as a function
         room = str(uuid.uuid4())
         self._socket.send(json.dumps(payload | {"requestId": room}))
         while True:
-            answer = _read(self._socket.recv(timeout=_PATIENCE), self._url)
-            if answer.get("room") == room or answer.get("requestId") == room:
-                return answer
+            data = self._socket.recv(timeout=_PATIENCE)
+            answer: Any = json.loads(data)
+            if isinstance(answer, str):  # a text comes without an envelope, and without a room
+                return _read(answer, self._url)
+            if room in (answer.get("room"), answer.get("requestId")):
+                answer.pop("room", None)
+                return _read(json.dumps(answer), self._url)
 
 
 def _read(data: bytes | str, url: str) -> Fields:

@@ -21,7 +21,7 @@ def list_plugins(arguments: argparse.Namespace) -> int:
         return host
     for plugin in host.plugins:
         print(f"{plugin.name}  {plugin.package} {plugin.version}  {plugin.state}")
-        for line in plugin.contributes or filter(None, [plugin.reason]):
+        for line in [*plugin.contributes, *filter(None, [plugin.reason])]:
             print(f"    {line}")
     if not host.strategies:
         print("no strategy: nobody can log in. Install one, for instance: pip install visado-local")
@@ -51,15 +51,14 @@ def _template(name: str, section: type[BaseModel]) -> Iterator[str]:
             continue
         if field.description:
             yield f"# {field.description}"
-        yield f"# {key} has no default" if default in (None, PydanticUndefined) else f"# {key} = {_toml(default)}"
+        none = default is None or default is PydanticUndefined or isinstance(default, SecretStr)
+        yield f"# {key} has no default" if none else f"# {key} = {_toml(default)}"
     yield ""
     for place, inner in nested:
         yield from _template(place, inner)
 
 
 def _toml(value: Any) -> str:
-    if isinstance(value, SecretStr):
-        return '""'
     if isinstance(value, dict):
         return "{}"
     return json.dumps(value, default=str)

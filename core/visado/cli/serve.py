@@ -12,6 +12,7 @@ from importlib.metadata import version
 
 from visado.app import Host
 from visado.cli.hosts import CANNOT_START, complain, from_arguments
+from visado.plugins import StartError
 from visado.sections import SecuritySection, ServerSection
 from visado.server import Server, address, configure, listen
 from visado.storage import StorageError
@@ -42,7 +43,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 async def _serve(host: Host) -> int:
     try:
         await host.open()
-    except StorageError as error:
+    except (StorageError, StartError) as error:
         return complain(error, CANNOT_START)
     try:
         listening = listen(host.settings)
@@ -63,7 +64,7 @@ async def _serve(host: Host) -> int:
 def _report(host: Host, url: str) -> Iterator[str]:
     yield f"visado {version('visado')} on {url} as {host.node}"
     for plugin in host.plugins:
-        brings = ", ".join(each for each in plugin.contributes if not each.startswith("action ")) or plugin.reason
+        brings = plugin.reason or ", ".join(each for each in plugin.contributes if not each.startswith("action "))
         yield f"  {plugin.state:<11} {plugin.name} ({plugin.package} {plugin.version}): {brings}"
     if not host.strategies:
         yield "  no strategy: nobody can log in. Install one, for instance: pip install visado-local"

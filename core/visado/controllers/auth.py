@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote
 
 from visado import cookies, errors
 from visado.arguments import (
@@ -29,6 +30,7 @@ from visado.security.strategies import Strategies
 from visado.security.tokens import FOREVER, Issued
 from visado.strategy import Redirect
 
+_IN_ADDRESSES: Final = "%/:=&?~#+!$,;'@()*[]"
 _NOT_MINE: Final = ("_id", "profileIds")
 
 
@@ -39,7 +41,7 @@ class AuthController(Controller):
 
     def __init__(self, access: Access, strategies: Strategies, searches: Searches, api_key_max_ttl: int) -> None:
         self._access, self._strategies, self._searches = access, strategies, searches
-        self._users, self._tokens, self._profiles = access.users, access.tokens, access.profiles
+        self._users, self._tokens = access.users, access.tokens
         self._api_key_max_ttl = api_key_max_ttl
 
     @action(get("/_me"), get("/users/_me", deprecated=True))
@@ -51,8 +53,7 @@ class AuthController(Controller):
     @action(get("/_me/_rights"), get("/users/_me/_rights", deprecated=True))
     async def get_my_rights(self, request: Request) -> results.Found:
         """List my rights: an item per action entry of my roles."""
-        near = request.connection.near
-        return rights.listing(self._profiles.policies(request.user.profile_ids, near=near))
+        return rights.listing(self._access.rights(request).policies)
 
     @action(get("/strategies"))
     async def get_strategies(self, request: Request) -> results.Names:
@@ -111,7 +112,7 @@ class AuthController(Controller):
                 await self._tokens.revoke(token)
             self._tokens.links.unlink(request.connection)
         shown = {"acknowledged": True} | ({"location": location} if location else {})
-        return Reply(shown, cookies=(cookies.CLEARED,))
+        return Reply(shown, cookies=(cookies.cleared(secure=request.connection.secure),))
 
     @action(post("/_checkToken"), cookie="ignored")
     async def check_token(
@@ -163,8 +164,7 @@ class AuthController(Controller):
     @action(post("/_checkRights"))
     async def check_rights(self, request: Request, body: Body) -> results.Allowed:
         """Say whether I may execute a request, which the body holds."""
-        near = request.connection.near
-        return {"allowed": may(body, request, self._profiles.rights(request.user, near=near))}
+        return {"allowed": may(body, request, self._access.rights(request))}
 
     @action(put("/_me"), put("/_updateSelf", deprecated=True))
     async def update_self(
@@ -296,7 +296,7 @@ def _by_cookie(request: Request, asked: bool | None) -> bool:
 
 
 def _redirect(found: Redirect) -> Reply:
-    headers = {"Location": found.location, "Content-Length": "0"}
+    headers = {"Location": quote(found.location, safe=_IN_ADDRESSES), "Content-Length": "0"}
     result = {**found.data, "headers": headers, "statusCode": found.status}
     return Reply(result, found.status, headers, found.cookies)
 

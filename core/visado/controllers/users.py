@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated, Any, Literal
 
 from visado import errors
-from visado.arguments import TEXTS, Body, BodyObject, BodyTexts, Flag, Id, Integer, List, Place, Text
+from visado.arguments import TEXTS, Body, BodyAny, BodyObject, BodyTexts, Flag, Id, Integer, List, Place, Text
 from visado.controller import Controller, action, delete, get, post, put
 from visado.controllers import results
 from visado.controllers.auth import may
@@ -19,6 +19,8 @@ from visado.security.documents import found, shown
 from visado.security.mappings import Mappings
 from visado.security.roles import Roles
 from visado.security.strategies import Strategies
+from visado.storage import Storage
+from visado.values import is_object
 
 
 class UsersController(Controller):
@@ -28,6 +30,7 @@ class UsersController(Controller):
 
     def __init__(
         self,
+        storage: Storage,
         access: Access,
         accounts: Accounts,
         roles: Roles,
@@ -38,7 +41,7 @@ class UsersController(Controller):
         write_count: int,
     ) -> None:
         self._users, self._profiles, self._tokens = access.users, access.profiles, access.tokens
-        self._accounts, self._roles, self._strategies = accounts, roles, strategies
+        self._storage, self._accounts, self._roles, self._strategies = storage, accounts, roles, strategies
         self._mappings, self._searches = mappings, searches
         self._restricted_profile_ids, self._write_count = restricted_profile_ids, write_count
         self._first_admin = asyncio.Lock()
@@ -80,21 +83,21 @@ class UsersController(Controller):
     async def create_first_admin(
         self,
         request: Request,
-        content: BodyObject | None = None,
-        credentials: BodyObject | None = None,
+        content: BodyAny = None,
+        credentials: BodyAny = None,
         id: Id | None = None,
         reset: Flag = False,
         kuid: Text = "human",
     ) -> results.Document:
-        """Make the first administrator, and with `reset` close the host for everybody else."""
-        async with self._first_admin:  # of many who ask at once, one is the first
+        """Make the first administrator, and with `reset` close the host for everybody else: both, or neither."""
+        async with self._first_admin, self._storage.transaction():  # of many who ask at once, one is the first
             if await self._users.admin_exists():
                 raise errors.AdminExists
-            given = _without_profiles(content) | {"profileIds": ["admin"]}
-            user = await self._accounts.create(given, credentials or {}, id, _style(kuid))
-        if reset:
-            await self._roles.restrict()
-            await self._profiles.restrict()
+            given = _without_profiles(_object(content, "content")) | {"profileIds": ["admin"]}
+            user = await self._accounts.create(given, _object(credentials, "credentials"), id, _style(kuid))
+            if reset:
+                await self._roles.restrict()
+                await self._profiles.restrict()
         return shown(user.id, user.content)
 
     @action(post("/users/_create"), post("/users/:_id/_create"))
@@ -229,6 +232,12 @@ class UsersController(Controller):
         await self._roles.restrict()
         await self._profiles.restrict()
         return NOTHING
+
+
+def _object(value: Any, name: str) -> Fields:
+    if value is not None and not is_object(value):
+        raise errors.InvalidType(argument=f"body.{name}", expected="object")
+    return value or {}
 
 
 def _without_profiles(content: Fields | None) -> Fields:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import string
+import zlib
 from typing import ClassVar
 
 from typing_extensions import override
 
 _FORMATTER = string.Formatter()
+_OF_PLUGINS = 0x40000000
 
 
 class VisadoError(Exception):
@@ -26,8 +28,8 @@ class VisadoError(Exception):
     cookies: tuple[str, ...] = ()
     """`Set-Cookie` values that go with the answer over HTTP."""
 
-    def __init_subclass__(cls, *, id: str | None = None, code: int = 0) -> None:
-        """File the class under its id; refuse a second class of one id."""
+    def __init_subclass__(cls, *, id: str | None = None, code: int | None = None) -> None:
+        """File the class under its id; refuse a second class of one id. Without a code, the id makes one."""
         super().__init_subclass__()
         if id is None:
             return
@@ -37,7 +39,7 @@ class VisadoError(Exception):
                 f"{cls.__module__}.{cls.__qualname__} and {other.__module__}.{other.__qualname__} "
                 f"both declare the error id {id!r}"
             )
-        cls.id, cls.code = id, code
+        cls.id, cls.code = id, _OF_PLUGINS | zlib.crc32(id.encode()) & 0xFFFFFF if code is None else code
         CATALOGUE[id] = cls
 
     def __init__(self, **values: object) -> None:
@@ -132,6 +134,12 @@ class PluginError(VisadoError):
     """A plugin failed; the cause is in the log alone."""
 
     status = 500
+
+
+class BadGateway(VisadoError):
+    """Somebody whom the host asked answered nonsense."""
+
+    status = 502
 
 
 class Unavailable(VisadoError):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from visado import errors
-from visado.request import Token, User
+from visado.request import Request, Token, User
 from visado.security import api_keys
 from visado.security.api_keys import ApiKeys
 from visado.security.profiles import Profiles
+from visado.security.rights import Rights
 from visado.security.tokens import Tokens
 from visado.security.users import Users
 
@@ -21,6 +22,15 @@ class Access:
     profiles: Profiles
     tokens: Tokens
     api_keys: ApiKeys
+    open_bootstrap: bool = False
+
+    def is_near(self, request: Request) -> bool:
+        """Whether the rights of the first start count for this request."""
+        return request.connection.near or self.open_bootstrap
+
+    def rights(self, request: Request) -> Rights:
+        """What whoever asks may do."""
+        return self.profiles.rights(request.user, near=self.is_near(request))
 
     async def identify(self, text: str) -> tuple[Token, User]:
         """Find out who asks with this token or API key. Raises `InvalidToken`, also where the user has vanished."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Literal
+from typing import Literal
 
 from visado import errors
 from visado.request import Fields, User
@@ -37,26 +37,27 @@ class Accounts:
 
         Raises `UnknownStrategy`, what `Users.create` raises, and what the strategies raise.
         """
-        for name in credentials:
+        for name, fields in credentials.items():
             self._strategies.find(name)
+            if not is_object(fields):
+                raise errors.InvalidType(argument=f"body.credentials.{name}", expected="object")
         made: list[str] = []
         user: User | None = None
         try:
             async with self._storage.transaction():
                 user = await self._users.create(content, user_id, style)
                 for name, fields in credentials.items():
+                    made.append(name)  # also where it fails halfway
                     await self._create_credentials(user.id, name, fields)
-                    made.append(name)
         except BaseException:
             if user is not None:
                 await self._undo(user.id, made)
             raise
         return user
 
-    async def _create_credentials(self, user_id: str, name: str, fields: Any) -> None:
-        given = fields if is_object(fields) else {}
-        await self._strategies.run(name, lambda each: each.validate(user_id, given, update=False))
-        await self._strategies.run(name, lambda each: each.create(user_id, given))
+    async def _create_credentials(self, user_id: str, name: str, fields: Fields) -> None:
+        await self._strategies.run(name, lambda each: each.validate(user_id, fields, update=False))
+        await self._strategies.run(name, lambda each: each.create(user_id, fields))
 
     async def _undo(self, user_id: str, made: list[str]) -> None:
         """Let strategies that keep credentials elsewhere forget them; ours were undone with the transaction."""

@@ -24,6 +24,7 @@ class Chain(Strategy):
             if member == name or member not in strategies:
                 raise ValueError(f"no strategy is called {member!r}")
         self.name = name
+        self.fields = tuple(dict.fromkeys(field for member in members for field in strategies[member].fields))
         self.timeout = sum(strategies[member].timeout for member in members)
         self._members, self._strategies = tuple(members), strategies
 

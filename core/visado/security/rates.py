@@ -21,7 +21,7 @@ class Rates:
         """Count a request, and say whether it is within the limit."""
         now = self._clock()
         began, count = self._windows.get(who, (now, 0))
-        if now - began >= _WINDOW:
+        if not 0 <= now - began < _WINDOW:
             began, count = now, 0
         if len(self._windows) >= _REMEMBERED:
             self._windows = {one: window for one, window in self._windows.items() if now - window[0] < _WINDOW}

@@ -10,13 +10,15 @@ from typing import Any, TypeVar, assert_never, cast
 
 from typing_extensions import override
 
-from visado import errors
+from visado import errors, wire
 from visado.request import Request, User
 from visado.security.credentials import Credentials
 from visado.security.users import Users
 from visado.strategy import Fail, Outcome, Pass, Redirect, Strategy, Success
+from visado.values import is_cancelled, is_object
 
 T = TypeVar("T")
+_MOST = 1_000_000
 _log = logging.getLogger("visado.strategies")
 
 
@@ -30,12 +32,17 @@ class Strategies(Mapping[str, Strategy]):
         self._waiting: Counter[str] = Counter()
 
     def add(self, strategy: Strategy) -> None:
-        """Register a strategy. Raises `ValueError` naming both where the name is taken."""
+        """Register a strategy. Raises `TypeError` for what is none, `ValueError` naming both where a name is taken."""
+        _check(strategy)
         other = self._strategies.setdefault(strategy.name, strategy)
         if other is not strategy:
             raise ValueError(f"the strategy {strategy.name!r} is declared by {_place(other)} and by {_place(strategy)}")
         self._places[strategy.name] = asyncio.Semaphore(strategy.concurrency)
         self._credentials.declare(strategy.name)
+
+    def drop(self, name: str) -> None:
+        """Forget a strategy: what it came with does not work."""
+        del self._strategies[name]
 
     @override
     def __getitem__(self, name: str) -> Strategy:
@@ -68,7 +75,9 @@ class Strategies(Mapping[str, Strategy]):
                 return await call(strategy)
         except errors.VisadoError:
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # whatever a plugin raises
+            if is_cancelled(error) or isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+                raise
             if isinstance(error, TimeoutError) and limit.expired():
                 _log.warning("the strategy %r took longer than %s s", name, strategy.timeout)
                 raise errors.StrategyTimeout(strategy=name, seconds=strategy.timeout) from None
@@ -159,6 +168,15 @@ class Strategies(Mapping[str, Strategy]):
             return False
 
 
+def _check(strategy: Any) -> None:
+    if not isinstance(strategy, Strategy):
+        raise TypeError(f"a strategy is needed, not {type(strategy).__name__}")
+    if not isinstance(getattr(strategy, "name", None), str) or not strategy.name:
+        raise TypeError("the name of a strategy is a text")
+    if not 0 < strategy.concurrency <= _MOST or not strategy.timeout > 0:
+        raise TypeError(f"the strategy {strategy.name!r} has a concurrency or a timeout that is none")
+
+
 def _is_outcome(value: object) -> bool:
     """Whether a plugin returned an outcome that can be sent: what goes into a header has no line of its own."""
     match value:
@@ -168,9 +186,17 @@ def _is_outcome(value: object) -> bool:
             return _fits(value.cookies)
         case Redirect():
             known = type(value.status) is int and 300 <= value.status < 400  # noqa: PLR2004
-            return known and _fits((value.location,)) and _fits(value.cookies)
+            return known and _fits((value.location,)) and _fits(value.cookies) and _is_json(value.data)
         case _:
             return isinstance(value, Pass)
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        wire.encode(value)
+    except Exception:
+        return False
+    return is_object(value)
 
 
 def _fits(texts: object) -> bool:

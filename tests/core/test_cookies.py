@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from visado import cookies
+
+LOGIN = {"username": "ann", "password": "password"}
+ORIGIN = "https://auth.example.com"
+
+
+async def http(inside, verb, path, body=None, *, headers=(), scheme="http"):
+    """Ask the host over its HTTP end, without a network."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {
+            "type": "http.request",
+            "body": json.dumps(body).encode() if body is not None else b"",
+            "more_body": False,
+        }
+
+    raw, _, query = path.partition("?")
+    scope = {
+        "type": "http", "method": verb, "path": raw, "raw_path": raw.encode(), "query_string": query.encode(), "scheme": scheme,
+        "headers": [(b"host", b"auth.example.com"), *((name.encode(), value.encode()) for name, value in headers)], "client": ("10.0.0.1", 5),
+    }  # fmt: skip
+    await inside.host.asgi(scope, receive, send)
+    found = [(name.decode(), value.decode()) for name, value in sent[0]["headers"]]
+    text = sent[1]["body"]
+    return sent[0]["status"], found, json.loads(text) if b"json" in dict(sent[0]["headers"])[b"content-type"] else text
+
+
+def header(found, name):
+    return next((value for key, value in found if key == name), None)
+
+
+def with_ann(scene):
+    async def run(inside):
+        body = {"content": {"profileIds": ["admin"]}, "credentials": {"local": LOGIN}}
+        await inside.result("security:createUser", body, _id="ann")
+        return await scene(inside)
+
+    return run
+
+
+async def log_in(inside, **how):
+    status, found, body = await http(inside, "POST", "/_login/local?cookieAuth", LOGIN, **how)
+    assert status == 200
+    return header(found, "set-cookie"), body
+
+
+def token_of(cookie):
+    return cookie.split(";")[0].removeprefix("authToken=")
+
+
+@pytest.mark.parametrize(("public_url", "secure"), [("", False), ("http://auth.example.com", False), (ORIGIN, True)])
+def test_the_cookie_is_for_the_host_alone_and_the_body_has_no_token(play, public_url, secure):
+    async def scene(inside):
+        cookie, body = await log_in(inside)
+        parts = cookie.split("; ")
+        assert parts[0].startswith("authToken=kauth-")
+        assert {"Path=/", "HttpOnly", "SameSite=Strict"} <= set(parts)
+        assert ("Secure" in parts) is secure
+        assert any(part.startswith("Expires=Wed, 18 May 2033 ") for part in parts)
+        assert "jwt" not in body["result"]
+        assert token_of(cookie) not in json.dumps(body)
+        assert "set-cookie" not in body["headers"]
+        status, _, body = await http(inside, "GET", "/_me", headers=[("cookie", cookie.split(";")[0])])
+        assert (status, body["result"]["_id"]) == (200, "ann")
+
+    play(with_ann(scene), server={"public_url": public_url})
+
+
+def test_an_endless_token_is_a_cookie_that_is_not_in_the_past(play):
+    async def scene(inside):
+        _, found, _ = await http(inside, "POST", "/_login/local?cookieAuth&expiresIn=-1", LOGIN)
+        assert "Expires" not in header(found, "set-cookie")
+
+    play(with_ann(scene))
+
+
+def test_a_cookie_is_written_in_plain_words():
+    assert (
+        cookies.carrying("t", 2_000_000_000_000, secure=True)
+        == "authToken=t; Path=/; Expires=Wed, 18 May 2033 03:33:20 GMT; HttpOnly; SameSite=Strict; Secure"
+    )
+    assert "9999" in cookies.carrying("t", 10**18, secure=False)
+
+
+def test_logging_in_over_another_cookie_gives_a_new_token(play):
+    async def scene(inside):
+        await inside.user("eve")
+        planted = await inside.token("eve")
+        for cookie in (planted, "kauth-forged", "x"):
+            fresh, body = await log_in(inside, headers=[("cookie", f"authToken={cookie}")])
+            assert token_of(fresh) != cookie
+            assert body["result"]["_id"] == "ann"
+        assert (await inside.result("auth:getCurrentUser", token=planted))["_id"] == "eve"
+
+    play(with_ann(scene))
+
+
+def test_cookie_and_authorization_together_are_refused(play):
+    async def scene(inside):
+        cookie, _ = await log_in(inside)
+        text = token_of(cookie)
+        for path in ("/_me", "/_serverInfo"):
+            status, _, body = await http(
+                inside, "GET", path, headers=[("cookie", f"authToken={text}"), ("authorization", f"Bearer {text}")]
+            )
+            assert (status, body["error"]["id"]) == (400, "security.token.verification_error")
+        status, _, body = await http(
+            inside,
+            "POST",
+            "/_query",
+            {"controller": "auth", "action": "getCurrentUser", "jwt": text},
+            headers=[("cookie", f"authToken={text}")],
+        )
+        assert (status, body["error"]["id"]) == (400, "security.token.verification_error")
+
+    play(with_ann(scene))
+
+
+EVIL = ["https://evil.example", "null", "http://auth.example.com.evil.com", "http://authXexample.com", "http://evil.com#auth.example.com", "http://auth.example.com:8080",
+        "https://auth.example.com", "http://auth.example.com@evil.com", "http://[", "", "HTTP://", "file://", "http://auth.example.com:x"]  # fmt: skip
+
+
+@pytest.mark.parametrize("origin", EVIL)
+def test_a_foreign_page_never_rides_on_a_cookie(play, origin):
+    async def scene(inside):
+        cookie, _ = await log_in(inside)
+        headers = [("cookie", cookie.split(";")[0]), ("origin", origin)]
+        for verb, path, body in [
+            ("POST", "/users/eve/_create", {"content": {"profileIds": ["admin"]}}),
+            ("POST", "/_logout", None),
+            ("GET", "/_me", None),
+        ]:
+            status, found, answer = await http(inside, verb, path, body, headers=headers)
+            assert (status, answer["error"]["id"]) == (401, "api.process.unauthorized_origin"), path
+            assert header(found, "access-control-allow-credentials") is None
+        assert await inside.error("security:getUser", _id="eve") == "security.user.not_found"
+        assert await inside.error("auth:getCurrentUser", token=token_of(cookie)) is None
+
+    play(with_ann(scene))
+
+
+@pytest.mark.parametrize(
+    "origin", [None, "http://auth.example.com", "http://auth.example.com:80", "https://app.example.com"]
+)
+def test_our_own_pages_do(play, origin):
+    async def scene(inside):
+        cookie, _ = await log_in(inside)
+        headers = [("cookie", cookie.split(";")[0]), *([("origin", origin)] if origin else [])]
+        status, found, body = await http(inside, "GET", "/_me", headers=headers)
+        assert (status, body["result"]["_id"]) == (200, "ann")
+        if origin == "https://app.example.com":
+            assert header(found, "access-control-allow-origin") == origin
+            assert header(found, "access-control-allow-credentials") == "true"
+            assert header(found, "vary") == "Origin"
+
+    play(with_ann(scene), http={"cookie_origins": ["https://app.example.com"]})
+
+
+@pytest.mark.parametrize("origins", [["*"], ["https://good.example"], []])
+def test_no_strange_origin_is_ever_shown_with_credentials(play, origins):
+    async def scene(inside):
+        for verb, path in [("GET", "/_me"), ("OPTIONS", "/_login/local"), ("GET", "/nowhere"), ("TRACE", "/")]:
+            status, found, _ = await http(inside, verb, path, headers=[("origin", "https://evil.example")])
+            assert status
+            assert header(found, "access-control-allow-credentials") is None
+            assert header(found, "access-control-allow-origin") in ("*", None)
+
+    play(with_ann(scene), http={"allow_origins": origins, "cookie_origins": ["https://good.example"]})
+
+
+def test_logout_by_cookie_ends_the_token_and_clears_the_cookie(play):
+    async def scene(inside):
+        await inside.restrict()
+        cookie, _ = await log_in(inside)
+        status, found, body = await http(
+            inside, "POST", "/_logout?cookieAuth", headers=[("cookie", cookie.split(";")[0])]
+        )
+        assert (status, body["result"]) == (200, {"acknowledged": True})
+        assert header(found, "set-cookie") == "authToken=null; Path=/; HttpOnly; SameSite=Strict"
+        assert await inside.error("auth:getCurrentUser", token=token_of(cookie)) == "security.token.invalid"
+        status, _, _ = await http(inside, "GET", "/_me", headers=[("cookie", "authToken=null")])
+        assert status == 200
+
+    play(with_ann(scene))
+
+
+def test_the_clearing_cookie_is_as_secure_as_the_one_that_it_clears(play):
+    async def scene(inside):
+        cookie, _ = await log_in(inside)
+        _, found, _ = await http(inside, "POST", "/_logout?cookieAuth", headers=[("cookie", cookie.split(";")[0])])
+        assert "Secure" in header(found, "set-cookie")
+
+    play(with_ann(scene), server={"public_url": ORIGIN})
+
+
+def test_refreshing_by_cookie_sets_the_next_one(play):
+    async def scene(inside):
+        cookie, _ = await log_in(inside)
+        status, found, body = await http(inside, "POST", "/_refreshToken", headers=[("cookie", cookie.split(";")[0])])
+        assert status == 200
+        assert token_of(header(found, "set-cookie")) != token_of(cookie)
+        assert "jwt" not in body["result"]
+
+    play(with_ann(scene))
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["other=1; {}", "{}; other=1", '{}; prefs={{"theme":"dark"}}', 'prefs={{"theme":"dark"}}; {}', "version=2; {}", "path=/x; {}", "a b=c; {}", "items[0]=1; {}", "name=Zoë; {}", "empty; {}", "=x; {}", ";; {}", "{};"],
+)  # fmt: skip
+def test_cookies_of_others_on_this_machine_do_not_hide_ours(play, written):
+    """Browsers send the cookies of every port of a host, whatever is in them."""
+
+    async def scene(inside):
+        cookie, _ = await log_in(inside)
+        headers = [("cookie", written.format(cookie.split(";")[0]))]
+        status, _, body = await http(inside, "GET", "/_me", headers=headers)
+        assert (status, body["result"]["_id"]) == (200, "ann")
+
+    play(with_ann(scene))
+
+
+def test_cookies_can_be_switched_off(play):
+    async def scene(inside):
+        status, _, body = await http(inside, "GET", "/_me", headers=[("cookie", "authToken=x")])
+        assert (status, body["error"]["id"]) == (400, "security.cookie.unsupported")
+        status, found, body = await http(inside, "POST", "/_login/local?cookieAuth", LOGIN)
+        assert (status, body["error"] and body["error"]["id"]) == (400, "security.cookie.unsupported")
+        assert header(found, "set-cookie") is None
+
+    play(with_ann(scene), http={"cookie_auth": False})
+
+
+def test_a_form_of_another_site_is_refused(play):
+    async def scene(inside):
+        for content in ("application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"):
+            status, found, body = await http(
+                inside,
+                "POST",
+                "/_login/local?cookieAuth",
+                LOGIN,
+                headers=[("content-type", content), ("sec-fetch-site", "cross-site")],
+            )
+            assert status in (400, 401)
+            assert header(found, "set-cookie") is None
+            assert "result" not in body or body["result"] is None
+        assert await inside.rows("tokens") == {}
+
+    play(with_ann(scene))
+
+
+def test_every_get_leaves_the_storage_as_it_was(play):
+    async def scene(inside):
+        root = await inside.token("ann")
+        names = ["users", "roles", "profiles", "tokens", "api-keys", "mappings", "credentials-local"]
+        before = [await inside.rows(name) for name in names]
+        for action in inside.host.table:
+            for route in action.routes:
+                if route.verb != "GET":
+                    continue
+                path = "/".join(
+                    "local" if part == ":strategy" else "ann" if part.startswith(":") else part
+                    for part in route.path.split("/")
+                )
+                status, _, _ = await http(inside, "GET", path, headers=[("authorization", f"Bearer {root}")])
+                assert status < 500 or path.endswith("_byId"), path
+        assert [await inside.rows(name) for name in names] == before
+
+    play(with_ann(scene))

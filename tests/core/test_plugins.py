@@ -1,0 +1,334 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from visado.testing.live import LiveHost
+
+GOOD = """
+from visado import *
+from visado import hookimpl
+
+class Word(Strategy):
+    name = {name!r}
+    async def authenticate(self, request): return Fail("not today")
+    async def create(self, user_id, credentials): return {{}}
+    async def update(self, user_id, credentials): return {{}}
+    async def delete(self, user_id): pass
+    async def validate(self, user_id, credentials, *, update): pass
+    async def exists(self, user_id): return False
+    async def info(self, user_id): return {{}}
+
+@hookimpl
+def register_strategies(users):
+    return [Word()]
+"""
+
+
+def put(site, name, source, point=None):
+    """Install a throw-away plugin in a folder for PYTHONPATH, as a distribution of its own."""
+    info = site / f"visado_{name}-1.2.3.dist-info"
+    info.mkdir(parents=True)
+    (site / f"visado_{name}.py").write_text(source)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: visado-{name}\nVersion: 1.2.3\n")
+    (info / "entry_points.txt").write_text(f"[visado]\n{point or name} = visado_{name}\n")
+    return site
+
+
+def command(folder, *words, config=""):
+    """Run the real command with the throw-away plugins beside those of the workspace."""
+    (folder / "visado.toml").write_text(config)
+    environment = {**os.environ, "PYTHONPATH": str(folder / "site")}
+    return subprocess.run(
+        [sys.executable, "-m", "visado", *words],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def install(tmp_path):
+    return lambda name, source, point=None: put(tmp_path / "site", name, source, point)
+
+
+@pytest.fixture
+def visado(tmp_path):
+    return lambda *words, config="": command(tmp_path, *words, config=config)
+
+
+def lines_of(output, name):
+    """What `visado plugins` says of a plugin."""
+    found, inside = [], False
+    for line in output.splitlines():
+        inside = line.startswith(f"{name} ") if not line.startswith(" ") else inside
+        if inside:
+            found.append(line)
+    return "\n".join(found)
+
+
+def test_a_plugin_is_listed_with_package_version_and_what_it_brings(install, visado):
+    install("word", GOOD.format(name="word"))
+    shown = visado("plugins")
+    assert shown.returncode == 0
+    assert lines_of(shown.stdout, "word").startswith("word  visado-word 1.2.3  active")
+    assert "strategy word" in lines_of(shown.stdout, "word")
+    assert "strategy local" in lines_of(shown.stdout, "local")
+    assert "storage tinydb:" in lines_of(shown.stdout, "tinydb")
+
+
+BROKEN = {
+    "import error": ("import nowhere_to_be_found_canary", "nowhere_to_be_found_canary"),
+    "syntax error": ("def canary(:\n", "SyntaxError"),
+    "exit": ("raise SystemExit('canary')", "canary"),
+    "raises": ("1 / 0", "ZeroDivisionError"),
+    "misspelt hook": ("from visado import hookimpl\n@hookimpl\ndef register_strategy():\n    return []\n", "register_strategy"),
+    "unknown argument": ("from visado import hookimpl\n@hookimpl\ndef register_strategies(canary):\n    return []\n", "canary"),
+    "strategies raise": ("from visado import hookimpl\n@hookimpl\ndef register_strategies():\n    raise ValueError('canary')\n", "canary"),
+    "strategies exit": ("from visado import hookimpl\n@hookimpl\ndef register_strategies():\n    raise SystemExit('canary')\n", "canary"),
+    "settings raise": ("from visado import hookimpl\n@hookimpl\ndef register_settings():\n    raise ValueError('canary')\n", "canary"),
+    "settings of another kind": ("from visado import hookimpl\n@hookimpl\ndef register_settings():\n    return 42\n", "int"),
+    "strategies of another kind": ("from visado import hookimpl\n@hookimpl\ndef register_strategies():\n    return [42]\n", "int"),
+    "strategies none": ("from visado import hookimpl\n@hookimpl\ndef register_strategies():\n    return 42\n", "int"),
+    "controllers of another kind": ("from visado import hookimpl\n@hookimpl\ndef register_controllers():\n    return ['x']\n", "str"),
+    "an abstract strategy": ("from visado import *\nfrom visado import hookimpl\nclass S(Strategy):\n    name = 'canary'\n@hookimpl\ndef register_strategies():\n    return [S()]\n", "abstract"),
+    "settings declared, then strategies raise": ("from visado import *\nfrom visado import hookimpl\nclass B(Section):\n    name = 'bad'\n@hookimpl\ndef register_settings():\n    return B\n@hookimpl\ndef register_strategies():\n    raise ValueError('canary')\n", "canary"),
+    "an error id of the host": ("from visado import errors\nclass E(errors.BadRequest, id='security.user.not_found'):\n    pass\n", "security.user.not_found"),
+    "a name that is none": (GOOD.format(name="bad").replace("name = 'bad'", "name = 42"), "name"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def quarantine(tmp_path_factory):
+    """What `visado plugins` says where all of these are installed at once."""
+    folder = tmp_path_factory.mktemp("quarantine")
+    for number, (source, _) in enumerate(BROKEN.values()):
+        put(folder / "site", f"bad{number:02}", source)
+    return command(folder, "plugins")
+
+
+@pytest.mark.parametrize(("number", "what"), list(enumerate(BROKEN)))
+def test_a_broken_plugin_is_quarantined_with_its_cause_and_the_rest_is_up(quarantine, number, what):
+    assert quarantine.returncode == 0, quarantine.stderr
+    shown = lines_of(quarantine.stdout, f"bad{number:02}")
+    assert shown.startswith(f"bad{number:02}  visado-bad{number:02} 1.2.3  quarantined"), shown
+    assert BROKEN[what][1] in shown, "the reason is told"
+    assert "strategy local" in lines_of(quarantine.stdout, "local")
+    assert "Traceback" not in quarantine.stderr
+
+
+def test_a_limit_that_is_none_quarantines_the_plugin_by_name(install, visado):
+    install("bad", GOOD.format(name="bad").replace("    name =", "    concurrency = -1\n    name ="))
+    shown = visado("plugins")
+    assert shown.returncode == 0, shown.stderr
+    assert lines_of(shown.stdout, "bad").startswith("bad  visado-bad 1.2.3  quarantined")
+
+
+def test_a_plugin_that_fails_halfway_brings_nothing(install):
+    install(
+        "bad", GOOD.format(name="half") + "\n@hookimpl\ndef register_controllers():\n    raise ValueError('canary')\n"
+    )
+    site = install(
+        "worse", GOOD.format(name="late").replace("return [Word()]", "yield Word()\n    raise ValueError('canary')")
+    )
+    code = "import sys; from visado.app import build; print(*build(given={'server': {'data': sys.argv[1]}}).strategies)"
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    found = subprocess.run(
+        [sys.executable, "-c", code, f"{site}-data"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+        check=False,
+    )
+    assert "local" in found.stdout.split(), found.stderr
+    assert not {"half", "late"} & set(found.stdout.split())
+
+
+def test_the_settings_of_a_plugin_that_is_away_do_not_stop_the_start(install, visado):
+    install("directory", "import nowhere_to_be_found_canary")
+    shown = visado("plugins", config="[plugins]\ndisabled = ['local']\n[local]\nmemory = 19456\n")
+    assert shown.returncode == 0, shown.stderr
+    assert lines_of(shown.stdout, "local").startswith("local  visado-local 0.1.0  disabled")
+    shown = visado("plugins", config="[directory]\nurl = 'ldap://127.0.0.1'\n")
+    assert shown.returncode == 0, shown.stderr
+    assert "quarantined" in lines_of(shown.stdout, "directory")
+
+
+@pytest.mark.parametrize("other", ["aaa", "zzz"])
+def test_two_plugins_that_claim_one_strategy_stop_the_start_naming_both(install, visado, other):
+    install(other, GOOD.format(name="local"))
+    shown = visado("plugins")
+    assert shown.returncode == 1
+    assert "'local'" in shown.stderr
+    assert f"visado_{other}" in shown.stderr
+    assert "visado_local" in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+def test_two_plugins_of_one_name_stop_the_start_naming_both(install, visado):
+    install("other", GOOD.format(name="other"), point="local")
+    shown = visado("plugins")
+    assert shown.returncode == 1
+    assert "visado-other" in shown.stderr
+    assert "visado-local" in shown.stderr
+
+
+def test_two_plugins_that_claim_one_action_or_one_table_of_settings_stop_the_start_naming_both(install, visado):
+    action = '''
+from visado import *
+from visado import hookimpl
+class C(Controller):
+    name = "zoo"
+    @action(get("/zoo"))
+    async def look(self, request: Request) -> None:
+        """Look."""
+@hookimpl
+def register_controllers():
+    return [C()]
+'''
+    install("aaa", action)
+    install("zzz", action)
+    shown = visado("plugins")
+    assert shown.returncode == 1
+    assert "zoo:look" in shown.stderr
+    assert "visado_aaa" in shown.stderr
+    assert "visado_zzz" in shown.stderr
+
+
+def test_a_table_of_settings_that_is_the_hosts_stops_the_start_naming_both(install, visado):
+    install(
+        "bad",
+        "from visado import *\nfrom visado import hookimpl\nclass S(Section):\n    name = 'security'\n@hookimpl\ndef register_settings():\n    return S\n",
+    )
+    shown = visado("plugins")
+    assert shown.returncode == 2
+    assert "[security]" in shown.stderr
+    assert "visado_bad" in shown.stderr
+
+
+def test_a_required_plugin_stops_the_start_where_it_is_missing_disabled_or_broken(install, visado):
+    install("bad", "import nowhere_to_be_found_canary")
+    for config, reason in [
+        ("required = ['gone']", "not installed"),
+        ("required = ['local']\ndisabled = ['local']", "disabled"),
+        ("required = ['bad']", "nowhere_to_be_found_canary"),
+    ]:
+        shown = visado("plugins", config=f"[plugins]\n{config}\n")
+        assert shown.returncode == 1
+        assert "plugins.required" in shown.stderr
+        assert reason in shown.stderr
+        assert "Traceback" not in shown.stderr
+    assert visado("plugins", config="[plugins]\nrequired = ['local', 'tinydb']\n").returncode == 0
+
+
+def test_without_the_storage_the_start_says_which_url_nobody_opens(visado):
+    for config in ("[storage]\nurl = 'postgresql://x'\n", "[plugins]\ndisabled = ['tinydb']\n"):
+        shown = visado("plugins", config=config)
+        assert shown.returncode == 1
+        assert "storage.url" in shown.stderr
+
+
+def test_without_a_strategy_the_host_starts_and_says_how_to_install_one(tmp_path):
+    host = LiveHost(tmp_path, config="[plugins]\ndisabled = ['local']\n").start()
+    try:
+        assert any("no strategy" in line and "pip install visado-local" in line for line in host.report)
+        for answer in (
+            host.request("POST", "/_login/local", {"username": "a", "password": "b"}),
+            host.request("POST", "/_login", {}),
+            host.query("auth:login", strategy="local"),
+        ):
+            assert (answer.status, answer.error_id) == (400, "security.credentials.unknown_strategy")
+        assert (
+            host.request("GET", "/_serverInfo").result["serverInfo"]["kuzzle"]["plugins"]["local"]["state"]
+            == "disabled"
+        )
+    finally:
+        assert host.stop() == 0
+
+
+def test_the_start_and_the_api_say_why_a_plugin_is_quarantined(install, tmp_path):
+    site = install("bad", "import nowhere_to_be_found_canary")
+    site = install("word", GOOD.format(name="word"))
+    host = LiveHost(tmp_path, environment={"PYTHONPATH": str(site)}).start()
+    try:
+        assert any("quarantined bad" in line and "nowhere_to_be_found_canary" in line for line in host.report)
+        assert any("active      word (visado-word 1.2.3): strategy word" in line for line in host.report)
+        plugins = host.request("GET", "/_serverInfo").result["serverInfo"]["kuzzle"]["plugins"]
+        assert "nowhere_to_be_found_canary" in plugins["bad"]["reason"]
+        assert host.request("POST", "/_login/word", {}).body["error"]["message"] == "not today"
+        health = host.request("GET", "/_healthCheck")
+        assert health.body["result"]["services"]["plugins"] == "red"
+        assert host.request("GET", "/_healthcheck").status == 200
+    finally:
+        assert host.stop() == 0
+
+
+def test_a_strategy_that_cannot_open_is_named_without_a_traceback(install, visado):
+    install(
+        "word",
+        GOOD.format(name="word").replace(
+            "    async def info", "    async def open(self): raise RuntimeError('canary')\n    async def info"
+        ),
+    )
+    shown = visado("serve", "--port", "0")
+    assert shown.returncode == 1
+    assert "word" in shown.stderr.splitlines()[-1]
+    assert shown.stderr.splitlines()[-1].startswith("visado: ")
+
+
+def test_a_plugin_brings_commands_under_its_own_name(install, visado):
+    install(
+        "word",
+        GOOD.format(name="word")
+        + "\n@hookimpl\ndef register_commands(commands):\n    commands.add_parser('word:say', help='say it').set_defaults(run=lambda arguments, settings: print('said') or 3)\n",
+    )
+    shown = visado("word:say")
+    assert (shown.returncode, shown.stdout) == (3, "said\n"), shown.stderr
+    install("bad", "import nowhere_to_be_found_canary")
+    shown = visado("bad:say")
+    assert shown.returncode == 1
+    assert "nowhere_to_be_found_canary" in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+def test_pages_and_middleware_of_a_plugin_are_served_beside_the_api(install, tmp_path):
+    source = """
+from visado import hookimpl
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+class Stamp:
+    def __init__(self, app): self.app = app
+    async def __call__(self, scope, receive, send):
+        async def stamped(message):
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"x-stamp", b"here")]
+            await send(message)
+        await self.app(scope, receive, stamped)
+async def page(request): return PlainTextResponse("hello")
+@hookimpl
+def register_routes(): return [Route("/console", page)]
+@hookimpl
+def register_middleware(): return [Middleware(Stamp)]
+"""
+    from websockets.sync.client import connect
+
+    host = LiveHost(tmp_path, environment={"PYTHONPATH": str(install("page", source))}).start()
+    try:
+        assert host.request("GET", "/console").body == "hello"
+        for path in ("/console/", "/nowhere"):
+            assert host.request("GET", path).error_id == "network.http.url_not_found"
+        answer = host.request("GET", "/_now")
+        assert (answer.status, answer.headers["x-stamp"]) == (200, "here")
+        with connect(f"ws://127.0.0.1:{host.port}/", proxy=None) as socket:
+            socket.send('{"p":1}')
+            assert socket.recv(10) == '{"p":2}'
+    finally:
+        assert host.stop() == 0

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from visado.security.rights import Policy, Rights, allows, listing
+
+ALL = {"*": {"actions": {"*": True}}}
+
+
+def role(**controllers):
+    return {name: {"actions": actions} for name, actions in controllers.items()}
+
+
+@pytest.mark.parametrize(
+    ("controllers", "controller", "action", "expected"),
+    [
+        ({}, "auth", "login", False),
+        (ALL, "auth", "login", True),
+        (role(auth={"login": True}), "auth", "login", True),
+        (role(auth={"login": True}), "auth", "logout", False),
+        (role(auth={"login": False}), "auth", "login", False),
+        (role(auth={"*": True}), "auth", "anything", True),
+        (role(auth={"*": True, "logout": False}), "auth", "logout", False),
+        (role(auth={"*": True, "logout": False}), "auth", "login", True),
+        (role(auth={"*": False, "logout": True}), "auth", "logout", True),
+        (role(auth={"*": False, "logout": True}), "auth", "login", False),
+        (role(auth={"login": True}) | ALL, "auth", "logout", False),
+        (role(auth={"login": True}) | ALL, "server", "now", True),
+        ({"*": {"actions": {"login": True}}}, "auth", "login", True),
+        ({"*": {"actions": {"login": True}}}, "auth", "logout", False),
+        (role(auth={"login": True}), "Auth", "login", False),
+        (role(auth={"login": True}), "auth\0", "login", False),
+        (role(auth={"*": True}), "*", "*", False),
+        (role(auth={"login": 1}), "auth", "login", False),
+        (role(auth={"login": "true"}), "auth", "login", False),
+    ],
+)
+def test_an_exact_entry_hides_the_wildcard_of_its_level(controllers, controller, action, expected):
+    assert allows(controllers, controller, action) is expected
+    assert Rights([Policy(controllers)]).allow(controller, action) is expected
+
+
+def test_one_policy_that_allows_is_enough_and_a_false_cancels_nothing():
+    denying, allowing = Policy(role(auth={"login": False})), Policy(role(auth={"login": True}))
+    for policies in ([denying, allowing], [allowing, denying]):
+        assert Rights(policies).allow("auth", "login")
+    assert not Rights([denying]).allow("auth", "login")
+    assert not Rights([]).allow("auth", "login")
+
+
+PLACE = [{"index": "shop", "collections": ["cars", "bikes"]}, {"index": "zoo"}, {"index": "park", "collections": []}]
+
+
+@pytest.mark.parametrize(
+    ("restricted", "args", "expected"),
+    [
+        ([], {"index": "any", "collection": "any"}, True),
+        (PLACE, None, True),
+        (PLACE, {}, True),
+        (PLACE, {"collection": "cars"}, True),
+        (PLACE, {"index": "other"}, False),
+        (PLACE, {"index": "zoo"}, True),
+        (PLACE, {"index": "zoo", "collection": "any"}, True),
+        (PLACE, {"index": "park", "collection": "any"}, True),
+        (PLACE, {"index": "shop"}, True),
+        (PLACE, {"index": "shop", "collection": "cars"}, True),
+        (PLACE, {"index": "shop", "collection": "boats"}, False),
+        (PLACE, {"index": "*"}, False),
+        (PLACE, {"index": ["zoo"]}, False),
+        (PLACE, {"index": {"zoo": 1}}, False),
+        ([{"index": "*"}], {"index": "zoo"}, False),
+        ([{"index": "z"}, {"index": "z", "collections": ["a"]}], {"index": "z", "collection": "b"}, True),
+        (PLACE, {"targets": [{"index": "shop", "collections": ["cars"]}]}, True),
+        (PLACE, {"targets": [{"index": "shop", "collections": ["cars", "bikes"]}, {"index": "zoo", "collections": ["x"]}]}, True),
+        (PLACE, {"targets": [{"index": "shop", "collections": ["cars", "boats"]}]}, False),
+        (PLACE, {"targets": [{"index": "shop", "collections": ["*"]}]}, False),
+        (PLACE, {"targets": [{"index": "*", "collections": ["cars"]}]}, False),
+        ([], {"targets": [{"index": "*", "collections": ["cars"]}]}, False),
+        (PLACE, {"targets": [{"index": "other"}, {"collections": ["x"]}, {}]}, True),
+        (PLACE, {"targets": []}, True),
+        (PLACE, {"targets": ["shop"]}, False),
+        (PLACE, {"targets": "shop"}, False),
+        (PLACE, {"targets": [{"index": "shop", "collections": "cars"}]}, False),
+        (PLACE, {"targets": [None]}, False),
+    ],
+)  # fmt: skip
+def test_restrictions(restricted, args, expected):
+    assert Rights([Policy(ALL, restricted)]).allow("document", "get", args) is expected
+
+
+def test_restrictions_of_different_policies_add_up_per_collection():
+    rights = Rights(
+        [Policy(ALL, [{"index": "a", "collections": ["x"]}]), Policy(ALL, [{"index": "a", "collections": ["y"]}])]
+    )
+    assert rights.allow("document", "get", {"targets": [{"index": "a", "collections": ["x", "y"]}]})
+    assert not rights.allow("document", "get", {"targets": [{"index": "a", "collections": ["x", "z"]}]})
+
+
+def test_what_is_remembered_of_strangers_words_is_bounded():
+    rights = Rights([Policy(role(auth={"login": True}))])
+    for number in range(10_000):
+        assert not rights.allow(f"controller{number}", "x")
+    assert len(rights._allowing) <= 4_096
+    assert rights.allow("auth", "login")
+
+
+def test_listing_has_an_item_per_entry_and_restriction_and_none_twice():
+    policies = [
+        Policy(role(auth={"login": True, "logout": False})),
+        Policy(role(auth={"login": True})),
+        Policy(role(auth={"login": False})),
+        Policy(ALL, [{"index": "a", "collections": ["x", "y"]}, {"index": "b"}]),
+    ]
+    found = listing(policies)
+    items = {tuple(hit.values()) for hit in found["hits"]}
+    assert items == {
+        ("auth", "login", "*", "*", "allowed"),
+        ("auth", "logout", "*", "*", "denied"),
+        ("auth", "login", "*", "*", "denied"),
+        ("*", "*", "a", "x", "allowed"),
+        ("*", "*", "a", "y", "allowed"),
+        ("*", "*", "b", "*", "allowed"),
+    }
+    assert found["total"] == len(found["hits"]) == 6
+
+
+NAMES = st.sampled_from(["*", "a", "b"])
+ROLES = st.dictionaries(NAMES, st.fixed_dictionaries({"actions": st.dictionaries(NAMES, st.booleans(), min_size=1)}))
+
+
+@given(st.lists(ROLES, max_size=4), NAMES, NAMES)
+def test_compiled_rights_agree_with_the_plain_rule(roles, controller, action):
+    plain = False
+    for each in roles:
+        entry = each[controller] if controller in each else each.get("*")
+        if entry is not None:
+            actions = entry["actions"]
+            plain = plain or (actions[action] if action in actions else actions.get("*", False)) is True
+    rights = Rights(Policy(each) for each in roles)
+    assert [rights.allow(controller, action) for _ in range(2)] == [plain, plain]

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+from pydantic import BaseModel, Field, SecretStr
+
+from visado import settings
+from visado.sections import SECTIONS, HttpSection, SecuritySection, ServerSection
+from visado.settings import Section, SettingsError
+
+
+class Directory(BaseModel):
+    password: SecretStr = SecretStr("")
+
+
+class Example(Section):
+    """An example."""
+
+    name: ClassVar[str] = "example"
+    url: str = "there"
+    password: SecretStr = SecretStr("")
+    count: int = 1
+    directories: dict[str, Directory] = Field({})
+
+
+@pytest.fixture(autouse=True)
+def _clean(monkeypatch):
+    import os
+
+    for name in os.environ:
+        if name.startswith("VISADO_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def load(tmp_path):
+    def run(toml="", *, given=None, secrets=None, sections=(*SECTIONS, Example)):
+        file = tmp_path / "visado.toml"
+        file.write_text(toml)
+        return settings.load(sections, config=file, given=given, secrets=secrets)
+
+    return run
+
+
+def test_given_beats_environment_beats_secret_files_beats_toml_beats_defaults(load, monkeypatch, tmp_path):
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    toml = "[example]\nurl = 'toml'"
+    assert load()[Example].url == "there"
+    assert load(toml)[Example].url == "toml"
+    (folder / "example__url").write_text("file")
+    assert load(toml, secrets=folder)[Example].url == "file"
+    monkeypatch.setenv("VISADO_EXAMPLE__URL", "environment")
+    assert load(toml, secrets=folder)[Example].url == "environment"
+    assert load(toml, secrets=folder, given={"example": {"url": "given"}})[Example].url == "given"
+    assert load(toml, secrets=folder)[Example].count == 1
+
+
+def test_everything_wrong_is_in_one_report_with_its_path_and_without_values(load):
+    toml = """
+[example]
+count = "canary-one"
+colour = "canary-two"
+[security]
+preset = "canary-three"
+[security.token]
+secrets = ["canary-four"]
+[server]
+port = 99999
+[nonsense]
+a = "canary-five"
+"""
+    with pytest.raises(SettingsError) as caught:
+        load(toml)
+    report = str(caught.value)
+    for path in (
+        "example.count",
+        "example.colour",
+        "security.preset",
+        "security.token.secrets",
+        "server.port",
+        "nonsense",
+    ):
+        assert f"\n{path}: " in report
+    assert "canary" not in report
+    assert "99999" not in report
+
+
+def test_secrets_are_stars(load):
+    shown = load("[example]\npassword = 'canary'\n[example.directories.a]\npassword = 'canary'")
+    assert "canary" not in repr(shown.public())
+    assert "canary" not in repr(shown[Example])
+    assert shown.public()["example"]["password"] == "**********"
+
+
+def test_sections_are_frozen(load):
+    with pytest.raises(ValueError, match="frozen"):
+        load()[Example].url = "other"
+
+
+def test_two_sections_of_one_name_are_refused_naming_both(load):
+    class Other(Section):
+        name: ClassVar[str] = "example"
+
+    with pytest.raises(SettingsError, match=r"\[example\]: declared by .*Example and by .*Other"):
+        load(sections=[Example, Other])
+
+
+@pytest.mark.parametrize(
+    "toml", ["[example", "example = 1", "= =", "[example]\nurl = 'a'\nurl = 'b'", "\0", "[example]\nurl = 'un"]
+)
+def test_a_file_that_is_no_toml_is_named(load, toml):
+    with pytest.raises(SettingsError, match=r"visado\.toml|example"):
+        load(toml)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(SettingsError, match=r"gone\.toml: no such file"):
+        settings.load(SECTIONS, config=tmp_path / "gone.toml")
+
+
+@pytest.mark.parametrize(
+    ("section", "toml", "path"),
+    [
+        ("http", "cookie_origins = ['*']", "http.cookie_origins"),
+        ("security.token", "secrets = ['short']", "security.token.secrets"),
+        ("security.token", "algorithm = 'none'", "security.token.algorithm"),
+        ("security.token", "algorithm = 'RS256'", "security.token.algorithm"),
+        ("security.token", "algorithm = ['HS256', 'RS256']", "security.token.algorithm"),
+        ("security.token", "expires_in = 'soon'", "security.token.expires_in"),
+        ("security.token", "expires_in = 0", "security.token.expires_in"),
+        ("security.token", "expires_in = -5", "security.token.expires_in"),
+        ("security.token", "max_ttl = -2", "security.token.max_ttl"),
+        ("security", "api_key_max_ttl = -2", "security.api_key_max_ttl"),
+        ("server", "public_url = 'auth.example.com'", "server.public_url"),
+        ("limits", "request_size = 0", "limits.request_size"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_right_is_refused(load, section, toml, path):
+    with pytest.raises(SettingsError, match=rf"(?m)^{path}"):
+        load(f"[{section}]\n{toml}")
+
+
+def test_lifetimes_are_numbers_or_texts(load):
+    token = load("[security.token]\nexpires_in = '6 days'\nmax_ttl = '-1'")[SecuritySection].token
+    assert (token.expires_in, token.max_ttl) == (518_400_000, -1)
+
+
+def test_the_environment_reaches_lists_and_nested_tables(load, monkeypatch):
+    monkeypatch.setenv("VISADO_SECURITY__TOKEN__EXPIRES_IN", "2h")
+    monkeypatch.setenv("VISADO_HTTP__ALLOW_ORIGINS", '["https://a.example"]')
+    monkeypatch.setenv("VISADO_SERVER__PORT", "0")
+    found = load()
+    assert found[SecuritySection].token.expires_in == 7_200_000
+    assert found[HttpSection].allow_origins == ["https://a.example"]
+    assert found[ServerSection].port == 0
+
+
+@pytest.mark.parametrize(("name", "value"), [("VISADO_HTTP__ALLOW_ORIGINS", "[canary"), ("VISADO_SERVER", "{canary"), ("VISADO_SERVER__PROT", "canary")])  # fmt: skip
+def test_a_wrong_variable_is_named_and_its_value_is_not(load, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert any(part in str(caught.value).lower() for part in ("http", "server"))
+    assert "canary" not in str(caught.value)
