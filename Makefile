@@ -5,7 +5,7 @@ WORKSPACE := core $(sort $(dir $(wildcard plugins/*/pyproject.toml)))
 MANIFESTS := pyproject.toml $(addsuffix /pyproject.toml,$(patsubst %/,%,$(WORKSPACE)))
 PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(BIN)/python install --quiet
 
-.PHONY: install serve test check lock bench clean
+.PHONY: install serve test check docs lock bench clean
 
 install: .venv/.installed
 
@@ -19,6 +19,7 @@ serve: install
 	$(BIN)/visado serve
 
 test: install
+	tests/system.sh
 	$(BIN)/python -m pytest $(ARGS)
 
 check: install
@@ -27,6 +28,15 @@ check: install
 	$(BIN)/mypy
 	$(BIN)/pyright --warnings
 	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+
+# The reference pages, anew from the code.
+docs: install
+	$(BIN)/python docs/generate.py
+
+bench: install
+	$(BIN)/python bench/storage.py
+	$(BIN)/python bench/ldap.py
 
 # After a dependency changed: resolve anew, with hashes.
 lock:

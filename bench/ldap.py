@@ -2,15 +2,21 @@
 
     .venv/bin/python bench/ldap.py [seconds per step]
 
-Three figures per number of clients, one after the other so that the machine is the same:
+For each number of clients, one after the other so that the machine is the same:
   bare bind     a loop of threads: `ldap3.Connection(...).bind()`, as a user whose DN is known
-  bare login    a loop of threads: the search for the entry that a login needs, then the bind
+  bare login    a loop of threads: the search for the entry, without which a login knows no DN, then the bind
   visado        `LdapStrategy.authenticate` in a host, which does both, and finds the user
+The bar: visado makes 0.7 of the logins that a bare bind loop makes binds.
+Then a host in a process of its own, over HTTP, with a process that logs in and one that asks for `/_now`.
 """
 
 from __future__ import annotations
 
 import asyncio
+import http.client
+import importlib
+import json
+import multiprocessing
 import sys
 import tempfile
 import threading
@@ -18,18 +24,16 @@ import time
 import warnings
 from pathlib import Path
 
-warnings.simplefilter("ignore")
-
-import ldap3
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "plugins" / "ldap"))
-
-import ldap_slapd as slapd
-
 from visado import Success
 from visado.request import Request
 from visado.testing.live import LiveHost
 from visado.testing.stage import open_host
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "plugins" / "ldap"))
+slapd = importlib.import_module("ldap_slapd")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    ldap3 = importlib.import_module("ldap3")
 
 CLIENTS = (1, 16, 64)
 ACCOUNTS = 50
@@ -62,10 +66,10 @@ def in_threads(clients, seconds, make):
 
 def bare(server, *, searching):
     """The least that ldap3 can do for a login."""
-    address = ldap3.Server("127.0.0.1", port=server.port, get_info=ldap3.NONE)
     options = {"client_strategy": ldap3.SYNC, "auto_referrals": False}
 
     def make():
+        address = ldap3.Server("127.0.0.1", port=server.port, get_info=ldap3.NONE)  # threads cannot share one
         service = ldap3.Connection(address, slapd.SERVICE, slapd.SERVICE_PASSWORD, **options)
         assert service.bind()
 
@@ -90,6 +94,7 @@ def settings(server):
         "bind_password": slapd.SERVICE_PASSWORD,
         "search_base": slapd.PEOPLE,
         "auto_create": True,
+        "timeout": 30,
     }
 
 
@@ -118,19 +123,47 @@ async def strategy_figures(server, folder, seconds):
         await in_host(strategy, 8, 1)  # the users are made
         for clients in CLIENTS:
             login = in_threads(clients, seconds, bare(server, searching=True))
-            bind = in_threads(clients, seconds, bare(server, searching=False))
             ours = await in_host(strategy, clients, seconds)
+            bind = in_threads(clients, seconds, bare(server, searching=False))
             print(
                 f"{clients:3} clients: visado {ours[0]:6.0f}/s p99 {ours[1]:6.1f} ms | "
                 f"bare login {login[0]:6.0f}/s p99 {login[1]:6.1f} ms | bare bind {bind[0]:6.0f}/s "
-                f"p99 {bind[1]:6.1f} ms | {ours[0] / login[0]:.2f} of a bare login "
-                f"({'met' if ours[0] >= BAR * login[0] else 'MISSED'}), {ours[0] / bind[0]:.2f} of a bare bind",
+                f"p99 {bind[1]:6.1f} ms | {ours[0] / login[0]:.2f} of a bare login, {ours[0] / bind[0]:.2f} of a bare "
+                f"bind ({'met' if ours[0] >= BAR * bind[0] else 'MISSED'})",
                 flush=True,
             )
 
 
+def ask(connection, verb, path, body=None):
+    connection.request(verb, path, body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    answer.read()
+    assert answer.status == 200, answer.status
+
+
+def log_in(port, clients, seconds, found):
+    def make():
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+
+        def work(number):
+            body = {"username": f"user{number}", "password": slapd.password_of(number)}
+            ask(connection, "POST", "/_login/ldap", json.dumps(body))
+
+        return work
+
+    found.put(in_threads(clients, seconds, make) if clients else (0.0, 0.0))
+
+
+def look(port, seconds, found):
+    connection, times, end = http.client.HTTPConnection("127.0.0.1", port), [], time.perf_counter() + seconds
+    while (start := time.perf_counter()) < end:
+        ask(connection, "GET", "/_now")
+        times.append(time.perf_counter() - start)
+        time.sleep(0.01)
+    found.put(p99(times))
+
+
 def live_figures(server, folder, seconds):
-    """A host in a process of its own, over HTTP: logins, and a GET every 10 ms beside them."""
     config = "[ldap.directories.ldap]\n" + "".join(
         f"{name} = {str(value).lower() if isinstance(value, bool) else repr(value)}\n"
         for name, value in settings(server).items()
@@ -138,40 +171,19 @@ def live_figures(server, folder, seconds):
     host = LiveHost(folder, config=config).start()
     try:
         for clients in (0, *CLIENTS):
-            logins = in_background(host, clients, seconds)
-            gets = probe(host, seconds)
-            rate, tail = logins()
-            print(f"{clients:3} clients over HTTP: {rate:6.0f}/s p99 {tail:6.1f} ms | GET /_now p99 {p99(gets):6.1f} ms")
+            logins, gets = multiprocessing.Queue(), multiprocessing.Queue()
+            both = [
+                multiprocessing.Process(target=log_in, args=(host.port, clients, seconds, logins)),
+                multiprocessing.Process(target=look, args=(host.port, seconds, gets)),
+            ]
+            for each in both:
+                each.start()
+            (rate, tail), seen = logins.get(), gets.get()
+            for each in both:
+                each.join()
+            print(f"{clients:3} clients over HTTP: {rate:6.0f}/s p99 {tail:6.1f} ms | GET /_now p99 {seen:6.1f} ms")
     finally:
         host.stop()
-
-
-def in_background(host, clients, seconds):
-    def login(number):
-        body = {"username": f"user{number}", "password": slapd.password_of(number)}
-        answer = host.request("POST", "/_login/ldap", body)
-        assert answer.status == 200, answer
-
-    if not clients:
-        return lambda: (0.0, 0.0)
-    found = []
-    thread = threading.Thread(target=lambda: found.append(in_threads(clients, seconds, lambda: login)))
-    thread.start()
-
-    def wait():
-        thread.join()
-        return found[0]
-
-    return wait
-
-
-def probe(host, seconds):
-    times, end = [], time.perf_counter() + seconds
-    while (start := time.perf_counter()) < end:
-        assert host.request("GET", "/_now").status == 200
-        times.append(time.perf_counter() - start)
-        time.sleep(0.01)
-    return times
 
 
 def main():

@@ -42,6 +42,7 @@ class Redirect:
     """Ask there: becomes 302 and `Location`; on a socket, the same as data.
 
     `data` stands beside the location in the result, for clients that are no browsers; `cookies` go with the answer.
+    A status of 200 is for those who are to read the address, not to follow it.
     """
 
     location: str

@@ -185,7 +185,7 @@ def _is_outcome(value: object) -> bool:
         case Fail():
             return _fits(value.cookies)
         case Redirect():
-            known = type(value.status) is int and 300 <= value.status < 400  # noqa: PLR2004
+            known = type(value.status) is int and (value.status == 200 or 300 <= value.status < 400)  # noqa: PLR2004
             return known and _fits((value.location,)) and _fits(value.cookies) and _is_json(value.data)
         case _:
             return isinstance(value, Pass)

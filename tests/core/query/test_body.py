@@ -51,9 +51,7 @@ def test_keywords_match_as_a_whole():
 
 
 def test_a_post_filter_filters():
-    found = body.parse(
-        {"query": {"equals": {"a": 1}}, "post_filter": {"ids": {"values": ["x"]}}}, lang="koncorde"
-    )
+    found = body.parse({"query": {"equals": {"a": 1}}, "post_filter": {"ids": {"values": ["x"]}}}, lang="koncorde")
     assert found.where == And((Equals("a", 1), Ids(("x",))))
 
 
@@ -76,9 +74,7 @@ def test_what_does_not_filter_is_ignored():
 def test_another_key_is_refused():
     with pytest.raises(errors.InvalidSearchKey) as refused:
         body.parse({"script_fields": {}})
-    assert (
-        refused.value.text == 'The argument "script_fields" is not allowed at this level of a search query.'
-    )
+    assert refused.value.text == 'The argument "script_fields" is not allowed at this level of a search query.'
 
 
 @pytest.mark.parametrize(
@@ -261,12 +257,7 @@ def test_scroll_malformed(text: str):
 KEYS = ["query", "sort", "search_after", "post_filter", "size", "aggs", "foo"]
 NAMES = ["term", "match", "bool", "equals", "and", "order", "a", "script", "source"]
 JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=4)
-    | st.sampled_from(["asc", "a"]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.sampled_from(["asc", "a"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=2),
     max_leaves=8,
 )

@@ -185,9 +185,7 @@ def test_numbers_too_long_to_write_are_compared_too():
 
 NAMES = st.sampled_from(["a", "b", "c"])
 FIELDS = st.one_of(st.just("_id"), st.lists(NAMES, min_size=1, max_size=3).map(".".join))
-TEXTS = st.one_of(
-    st.sampled_from(["", "a", "ab", "A b", "1", "1.0", "-0", "true", "é", "x" * 30]), st.text(max_size=5)
-)
+TEXTS = st.one_of(st.sampled_from(["", "a", "ab", "A b", "1", "1.0", "-0", "true", "é", "x" * 30]), st.text(max_size=5))
 SCALARS = st.one_of(
     st.none(),
     st.booleans(),
@@ -258,9 +256,7 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, str) and isinstance(other, str):
         return one == other
     if isinstance(one, bool) or isinstance(other, bool):
-        return {True: "true", False: "false"}.get(one, one) == {True: "true", False: "false"}.get(
-            other, other
-        )
+        return {True: "true", False: "false"}.get(one, one) == {True: "true", False: "false"}.get(other, other)
     if isinstance(one, str) or isinstance(other, str):
         text, number = (one, other) if isinstance(one, str) else (other, one)
         return text == written(number)
@@ -280,11 +276,7 @@ def scalar(value: Any) -> bool:
 def naive_equals(wanted: Any, leaf: Any) -> bool:
     if not scalar(wanted) or not scalar(leaf):
         return False
-    if (
-        isinstance(wanted, bool) != isinstance(leaf, bool)
-        and not isinstance(wanted, str)
-        and not isinstance(leaf, str)
-    ):
+    if isinstance(wanted, bool) != isinstance(leaf, bool) and not isinstance(wanted, str) and not isinstance(leaf, str):
         return False
     return same(wanted, leaf)
 
@@ -324,9 +316,7 @@ def naive_range(where: Range, leaf: Any) -> bool:
         if bound is None:
             continue
         if isinstance(leaf, str) != isinstance(bound, str):
-            if not isinstance(bound, str) or not re.fullmatch(
-                r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", bound
-            ):
+            if not isinstance(bound, str) or not re.fullmatch(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?", bound):
                 return False
             bound = int(bound) if re.fullmatch("[+-]?[0-9]+", bound) else float(bound)  # noqa: PLW2901
         if not scalar(bound) or isinstance(bound, bool) or not holds(bound):
@@ -350,9 +340,7 @@ def test_an_index_of_terms_finds_what_an_evaluation_finds(field: str, value: Any
 
 @settings(max_examples=200, deadline=None)
 @given(FIELDS, st.text(max_size=20), st.text(st.sampled_from("imsguyx"), max_size=3), DOCUMENTS)
-def test_any_regular_expression_is_refused_or_works(
-    field: str, pattern: str, flags: str, document: dict[str, Any]
-):
+def test_any_regular_expression_is_refused_or_works(field: str, pattern: str, flags: str, document: dict[str, Any]):
     with contextlib.suppress(errors.SearchRefused):
         evaluate.compile(Regexp(field, pattern, flags))("id", document)
 
@@ -426,9 +414,7 @@ def test_order_is_stable_in_both_directions():
     st.lists(st.builds(Sort, FIELDS, st.booleans()), max_size=3),
     st.lists(VALUES, max_size=3),
 )
-def test_order_and_after_never_raise_and_keep_their_hits(
-    documents: list[Any], sort: list[Sort], values: list[Any]
-):
+def test_order_and_after_never_raise_and_keep_their_hits(documents: list[Any], sort: list[Sort], values: list[Any]):
     hits = [(str(number), document) for number, document in enumerate(documents)]
     assert sorted(name for name, _ in evaluate.order(hits, sort)) == sorted(name for name, _ in hits)
     if len(values) == len(sort):
@@ -436,9 +422,7 @@ def test_order_and_after_never_raise_and_keep_their_hits(
 
 
 @given(
-    st.lists(
-        st.fixed_dictionaries({}, optional={"a": st.integers(0, 3), "b": st.sampled_from("xyz")}), max_size=12
-    ),
+    st.lists(st.fixed_dictionaries({}, optional={"a": st.integers(0, 3), "b": st.sampled_from("xyz")}), max_size=12),
     st.booleans(),
     st.booleans(),
     st.integers(1, 4),

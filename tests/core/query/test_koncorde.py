@@ -162,15 +162,9 @@ FIELD = st.sampled_from(["a", "b", "a.b"])
 SCALAR = st.booleans() | st.integers(-2, 2) | st.sampled_from(["", "x", "y", "1"])
 PAIRS = st.one_of(
     st.tuples(FIELD, SCALAR).map(lambda p: ({"equals": {p[0]: p[1]}}, {"term": {p[0]: {"value": p[1]}}})),
-    st.tuples(FIELD, st.lists(SCALAR, max_size=3)).map(
-        lambda p: ({"in": {p[0]: p[1]}}, {"terms": {p[0]: p[1]}})
-    ),
-    st.lists(st.sampled_from(["x", "y"])).map(
-        lambda ids: ({"ids": {"values": ids}}, {"ids": {"values": ids}})
-    ),
-    st.tuples(FIELD, SCALAR).map(
-        lambda p: ({"range": {p[0]: {"gt": p[1]}}}, {"range": {p[0]: {"gt": p[1]}}})
-    ),
+    st.tuples(FIELD, st.lists(SCALAR, max_size=3)).map(lambda p: ({"in": {p[0]: p[1]}}, {"terms": {p[0]: p[1]}})),
+    st.lists(st.sampled_from(["x", "y"])).map(lambda ids: ({"ids": {"values": ids}}, {"ids": {"values": ids}})),
+    st.tuples(FIELD, SCALAR).map(lambda p: ({"range": {p[0]: {"gt": p[1]}}}, {"range": {p[0]: {"gt": p[1]}}})),
     FIELD.map(lambda field: ({"exists": field}, {"exists": {"field": field}})),
     FIELD.map(lambda field: ({"missing": field}, {"bool": {"must_not": {"exists": {"field": field}}}})),
     FIELD.map(lambda field: ({"regexp": {field: "^(?:x|1)$"}}, {"regexp": {field: "x|1"}})),
@@ -179,9 +173,7 @@ PAIRS = st.one_of(
 
 
 def joined(inner: Any) -> Any:
-    some = st.lists(inner, min_size=1, max_size=3).map(
-        lambda pairs: tuple(map(list, zip(*pairs, strict=True)))
-    )
+    some = st.lists(inner, min_size=1, max_size=3).map(lambda pairs: tuple(map(list, zip(*pairs, strict=True))))
     return st.one_of(
         some.map(lambda pair: ({"and": pair[0]}, {"bool": {"filter": pair[1]}})),
         some.map(lambda pair: ({"or": pair[0]}, {"bool": {"should": pair[1]}})),
@@ -224,12 +216,7 @@ OPTIONS = [
     "lte",
 ]
 JSON = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=4)
-    | st.sampled_from(["a[x]", "["]),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.sampled_from(["a[x]", "["]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(OPTIONS), inner, max_size=2)

@@ -31,7 +31,7 @@ moduleload memberof
 moduleload refint
 moduleload ppolicy
 pidfile {folder}/pid
-allow bind_anon_cred
+allow bind_anon_cred bind_anon_dn
 sizelimit 5000
 threads 16
 TLSCACertificateFile {tls}/ca.pem
@@ -71,31 +71,58 @@ def free_port():
 
 def run(*command, text=None, **options):
     environment = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin", "LDAPNOINIT": "1"}
-    done = subprocess.run(command, input=text, capture_output=True, text=True, env=environment, **options)
+    done = subprocess.run(command, input=text, capture_output=True, text=True, env=environment, check=False, **options)
     assert done.returncode == 0, f"{command}: {done.stderr or done.stdout}"
     return done.stdout
+
+
+KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 
 
 def make_certificates(folder):
     """A CA, and certificates: `good`, `expired`, `wrong-name`, `self-signed`, `client`."""
     folder.mkdir(parents=True, exist_ok=True)
-    ca = ["-CA", folder / "ca.pem", "-CAkey", folder / "ca.key", "-CAcreateserial"]
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-    run("openssl", "req", "-x509", *key, "-keyout", folder / "ca.key", "-out", folder / "ca.pem", "-days", "30",
-        "-subj", "/CN=visado test CA", "-addext", "basicConstraints=critical,CA:TRUE",
-        "-addext", "keyUsage=critical,keyCertSign")
-    names = {"good": "IP:127.0.0.1,DNS:localhost", "expired": "IP:127.0.0.1", "wrong-name": "DNS:other.example.org",
-             "client": "DNS:client.example.org"}
-    for name, alternative in names.items():
-        request, extension = folder / f"{name}.csr", folder / f"{name}.ext"
-        extension.write_text(f"subjectAltName={alternative}\n")
-        run("openssl", "req", "-new", *key, "-keyout", folder / f"{name}.key", "-out", request, "-subj", f"/CN={name}")
-        days = ["-days", "30"] if name != "expired" else ["-days", "-1"]
-        run("openssl", "x509", "-req", "-in", request, *ca, "-out", folder / f"{name}.pem", "-extfile", extension,
-            *days)
-    run("openssl", "req", "-x509", *key, "-keyout", folder / "self-signed.key", "-out", folder / "self-signed.pem",
-        "-days", "30", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
+    ca = ("basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign")
+    sign_oneself(folder, "ca", "visado test CA", *ca)
+    sign_oneself(folder, "self-signed", "127.0.0.1", "subjectAltName=IP:127.0.0.1")
+    issue(folder, "good", "IP:127.0.0.1,DNS:localhost")
+    issue(folder, "expired", "IP:127.0.0.1", days=-1)
+    issue(folder, "wrong-name", "DNS:other.example.org")
+    issue(folder, "client", "DNS:client.example.org")
     return folder
+
+
+def sign_oneself(folder, name, subject, *extensions):
+    """A certificate that nobody else signed."""
+    files = ("-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem")
+    added = (word for each in extensions for word in ("-addext", each))
+    run("openssl", "req", "-x509", *KEY, *files, "-days", "30", "-subj", f"/CN={subject}", *added)
+
+
+def issue(folder, name, alternative, days=30):
+    """A certificate of the CA in this folder."""
+    request, extension = folder / f"{name}.csr", folder / f"{name}.ext"
+    extension.write_text(f"subjectAltName={alternative}\n")
+    run("openssl", "req", "-new", *KEY, "-keyout", folder / f"{name}.key", "-out", request, "-subj", f"/CN={name}")
+    run(
+        "openssl",
+        "x509",
+        "-req",
+        "-in",
+        request,
+        "-CA",
+        folder / "ca.pem",
+        "-CAkey",
+        folder / "ca.key",
+        "-CAcreateserial",
+        "-out",
+        folder / f"{name}.pem",
+        "-extfile",
+        extension,
+        "-days",
+        str(days),
+    )
+    (folder / f"{name}.key").chmod(0o600)
 
 
 def line(name, value):
@@ -129,7 +156,7 @@ def data():
         text += f"dn: ou={unit},{SUFFIX}\nobjectClass: organizationalUnit\nou: {unit}\n\n"
     text += f"dn: {SERVICE}\nobjectClass: person\ncn: visado\nsn: visado\nuserPassword: {SERVICE_PASSWORD}\n\n"
     text += f"dn: cn=policy,{SUFFIX}\nobjectClass: device\nobjectClass: pwdPolicy\ncn: policy\n"
-    text += "pwdAttribute: userPassword\npwdMustChange: TRUE\n\n"
+    text += "pwdAttribute: userPassword\npwdMustChange: TRUE\npwdLockout: TRUE\n\n"
     text += "".join(person(f"user{number}", password_of(number), cn=f"User {number}") for number in range(USERS))
     text += person("melis", "password", displayName="Mélis Ä")
     text += person("pass", "pass")
@@ -168,8 +195,15 @@ class Slapd:
     def set_certificate(self, name):
         self._config = self.folder / "slapd.conf"
         self._config.write_text(
-            CONFIG.format(folder=self.folder, tls=self.tls, certificate=name, suffix=SUFFIX, admin=ADMIN,
-                          admin_password=ADMIN_PASSWORD, service=SERVICE)
+            CONFIG.format(
+                folder=self.folder,
+                tls=self.tls,
+                certificate=name,
+                suffix=SUFFIX,
+                admin=ADMIN,
+                admin_password=ADMIN_PASSWORD,
+                service=SERVICE,
+            )
         )
 
     @property
@@ -233,8 +267,11 @@ class Slapd:
 
     def set(self, dn, attribute, *values):
         """Replace an attribute's values."""
-        self.change(line("dn", dn) + f"changetype: modify\nreplace: {attribute}\n"
-                    + "".join(line(attribute, value) for value in values))
+        self.change(
+            line("dn", dn)
+            + f"changetype: modify\nreplace: {attribute}\n"
+            + "".join(line(attribute, value) for value in values)
+        )
 
     def delete(self, dn):
         self.change(line("dn", dn) + "changetype: delete\n")

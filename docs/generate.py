@@ -1,0 +1,273 @@
+"""Write docs/reference/ from the code: actions, errors, settings, hooks and commands.
+
+    python docs/generate.py            writes the pages
+    python docs/generate.py --check    exits 1 and names the pages that are stale
+
+The pages describe the host and the plugins of this workspace, whatever else is installed. The same code gives the
+same pages, on every machine and every Python.
+"""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import json
+import os
+import re
+import sys
+import tempfile
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any, Final, get_args, get_origin
+
+from pydantic import TypeAdapter
+
+import settings_page
+from settings_page import cell, prose
+from visado import app, cli, errors, hookspecs
+from visado.arguments import Parameter, Place
+from visado.cli import arguments
+from visado.controller import Action, ActionTable, Route
+from visado.errors.base import VisadoError
+from visado.plugins import GROUP
+from visado.security import rights, roles
+
+ROOT: Final = Path(__file__).parent.parent
+PAGES: Final = ROOT / "docs" / "reference"
+_NOTE: Final = "<!-- Generated from the code by `python docs/generate.py`: change it there. -->"
+
+
+def main() -> int:
+    """Write the pages, or say which are stale."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is stale")
+    check = parser.parse_args().check
+    stale = {name: text for name, text in pages().items() if _read(PAGES / name) != text}
+    if check and stale:
+        sys.stderr.write(f"stale: {', '.join(stale)}. Run: python docs/generate.py\n")
+        return 1
+    for name, text in stale.items():
+        PAGES.mkdir(exist_ok=True)
+        (PAGES / name).write_text(text, encoding="utf-8")
+    return 0
+
+
+def pages() -> dict[str, str]:
+    """Every page, by its file's name."""
+    host = _host()
+    written = {
+        "actions.md": _actions(host.table),
+        "errors.md": _errors(),
+        "settings.md": settings_page.page(host.settings.classes()),
+        "hooks.md": _hooks(),
+        "commands.md": _commands(),
+    }
+    return {name: "\n".join([_NOTE, "", *lines]).rstrip("\n") + "\n" for name, lines in written.items()}
+
+
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _workspace() -> list[str]:
+    """The names of the distributions that are made here, as far as they are installed: `make install`."""
+    manifests = [ROOT / "core" / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")]
+    names = {tomllib.loads(each.read_text(encoding="utf-8"))["project"]["name"] for each in manifests}
+    return sorted(names & {each.name for each in distributions()})
+
+
+def _plugins() -> list[str]:
+    """The packages of the plugins that are made here."""
+    return [name.replace("-", "_") for name in _workspace() if name != "visado"]
+
+
+def _host() -> app.Host:
+    """Build a host of this workspace's plugins, with every default."""
+    for name in [name for name in os.environ if name.startswith("VISADO_")]:
+        del os.environ[name]
+    ours = _workspace()
+    points = {point.name: each.name for each in distributions() for point in each.entry_points if point.group == GROUP}
+    foreign = [name for name, package in points.items() if package not in ours]
+    with tempfile.TemporaryDirectory() as folder:
+        return app.build(given={"server": {"data": folder}, "plugins": {"disabled": foreign}})
+
+
+# -- actions
+
+
+def _actions(table: ActionTable) -> Iterator[str]:
+    yield from ("# Actions", "")
+    yield "Every action of the host and of the plugins in this repository. [The API in short](../api.md) says how to"
+    yield "call one; `GET /_openapi` of a running host describes the same as OpenAPI 3.1."
+    yield ""
+    yield "*Open to* names who may run an action once the host is closed: *anonymous* is everybody, *default* is the"
+    yield "role that comes with the profile `default`. Administrators may run all of them."
+    yield ""
+    yield "*Where* says where an argument stands over HTTP. Over WebSocket, what stands in the path or the query is a"
+    yield "member beside `body`."
+    by_controller: dict[str, list[Action]] = {}
+    for each in table:
+        by_controller.setdefault(each.controller, []).append(each)
+    for controller, found in sorted(by_controller.items()):
+        yield from ("", f"## {controller}", "")
+        yield ", ".join(f"[{each.name}](#{_anchor(each.id)})" for each in found)
+        for each in found:
+            yield from _action(each)
+
+
+def _action(each: Action) -> Iterator[str]:
+    yield from ("", f"### {each.id}", "", prose(each.doc), "")
+    yield from (f"- {_route(route)}" for route in each.routes)
+    if not each.routes:
+        yield "- no route of its own: `POST /_query`, WebSocket, command line"
+    open_to = [
+        role for role in ("anonymous", "default") if rights.allows(roles.RESTRICTED[role], each.controller, each.name)
+    ]
+    if open_to:
+        yield f"- open to: {', '.join(open_to)}"
+    yield f"- result: {_result(each)}"
+    if each.parameters:
+        yield from ("", "| argument | where | type | default |", "| --- | --- | --- | --- |")
+        yield from (_parameter(parameter, each.routes) for parameter in each.parameters)
+
+
+def _route(route: Route) -> str:
+    notes = [*(["deprecated"] if route.deprecated else []), *([] if route.listed else ["not listed in `publicApi`"])]
+    return f"`{route.verb} {route.path}`" + (f" ({', '.join(notes)})" if notes else "")
+
+
+def _parameter(each: Parameter, routes: Iterable[Route]) -> str:
+    if each.place is Place.WHOLE:
+        return f"| *the whole body* | body | {each.kind.expected} | {_default(each)} |"
+    in_path = any(f":{each.wire}" in route.path.split("/") for route in routes)
+    where = "body" if each.place is Place.BODY else ("path" if in_path else "query")
+    return f"| `{each.wire}` | {where} | {each.kind.expected} | {_default(each)} |"
+
+
+def _default(each: Parameter) -> str:
+    return "required" if each.required else f"`{json.dumps(each.default)}`"
+
+
+def _result(each: Action) -> str:
+    shape: Any = each.returns
+    if get_origin(shape) is not None and len(get_args(shape)) > 1 and hasattr(shape, "__metadata__"):
+        shape = get_args(shape)[1]
+    if shape is None or shape is type(None):
+        return "`null`"
+    if shape is Any:
+        return "see the description"
+    return _shape(TypeAdapter[Any](shape).json_schema())
+
+
+def _shape(schema: Mapping[str, Any]) -> str:
+    """Write a JSON schema in a few words."""
+    required = schema.get("required", ())
+    properties = schema.get("properties")
+    if properties:
+        inside = (f"{name}{'' if name in required else '?'}" for name in properties)
+        return f"`{{{', '.join(inside)}}}`"
+    kind = schema.get("type", "any")
+    if kind == "array":
+        return f"a list of {schema.get('items', {}).get('type', 'value')}s"
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
+
+
+# -- errors
+
+
+def _errors() -> Iterator[str]:
+    for package in _plugins():
+        import_module(f"{package}.errors")
+    yield from ("# Errors", "")
+    yield "An error has an `id` for programs, a `message` for people, and a `status` that HTTP repeats. `code` is the"
+    yield "id as a number. `{words}` in a message stand for values, which `props` holds. What to do about the commonest"
+    yield "is in the [guide](../guide.md#troubleshooting-by-error-id)."
+    packages = ("visado", *_plugins())
+    ours = [each for each in errors.CATALOGUE.values() if each.__module__.partition(".")[0] in packages]
+    by_domain: dict[str, list[type[VisadoError]]] = {}
+    for each in sorted(ours, key=lambda each: each.id):
+        by_domain.setdefault(each.id.partition(".")[0], []).append(each)
+    for domain, found in by_domain.items():
+        yield from ("", f"## {domain}", "", "| id | status | code | message | meaning |")
+        yield "| --- | --- | --- | --- | --- |"
+        yield from map(_error, found)
+
+
+def _error(each: type[VisadoError]) -> str:
+    cells = (f"`{each.id}`", str(each.status), f"`0x{each.code:08x}`", cell(each.message), cell(prose(each.__doc__)))
+    return f"| {' | '.join(cells)} |"
+
+
+# -- hooks
+
+
+def _hooks() -> Iterator[str]:
+    yield from ("# Hooks", "")
+    yield "Every hook that a plugin may implement: `from visado import hookimpl`, and a function of the hook's name"
+    yield "with any of its arguments. [The page on hooks](../hooks.md) says when each runs, with an example of each."
+    found = [(name, each) for name, each in vars(hookspecs).items() if hasattr(each, "visado_spec")]
+    for name, each in found:
+        yield from ("", f"## {name}", "", "```python", *_signature(name, each), "```", "", prose(each.__doc__))
+        if (each.visado_spec or {}).get("firstresult"):
+            yield from ("", "The plugins are asked one after the other: the first answer that is not None counts.")
+
+
+def _signature(name: str, function: Any) -> list[str]:
+    signature = inspect.signature(function)
+    inside = [f"{each.name}: {_written(each.annotation)}" for each in signature.parameters.values()]
+    answer = _written(signature.return_annotation)
+    line = f"def {name}({', '.join(inside)}) -> {answer}"
+    return [line] if len(line) < 100 else [f"def {name}(", *(f"    {each}," for each in inside), f") -> {answer}"]  # noqa: PLR2004
+
+
+def _written(annotation: Any) -> str:
+    return annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+
+
+# -- commands
+
+
+def _commands() -> Iterator[str]:
+    yield from ("# Commands", "")
+    yield "`visado COMMAND --help` says the same. A command exits with 0 when it is done, 1 when it is refused or"
+    yield "failed, and 2 when it was called, or the host is set up, the wrong way. `python -m visado` is `visado`."
+    parser = cli._parser()  # noqa: SLF001 - the parser is not for others to run
+    commands = next(each for each in parser._actions if isinstance(each, argparse._SubParsersAction))  # noqa: SLF001
+    for package in _plugins():
+        plugin = import_module(package)
+        if hasattr(plugin, "register_commands"):
+            plugin.register_commands(commands)
+    helps = {each.dest: each.help for each in commands._choices_actions}  # noqa: SLF001
+    for name, each in sorted(commands.choices.items()):
+        yield from _command(f"visado {name}", helps.get(name) or "", each)
+    described = arguments.action("CONTROLLER:ACTION")
+    yield from _command(
+        "visado CONTROLLER:ACTION",
+        "run any [action](actions.md) on a host that is running, and print its result",
+        described,
+    )
+
+
+def _command(name: str, says: str, parser: argparse.ArgumentParser) -> Iterator[str]:
+    yield from ("", f"## {name}", "", f"{says[:1].upper()}{says[1:]}.", "", "| option | |", "| --- | --- |")
+    for each in parser._actions:  # noqa: SLF001
+        if "--help" in each.option_strings:
+            continue
+        value = each.metavar or each.dest.upper()
+        shown = [f"{option} {value}" if each.nargs != 0 else option for option in each.option_strings] or [value]
+        yield f"| {', '.join(f'`{one}`' for one in shown)} | {cell(each.help or '')} |"
+
+
+# -- words
+
+
+def _anchor(title: str) -> str:
+    """The anchor that GitHub gives a title."""
+    return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,35 @@
+"""The controller `oauth`: link an identity to the user who is signed in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from visado import Controller, Reply, Request, Strategy, Text, action, errors, post
+from visado_oauth.strategy import OauthStrategy
+
+
+class OauthController(Controller):
+    """What signed-in users do with providers."""
+
+    name: ClassVar[str] = "oauth"
+
+    def __init__(self, strategies: Mapping[str, Strategy]) -> None:
+        self.providers = {name: each for name, each in strategies.items() if isinstance(each, OauthStrategy)}
+        for each in self.providers.values():
+            each.others = strategies
+
+    @action(post("/_oauth/:strategy/_link"))
+    async def link(self, request: Request, strategy: Text) -> Any:
+        """Begin to link an identity of mine: the answer holds the provider's address.
+
+        A browser gets a cookie, goes to the address, and comes back as after a login. A client without cookies sends
+        `challenge` (and `redirectUri`), and gives code, state and verifier to `auth:createMyCredentials`.
+        """
+        found = self.providers.get(strategy)
+        if found is None:
+            raise errors.UnknownStrategy(strategy=strategy)
+        if request.user.anonymous:
+            raise errors.LoginRequired(controller="oauth", action="link")
+        redirect = await found.begin_link(request)
+        return Reply({**redirect.data, "location": redirect.location}, cookies=redirect.cookies)

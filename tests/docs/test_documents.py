@@ -1,0 +1,184 @@
+"""The documents say what is true: their commands work, their links lead somewhere, the reference is complete."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # the tests are no package
+
+from documents import DOCUMENTS, FENCE, ROOT, Reader, blocks
+
+from visado import app, errors, hookspecs
+
+GUIDES = [each for each in DOCUMENTS if any({"run", "serve"} & {*block.words} for block in blocks(each))]
+LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+TITLE = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+@pytest.fixture
+def reader(tmp_path):
+    reader = Reader(tmp_path)
+    yield reader
+    reader.stop()
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory):
+    return app.build(given={"server": {"data": str(tmp_path_factory.mktemp("data"))}})
+
+
+def named(document):
+    return str(document.relative_to(ROOT))
+
+
+def text_of(name):
+    return (ROOT / "docs" / "reference" / name).read_text(encoding="utf-8")
+
+
+def prose_of(document):
+    """The text without its fenced blocks."""
+    return FENCE.sub("", document.read_text(encoding="utf-8"))
+
+
+def anchors_of(document):
+    """The anchors that GitHub makes of the titles."""
+    titles = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title) for title in TITLE.findall(prose_of(document))]
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def ours(module):
+    return module.partition(".")[0].startswith("visado") and "test" not in module
+
+
+# What is run
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("document", GUIDES, ids=named)
+def test_following_a_document_to_the_letter_works(document, reader):
+    reader.follow(document)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_blocks_are_well_formed(document):
+    readers = {"json": json.loads, "toml": tomllib.loads, "python": lambda text: compile(text, named(document), "exec")}
+    for block in blocks(document):
+        if block.language in readers and (block.words or block.language == "toml"):
+            readers[block.language](block.text)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_settings_in_the_manual_exist(document, host):
+    sections = {section.name: section for section in host.settings.classes()}
+    for block in blocks(document):
+        if block.language == "toml" and "check" in block.words:
+            for name, table in tomllib.loads(block.text).items():
+                sections[name].model_validate(table)
+
+
+# What is linked
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_links_lead_somewhere(document):
+    for target in LINK.findall(prose_of(document)):
+        if target.startswith(("https://", "http://", "mailto:")):
+            continue
+        path, _, anchor = target.partition("#")
+        found = (document.parent / path).resolve() if path else document
+        assert found.exists(), target
+        assert found.is_relative_to(ROOT), target
+        if anchor:
+            assert anchor in anchors_of(found), target
+
+
+def test_every_document_can_be_reached_from_the_readme():
+    reached, waiting = set(), [ROOT / "README.md"]
+    while waiting:
+        document = waiting.pop()
+        reached.add(document)
+        for target in LINK.findall(prose_of(document)):
+            path = (document.parent / target.partition("#")[0]).resolve()
+            if path.suffix == ".md" and path.is_file() and path not in reached:
+                waiting.append(path)
+    assert {*DOCUMENTS} <= reached
+
+
+# What is generated
+
+
+def test_the_reference_is_fresh():
+    command = [sys.executable, str(ROOT / "docs" / "generate.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_stale_reference_is_found_and_written(tmp_path):
+    script = f"import sys; sys.path.insert(0, {str(ROOT / 'docs')!r}); import generate, pathlib"
+    script += f"; generate.PAGES = pathlib.Path({str(tmp_path)!r}); sys.exit(generate.main())"
+
+    def generate(*arguments):
+        return subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
+
+    assert generate("--check").returncode == 1
+    assert generate().returncode == 0
+    assert (tmp_path / "errors.md").read_text() == text_of("errors.md")
+    (tmp_path / "errors.md").write_text("something else")
+    done = generate("--check")
+    assert (done.returncode, done.stderr) == (1, "stale: errors.md. Run: python docs/generate.py\n")
+
+
+def test_every_action_is_in_the_reference(host):
+    written = text_of("actions.md")
+    for each in host.table:
+        assert f"### {each.id}\n" in written
+        for route in each.routes:
+            assert f"`{route.verb} {route.path}`" in written
+
+
+def test_every_error_is_in_the_reference():
+    written = text_of("errors.md")
+    for each in errors.CATALOGUE.values():
+        if ours(each.__module__):
+            assert f"| `{each.id}` | {each.status} |" in written
+
+
+def test_every_setting_is_in_the_reference(host):
+    written = text_of("settings.md")
+    for section in host.settings.classes():
+        assert f"## `[{section.name}]`" in written
+        for key in section.model_fields:
+            assert f"| `{key}` |" in written or f"`[{section.name}.{key}]`" in written
+
+
+def test_every_hook_is_in_the_reference_and_on_its_page():
+    page = (ROOT / "docs" / "hooks.md").read_text()
+    for name, each in vars(hookspecs).items():
+        if hasattr(each, "visado_spec"):
+            assert f"## {name}\n" in text_of("hooks.md")
+            assert f"## {name}\n" in page
+            assert f"def {name}(" in page
+
+
+def test_every_error_that_a_document_names_exists():
+    known = "|".join(sorted({name.partition(".")[0] for name in errors.CATALOGUE}))
+    mentioned = re.compile(rf"`((?:{known})\.[a-z_]+\.[a-z_]+)`")
+    for document in DOCUMENTS:
+        for name in mentioned.findall(prose_of(document)):
+            assert name in errors.CATALOGUE, f"{named(document)}: {name}"
+
+
+def test_every_action_that_a_document_names_exists(host):
+    known = {each.id for each in host.table}
+    controllers = "|".join(sorted({each.controller for each in host.table if "/" not in each.controller}))
+    mentioned = re.compile(rf"`({controllers}):(\w+)\b")
+    for document in DOCUMENTS:
+        for controller, action in mentioned.findall(prose_of(document)):
+            assert f"{controller}:{action}" in known | {"admin:create"}, named(document)

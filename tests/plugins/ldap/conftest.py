@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # the servers beside this file
+
+import ldap_slapd as slapd
+
+from visado.request import Request, User, set_current
+from visado.testing.stage import open_host
+
+
+def need(missing):
+    """Skip where programs are missing; in CI they must be there."""
+    if missing and os.environ.get("CI") == "true":
+        pytest.fail(f"not installed: {', '.join(missing)}")
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory):
+    need([name for name in ("openssl",) if name in slapd.missing()])
+    return slapd.make_certificates(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def directory(tls, tmp_path_factory):
+    """A slapd for all tests that leave it as it was."""
+    need(slapd.missing())
+    server = slapd.Slapd(tmp_path_factory.mktemp("slapd"), tls).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def own_directory(tls, tmp_path):
+    """A slapd that a test may change and stop."""
+    need(slapd.missing())
+    server = slapd.Slapd(tmp_path / "slapd", tls).start()
+    yield server
+    server.stop()
+
+
+def settings_of(*servers, secure=False, **others):
+    """The settings of a directory of these servers."""
+    return {
+        "url": [server.tls_url if secure else server.url for server in servers],
+        "ca_file": str(servers[0].tls / "ca.pem"),
+        "bind_dn": slapd.SERVICE,
+        "bind_password": slapd.SERVICE_PASSWORD,
+        "search_base": slapd.PEOPLE,
+        **others,
+    }
+
+
+@dataclass
+class Play:
+    """A host with one directory."""
+
+    host: object
+    name: str = "ldap"
+
+    @property
+    def strategy(self):
+        return self.host.strategies[self.name]
+
+    def ask(self, user_id=None, controller="security", action="x", body=None):
+        """Make this the request that is being answered."""
+        user = User(user_id or "-1", ("default",))
+        request = Request("1", controller, action, {}, body, user=user)
+        set_current(request)
+        return request
+
+    async def login(self, username, password):
+        body = {"username": username, "password": password}
+        return await self.strategy.authenticate(Request("1", "auth", "login", {}, body))
+
+    async def user(self, user_id, *profiles):
+        return await self.host.users.create({"profileIds": list(profiles or ["default"])}, user_id)
+
+    async def link(self, user_id, **credentials):
+        await self.user(user_id)
+        self.ask()
+        await self.strategy.validate(user_id, credentials, update=False)
+        return await self.strategy.create(user_id, credentials)
+
+    async def row(self, user_id):
+        return (await self.host.credentials.get_of_user(self.name, user_id))[1]
+
+    async def profiles(self, user_id):
+        return list((await self.host.users.get(user_id)).profile_ids)
+
+
+@asynccontextmanager
+async def playing(folder, directory_settings, preset="compatible"):
+    given = {"ldap": {"directories": {"ldap": directory_settings}}, "security": {"preset": preset}}
+    async with open_host(folder, given) as host:
+        await host.open()
+        yield Play(host)
+
+
+@pytest.fixture
+def play(tmp_path):
+    """Run a coroutine function with a `Play` on a directory with these settings."""
+
+    def run(scene, directory_settings, *, preset="compatible"):
+        async def main():
+            async with playing(tmp_path / "host", directory_settings, preset) as each:
+                return await scene(each)
+
+        return asyncio.run(main())
+
+    return run

@@ -1,0 +1,279 @@
+"""Servers that do harm: silent, slow, refusing, referring, garbled. Each speaks just enough LDAP in BER."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import suppress
+
+BIND, SEARCH, EXTENDED = 0x60, 0x63, 0x77
+BIND_DONE, ENTRY, SEARCH_DONE, REFERENCE, EXTENDED_DONE = 0x61, 0x64, 0x65, 0x73, 0x78
+
+
+def tlv(tag, *contents):
+    content = b"".join(contents)
+    if len(content) < 128:
+        return bytes([tag, len(content)]) + content
+    length = len(content).to_bytes(4, "big")
+    return bytes([tag, 0x84]) + length + content
+
+
+def text(value, tag=0x04):
+    return tlv(tag, value if isinstance(value, bytes) else value.encode())
+
+
+def result(number, tag, code, *rest, message=""):
+    return tlv(0x30, number, tlv(tag, tlv(0x0A, bytes([code])), text(""), text(message), *rest))
+
+
+def entry(number, dn, **attributes):
+    lines = [tlv(0x30, text(name), tlv(0x31, *map(text, values))) for name, values in attributes.items()]
+    return tlv(0x30, number, tlv(ENTRY, text(dn), tlv(0x30, *lines)))
+
+
+def read_tlv(content):
+    """`(tag, value, rest)`, or None where there is not all of it yet."""
+    if len(content) < 2:
+        return None
+    length, start = content[1], 2
+    if length > 127:
+        start = 2 + (length & 127)
+        length = int.from_bytes(content[2:start], "big")
+    if len(content) < start + length:
+        return None
+    return content[0], content[start : start + length], content[start + length :]
+
+
+class Toxic:
+    """A server on a free port; `received` is all that clients sent, `connections` how many came."""
+
+    def __init__(self, backlog=64):
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+        self.port = self._listener.getsockname()[1]
+        self.received, self.connections, self._open = b"", 0, []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"ldap://127.0.0.1:{self.port}"
+
+    @property
+    def tls_url(self):
+        return f"ldaps://127.0.0.1:{self.port}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for each in (self._listener, *self._open):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self._open.append(connection)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        with connection, suppress(OSError):
+            self.serve(connection)
+
+    def serve(self, connection):
+        """Silent: take everything, answer nothing."""
+        while received := connection.recv(65536):
+            self.received += received
+
+
+class Silent(Toxic):
+    """Accepts, and never says a word."""
+
+
+class Slow(Toxic):
+    """Answers a byte a second: a message that never ends."""
+
+    def serve(self, connection):
+        connection.sendall(b"\x30\x84\x00\x00\xff\xff")
+        while True:
+            time.sleep(1)
+            connection.sendall(b"\x02")
+
+
+class Closing(Toxic):
+    """Hangs up."""
+
+    def serve(self, connection):
+        connection.close()
+
+
+class Garbled(Toxic):
+    """Answers something else."""
+
+    def __init__(self, answer=b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n" * 3):
+        self._answer = answer
+        super().__init__()
+
+    def serve(self, connection):
+        self.received += connection.recv(65536)
+        connection.sendall(self._answer)
+        super().serve(connection)
+
+
+class Speaking(Toxic):
+    """Answers by what `answer(tag, number, content)` returns: bytes, or None for silence."""
+
+    def answer(self, tag, number, content):
+        raise NotImplementedError
+
+    def serve(self, connection):
+        buffer = b""
+        while received := connection.recv(65536):
+            self.received += received
+            buffer += received
+            while (message := read_tlv(buffer)) is not None:
+                buffer = message[2]
+                _, value, rest = read_tlv(message[1])
+                tag, content, _ = read_tlv(rest)
+                reply = self.answer(tag, tlv(0x02, value), content)
+                if reply is not None:
+                    connection.sendall(reply)
+
+
+class RefusingTls(Speaking):
+    """Knows no STARTTLS, and would love to hear a password."""
+
+    def answer(self, tag, number, content):
+        if tag == EXTENDED:
+            return result(number, EXTENDED_DONE, 2, message="unsupported extended operation")
+        return result(number, BIND_DONE, 0)
+
+
+class Injecting(Speaking):
+    """Agrees to STARTTLS, and says in the same breath that the next bind succeeds."""
+
+    def answer(self, tag, number, content):
+        if tag == EXTENDED:
+            following = tlv(0x02, bytes([read_tlv(number)[1][-1] + 1]))
+            return result(number, EXTENDED_DONE, 0) + result(following, BIND_DONE, 0)
+        return None
+
+
+class Referring(Speaking):
+    """Sends everybody elsewhere: by results, or by references in a search."""
+
+    def __init__(self, elsewhere, on):
+        self._referral, self._on = text(elsewhere), on
+        super().__init__()
+
+    def answer(self, tag, number, content):
+        referral = tlv(0xA3, self._referral)
+        if tag == BIND:
+            refers = self._on == "bind" and b"uid=" in content
+            return result(number, BIND_DONE, 10, referral) if refers else result(number, BIND_DONE, 0)
+        if tag != SEARCH:
+            return None
+        if self._on == "search":
+            return result(number, SEARCH_DONE, 10, referral)
+        found = entry(number, "uid=ann,ou=people,dc=example,dc=org", uid=["ann"], entryUUID=["an-id"])
+        reference = tlv(0x30, number, tlv(REFERENCE, self._referral))
+        return found + reference + result(number, SEARCH_DONE, 0)
+
+
+class Ranging(Speaking):
+    """Hands out the groups of its one entry in parts, as Active Directory does."""
+
+    def __init__(self, groups, size):
+        self._groups, self._size = groups, size
+        super().__init__()
+
+    def answer(self, tag, number, content):
+        if tag == BIND:
+            return result(number, BIND_DONE, 0)
+        if tag != SEARCH:
+            return None
+        asked = content.rpartition(b"range=")[2].partition(b"-")[0]
+        first = int(asked) if asked.isdigit() else 0
+        held = self._groups[first : first + self._size]
+        last = "*" if first + self._size >= len(self._groups) else first + self._size - 1
+        part = {f"memberOf;range={first}-{last}": held}
+        if not first:
+            part |= {"uid": ["ann"], "entryUUID": ["an-id"], "memberOf": []}
+        found = entry(number, "uid=ann,ou=people,dc=example,dc=org", **part)
+        return found + result(number, SEARCH_DONE, 0)
+
+
+class BlackHole:
+    """An address that answers no connection: the queue of who waits to be accepted is full."""
+
+    def __enter__(self):
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.port = self._listener.getsockname()[1]
+        self._waiting = []
+        for _ in range(4):
+            waiting = socket.socket()
+            waiting.setblocking(False)
+            with suppress(BlockingIOError):
+                waiting.connect(("127.0.0.1", self.port))
+            self._waiting.append(waiting)
+        time.sleep(0.05)
+        return self
+
+    @property
+    def url(self):
+        return f"ldap://127.0.0.1:{self.port}"
+
+    def __exit__(self, *_):
+        for each in (self._listener, *self._waiting):
+            each.close()
+
+
+class Recording:
+    """Passes everything on to a server, and keeps what the client sent."""
+
+    def __init__(self, port):
+        self._to = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port, self.received = self._listener.getsockname()[1], b""
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"ldap://127.0.0.1:{self.port}"
+
+    @property
+    def tls_url(self):
+        return f"ldaps://127.0.0.1:{self.port}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self._to))
+            threading.Thread(target=self._pass, args=(client, server, True), daemon=True).start()
+            threading.Thread(target=self._pass, args=(server, client, False), daemon=True).start()
+
+    def _pass(self, source, target, keep):
+        with suppress(OSError):
+            while content := source.recv(65536):
+                self.received += content if keep else b""
+                target.sendall(content)
+        for each in (source, target):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        source.close()

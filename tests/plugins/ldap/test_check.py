@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+
+import ldap_slapd as slapd
+import ldap_toxic as toxic
+import pytest
+from conftest import settings_of
+from ldap_slapd import GROUPS, password_of
+
+from visado import settings
+from visado_ldap import check
+from visado_ldap.settings import LdapSection
+
+
+@pytest.fixture
+def checked(capsys, monkeypatch):
+    """Run the command on a directory with these settings; `(exit code, output)`."""
+
+    def run(directory_settings, *, name=None, username=None, password=""):
+        loaded = settings.load([LdapSection], given={"ldap": {"directories": {"corp": directory_settings}}})
+        monkeypatch.setattr(check.getpass, "getpass", lambda prompt: password)
+        code = check.run(argparse.Namespace(name=name, username=username), loaded)
+        captured = capsys.readouterr()
+        return code, captured.out + captured.err
+
+    return run
+
+
+def test_all_is_well(checked, directory):
+    groups = {"group_profiles": {f"cn=all,{GROUPS}": ["admin"]}, "nested_groups": True}
+    code, said = checked(settings_of(directory, secure=True, **groups), username="user0", password=password_of(0))
+    assert code == 0
+    for line in (
+        "127.0.0.1 is 127.0.0.1",
+        "TLSv1.3, and the certificate is good",
+        slapd.SERVICE,
+        "stable id",
+        "cn=staff,ou=groups",
+        "admin",
+        "the password is right",
+    ):
+        assert line in said
+    for secret in (password_of(0), slapd.SERVICE_PASSWORD):
+        assert secret not in said
+    code, said = checked(settings_of(directory))
+    assert (code, "passwords travel in the clear" in said, "can be read" in said) == (0, True, True)
+
+
+@pytest.mark.parametrize(
+    ("others", "username", "password", "words"),
+    [
+        (
+            {"url": "ldap://nowhere.invalid", "allow_plaintext": True},
+            None,
+            "",
+            ["resolve", "check the url and the DNS"],
+        ),
+        ({"url": "ldap://127.0.0.1:1"}, None, "", ["connect", "Connection refused", "check host, port"]),
+        (
+            {"bind_password": "wrong-canary"},
+            None,
+            "",
+            ["bind", "invalidCredentials", "check bind_dn and bind_password"],
+        ),
+        ({"search_base": "dc=nowhere"}, None, "", ["search", "dc=nowhere does not exist"]),
+        ({}, "nobody", "", ["search", "no entry fits"]),
+        ({}, "twin", "", ["search", "several entries fit"]),
+        ({"id_attribute": "noSuchAttribute"}, "user1", "", ["search", "shows no noSuchAttribute"]),
+        ({}, "user1", "wrong-canary", ["user bind", "invalidCredentials"]),
+        ({"ca_file": None}, None, "", ["TLS", "certificate is refused", "check ca_file"]),
+    ],
+)
+def test_a_step_fails_in_plain_words(checked, directory, others, username, password, words):
+    given = {**settings_of(directory, secure="ca_file" in others), **others}
+    code, said = checked(given, username=username, password=password)
+    failed = next(line for line in said.splitlines() if "FAILED" in line)
+    assert code == 1
+    assert all(word in failed for word in words), failed
+    assert "canary" not in said
+
+
+def test_sick_servers(checked, tls):
+    for kind, step, words in (
+        (toxic.Silent, "bind", "took the connection and fell silent"),
+        (toxic.Garbled, "bind", ""),
+        (toxic.Closing, "bind", ""),
+        (toxic.RefusingTls, "STARTTLS", "refuses TLS"),
+        (toxic.BlackHole, "connect", "no answer in time"),
+    ):
+        with kind() as server:
+            given = {
+                "url": server.url,
+                "bind_dn": "cn=a",
+                "bind_password": "x",
+                "search_base": "dc=a",
+                "timeout": 0.5,
+                "connect_timeout": 0.5,
+                "start_tls": kind is toxic.RefusingTls,
+            }
+            code, said = checked(given)
+        failed = next(line for line in said.splitlines() if "FAILED" in line)
+        assert (code, step in failed, words in failed) == (1, True, True), failed
+
+
+def test_every_server_is_checked(checked, directory):
+    given = settings_of(directory) | {"url": ["ldap://127.0.0.1:1", directory.url]}
+    code, said = checked(given)
+    assert (code, said.count("FAILED"), said.count("can be read")) == (1, 1, 1)
+
+
+def test_what_is_asked_wrongly(checked, directory):
+    assert checked(settings_of(directory), name="other")[0] == 2
+    assert checked(settings_of(directory), name="corp")[0] == 0
+    assert checked(settings_of(directory), username="\0")[0] == 2
+
+
+def test_the_command_line_knows_it(directory, tmp_path):
+    config = tmp_path / "visado.toml"
+    lines = [f"{name} = {value!r}" for name, value in settings_of(directory, secure=True).items()]
+    config.write_text("\n".join(["[ldap.directories.ldap]", *lines]))
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "visado",
+            "ldap:check",
+            "ldap",
+            "--config",
+            str(config),
+            "--data",
+            str(tmp_path / "data"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ},
+        timeout=60,
+    )
+    assert (done.returncode, "the certificate is good" in done.stdout) == (0, True), done.stdout + done.stderr

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+from conftest import settings_of
+from ldap_slapd import password_of
+
+from visado.testing.strategy import StrategyContract
+
+
+class TestLdap(StrategyContract):
+    """Credentials name an entry; its password is the directory's."""
+
+    @pytest.fixture(autouse=True)
+    def _directory(self, directory):
+        self.directory = directory
+
+    def settings(self):
+        return {"ldap": {"directories": {"ldap": settings_of(self.directory)}}}
+
+    def make(self, host):
+        return host.strategies["ldap"]
+
+    def credentials(self, number):
+        return {"username": f"user{number}"}
+
+    def login(self, credentials):
+        number = int(credentials["username"].removeprefix("user"))
+        return {**credentials, "password": password_of(number)}
+
+    def changed(self, credentials):
+        number = int(credentials["username"].removeprefix("user"))
+        return {"username": f"user{number + 50}"}
+
+    def secrets(self, credentials):
+        return [self.login(credentials)["password"]]
+
+
+class TestLdapOverTls(TestLdap):
+    def settings(self):
+        return {"ldap": {"directories": {"ldap": settings_of(self.directory, secure=True)}}}
+
+
+class TestLdapByTemplate(TestLdap):
+    def settings(self):
+        template = {"user_dn_template": "uid={username},ou=people,dc=example,dc=org", "search_base": ""}
+        return {"ldap": {"directories": {"ldap": settings_of(self.directory, **template)}}}

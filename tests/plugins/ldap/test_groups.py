@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import ldap_slapd as slapd
+import ldap_toxic as toxic
+import pytest
+from conftest import settings_of
+from ldap_slapd import GROUPS, password_of, user_dn
+
+from visado_ldap.lookup import Lookup
+from visado_ldap.settings import Directory
+
+NAMED = r"cn=(?P<profile>[^,]+),ou=groups,dc=example,dc=org"
+SEARCH = {"group_search_base": GROUPS}
+NESTED = {"nested_groups": True}
+
+
+def profiles_of(directory, number, **settings):
+    lookup = Lookup("ldap", Directory(**settings_of(directory, group_pattern=NAMED, **settings)))
+    try:
+        person = lookup.login(f"user{number}", password_of(number).encode())
+        return set(lookup.groups.profiles(person.groups))
+    finally:
+        lookup.close()
+
+
+@pytest.mark.parametrize("how", [{}, SEARCH])
+def test_direct_and_nested_groups(directory, how):
+    assert profiles_of(directory, 0, **how) == {"staff"}
+    assert profiles_of(directory, 0, **how, **NESTED) == {"staff", "all", "top"}
+    assert profiles_of(directory, 0, **how, **NESTED, group_depth=1) == {"staff", "all"}
+    assert profiles_of(directory, 1, **how, **NESTED) == {"loop-a", "loop-b"}
+    assert profiles_of(directory, 3, **how, **NESTED, group_depth=3) == {f"deep{level}" for level in range(4)}
+    assert profiles_of(directory, 9, **how, **NESTED) == set()
+
+
+def test_posix_groups(directory):
+    posix = {"group_search_filter": "(&(objectClass=posixGroup)(memberUid={username}))", **SEARCH, **NESTED}
+    assert profiles_of(directory, 4, **posix) == {"posix"}
+
+
+def test_the_key_of_a_group_may_be_spelt_as_one_likes(directory):
+    spelt = {f"CN=Staff , OU=groups,{slapd.SUFFIX.upper()}": ["admin", "default"], f"cn=st\\61ff,{GROUPS}": ["more"]}
+    lookup = Lookup("ldap", Directory(**settings_of(directory, group_profiles=spelt)))
+    person = lookup.login("user0", password_of(0).encode())
+    assert lookup.groups.profiles(person.groups) == ["more"] or lookup.groups.profiles(person.groups) == [
+        "admin",
+        "default",
+    ]
+    lookup.close()
+
+
+def test_a_pattern_counts_for_the_whole_name_only(directory):
+    lookup = Lookup("ldap", Directory(**settings_of(directory, group_pattern=NAMED)))
+    odd = [f"cn=admin,ou=groups,dc=example,dc=org,{slapd.SUFFIX}", f"cn=a\\,b,{GROUPS}", f"x=y,cn=admin,{GROUPS}"]
+    assert lookup.groups.profiles(odd) == []
+    lookup.close()
+
+
+def test_profiles_come_and_go_with_groups(play, own_directory):
+    staff = f"cn=staff,{GROUPS}"
+
+    async def scene(each):
+        await each.link("kuid-0", username="user0")
+        await each.login("user0", password_of(0))
+        assert await each.profiles("kuid-0") == ["default", "admin"]
+        await each.login("user0", password_of(0))
+        assert await each.profiles("kuid-0") == ["default", "admin"]
+        own_directory.change(f"dn: {staff}\nchangetype: modify\ndelete: member\nmember: {user_dn(0)}\n")
+        await each.strategy.recheck.round()
+        assert await each.profiles("kuid-0") == ["default"]
+        own_directory.change(f"dn: {staff}\nchangetype: modify\nadd: member\nmember: {user_dn(0)}\n")
+        await each.strategy.recheck.round()
+        assert await each.profiles("kuid-0") == ["default", "admin"]
+
+    play(scene, settings_of(own_directory, group_profiles={staff: ["admin", "nonesuch"]}))
+
+
+def test_what_a_user_has_otherwise_stays(play, own_directory):
+    staff = f"cn=staff,{GROUPS}"
+
+    async def scene(each):
+        await each.user("kuid-2", "admin")
+        await each.strategy.create("kuid-2", {"username": "user2"})
+        await each.login("user2", password_of(2))
+        assert await each.profiles("kuid-2") == ["admin"]
+        own_directory.change(f"dn: {staff}\nchangetype: modify\ndelete: member\nmember: {user_dn(2)}\n")
+        await each.login("user2", password_of(2))
+        assert await each.profiles("kuid-2") == ["admin"]
+
+    play(scene, settings_of(own_directory, group_profiles={staff: ["admin"]}))
+
+
+def test_a_user_that_is_made_has_the_profiles_of_its_groups(play, directory):
+    async def scene(each):
+        outcome = await each.login("user0", password_of(0))
+        assert await each.profiles(outcome.user_id) == ["default", "admin"]
+        other = await each.login("user5", password_of(5))
+        assert await each.profiles(other.user_id) == ["default"]
+
+    play(scene, settings_of(directory, group_profiles={f"cn=staff,{GROUPS}": ["admin"]}, auto_create=True))
+
+
+def test_attributes_in_parts_are_read_whole(play):
+    groups = [f"cn=g{number},dc=a" for number in range(3_210)]
+    with toxic.Ranging(groups, 1_500) as server:
+        given = {"url": server.url, "search_base": "dc=a", "group_profiles": {"cn=x": ["admin"]}}
+        lookup = Lookup("ldap", Directory(**given))
+        person = lookup.login("ann", b"password")
+        lookup.close()
+    assert person.groups == set(groups)

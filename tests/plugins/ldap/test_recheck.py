@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+import asyncio
+
+import ldap_slapd as slapd
+import pytest
+from conftest import settings_of
+from ldap_slapd import password_of, user_dn
+
+from visado import Fail, Success, errors
+from visado.request import Request
+from visado_ldap.errors import DirectoryUnreachable
+
+
+async def alive(each, token):
+    try:
+        await each.host.access.verify(token.text)
+    except errors.InvalidToken:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved away", "locked for ever", "filtered out"])
+def test_who_is_gone_loses_its_tokens(play, own_directory, how):
+    away = {
+        "deleted": lambda: own_directory.delete(user_dn(1)),
+        "moved away": lambda: own_directory.rename(user_dn(1), "uid=user1", f"ou=elsewhere,{slapd.SUFFIX}"),
+        "locked for ever": lambda: own_directory.set(user_dn(1), "pwdAccountLockedTime", "000001010000Z"),
+        "filtered out": lambda: own_directory.set(user_dn(1), "employeeType", "left"),
+    }
+
+    async def scene(each):
+        for number in (1, 2):
+            await each.link(f"kuid-{number}", username=f"user{number}")
+        tokens = [await each.host.tokens.create(f"kuid-{number}") for number in (1, 2)]
+        await each.strategy.recheck.round()
+        assert [await alive(each, token) for token in tokens] == [True, True]
+        away[how]()
+        await each.strategy.recheck.round()
+        assert [await alive(each, token) for token in tokens] == [False, True]
+        assert await each.login("user1", password_of(1)) == Fail("wrong username or password")
+        later = await each.host.tokens.create("kuid-1")  # by another strategy
+        await each.strategy.recheck.round()
+        assert await alive(each, later)
+
+    play(scene, settings_of(own_directory, search_filter="(&(uid={username})(!(employeeType=left)))"))
+
+
+def test_who_comes_back_is_watched_again(play, own_directory):
+    async def scene(each):
+        await each.link("kuid-1", username="user1")
+        own_directory.rename(user_dn(1), "uid=user1", f"ou=elsewhere,{slapd.SUFFIX}")
+        await each.strategy.recheck.round()
+        assert (await each.row("kuid-1"))["gone"] is True
+        own_directory.rename(f"uid=user1,ou=elsewhere,{slapd.SUFFIX}", "uid=user1")
+        assert await each.login("user1", password_of(1)) == Success("kuid-1")
+        token = await each.host.tokens.create("kuid-1")
+        own_directory.delete(user_dn(1))
+        await each.strategy.recheck.round()
+        assert not await alive(each, token)
+
+    play(scene, settings_of(own_directory))
+
+
+def test_by_template_entries_are_looked_up_where_they_were(play, own_directory):
+    async def scene(each):
+        first = await each.login("user1", password_of(1))
+        token = await each.host.tokens.create(first.user_id)
+        await each.strategy.recheck.round()
+        assert await alive(each, token)
+        own_directory.delete(user_dn(1))
+        await each.strategy.recheck.round()
+        assert not await alive(each, token)
+
+    template = {"user_dn_template": "uid={username},ou=people,dc=example,dc=org", "search_base": ""}
+    play(scene, settings_of(own_directory, auto_create=True, **template))
+
+
+def test_a_directory_that_is_away_changes_nothing(play, own_directory):
+    async def scene(each):
+        await each.link("kuid-1", username="user1")
+        token = await each.host.tokens.create("kuid-1")
+        own_directory.stop()
+        with pytest.raises(DirectoryUnreachable):
+            await each.strategy.recheck.round()
+        assert await alive(each, token)
+        assert not (await each.row("kuid-1")).get("gone")
+
+    play(scene, settings_of(own_directory))
+
+
+def test_it_goes_round_by_itself(play, own_directory):
+    async def scene(each):
+        await each.link("kuid-1", username="user1")
+        token = await each.host.tokens.create("kuid-1")
+        own_directory.delete(user_dn(1))
+        for _ in range(50):
+            await asyncio.sleep(0.05)
+            if not await alive(each, token):
+                return
+        pytest.fail("nobody looked")
+
+    play(scene, settings_of(own_directory, refresh_interval="500ms"))
+
+
+def test_many_users_are_looked_up(play, directory):
+    async def scene(each):
+        for number in range(55):
+            await each.link(f"kuid-{number}", username=f"user{number}")
+        before = directory.log.count(" SRCH base=")
+        await each.strategy.recheck.round()
+        assert directory.log.count(" SRCH base=") - before <= 10
+        rows = [await each.row(f"kuid-{number}") for number in range(55)]
+        assert not any(row.get("gone") for row in rows)
+
+    play(scene, settings_of(directory))
+
+
+def test_a_token_is_refreshed_while_its_entry_is_there(play, own_directory):
+    async def scene(each):
+        await each.link("kuid-1", username="user1")
+        request = Request("1", "auth", "refreshToken", {}, user=await each.host.users.get("kuid-1"))
+        assert await each.strategy.refresh(request) == {}
+        own_directory.delete(user_dn(1))
+        with pytest.raises(errors.RefreshForbidden):
+            await each.strategy.refresh(request)
+
+    play(scene, settings_of(own_directory))

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import asyncio
+import time
+
+import ldap_slapd as slapd
+import ldap_toxic as toxic
+import pytest
+from conftest import settings_of
+from ldap_slapd import password_of
+
+from visado import Success
+from visado_ldap.errors import DirectoryUnreachable
+from visado_ldap.servers import Breaker
+
+
+@pytest.fixture
+def second(tls, tmp_path, directory):
+    server = slapd.Slapd(tmp_path / "second", tls).start()
+    yield server
+    server.stop()
+
+
+async def login(each, number=1):
+    start = time.monotonic()
+    outcome = await each.login(f"user{number}", password_of(number))
+    return outcome, time.monotonic() - start
+
+
+def both(first, second):
+    """Two servers that hold the same people, if not under the same stable ids."""
+    given = settings_of(second, auto_create=True, timeout=1, connect_timeout=1)
+    return given | {"url": [first, second.url]}
+
+
+@pytest.mark.parametrize("kind", [toxic.Silent, toxic.Slow, toxic.Closing, toxic.BlackHole])
+def test_the_next_server_is_asked(play, directory, kind):
+    with kind() as sick:
+
+        async def scene(each):
+            outcome, seconds = await login(each)
+            assert isinstance(outcome, Success)
+            assert seconds <= 2
+            for _ in range(3):
+                again, seconds = await login(each)
+                assert again == outcome
+                assert seconds <= 0.5  # the first server rests
+            found = await asyncio.gather(*(login(each, number) for number in range(50)))
+            assert all(isinstance(each, Success) for each, _ in found)
+
+        play(scene, both(sick.url, directory))
+
+
+def test_a_refused_connection_costs_no_time(play, directory):
+    async def scene(each):
+        outcome, seconds = await login(each)
+        assert isinstance(outcome, Success)
+        assert seconds <= 0.5
+
+    play(scene, both("ldap://127.0.0.1:1", directory))
+
+
+def test_a_server_that_stops_is_replaced_and_comes_back(play, directory, second, caplog):
+    given = settings_of(second, auto_create=True, timeout=1)
+    given["url"] = [second.url, directory.url]
+
+    async def scene(each):
+        first, _ = await login(each)
+        second.freeze()
+        other, seconds = await login(each)
+        assert isinstance(other, Success)
+        assert seconds <= 2
+        second.thaw()
+        await asyncio.sleep(1.1)
+        assert (await login(each))[0] == first  # of the first server: another stable id, another user
+        second.stop()
+        assert (await login(each))[0] == other
+        second.start()
+        await asyncio.sleep(1.1)
+        assert (await login(each))[0] == first
+
+    play(scene, given)
+    assert "answers again" in caplog.text
+
+
+def test_a_single_server_comes_back_without_a_restart(play, own_directory):
+    async def scene(each):
+        await each.link("kuid-1", username="user1")
+        assert (await login(each))[0] == Success("kuid-1")
+        own_directory.stop()
+        for _ in range(3):
+            with pytest.raises(DirectoryUnreachable):
+                await login(each)
+        own_directory.start()
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            try:
+                found, _ = await login(each)
+            except DirectoryUnreachable:
+                await asyncio.sleep(0.1)
+            else:
+                assert found == Success("kuid-1")
+                return
+        pytest.fail("the server is back, and nobody asks it")
+
+    play(scene, settings_of(own_directory))
+
+
+def test_connections_that_were_cut_are_replaced(play, own_directory):
+    async def scene(each):
+        await each.link("kuid-1", username="user1")
+        await asyncio.gather(*(login(each) for _ in range(20)))
+        own_directory.stop()
+        own_directory.start()
+        found = await asyncio.gather(*(login(each) for _ in range(20)))
+        assert [outcome for outcome, _ in found] == [Success("kuid-1")] * 20
+
+    play(scene, settings_of(own_directory))
+
+
+def test_a_refused_account_is_not_asked_for_again_and_again(play, own_directory, caplog):
+    async def scene(each):
+        for _ in range(10):
+            with pytest.raises(DirectoryUnreachable):
+                await each.login("user1", password_of(1))
+        binds = [line for line in own_directory.log.splitlines() if f'BIND dn="{slapd.SERVICE}"' in line]
+        assert len(binds) == 1
+
+    play(scene, settings_of(own_directory, bind_password="not-it"))
+    assert "is refused" in caplog.text
+    assert "not-it" not in caplog.text
+
+
+def test_a_breaker_lets_one_try_and_rests_ever_longer():
+    now = 0.0
+    breaker = Breaker(lambda: now)
+    assert breaker.admit()
+    assert breaker.admit()
+    assert breaker.failed() is True
+    assert breaker.failed() is False  # was asked before the pause: nothing longer
+    assert not breaker.admit()
+    for pause in (1, 2, 4, 8, 10, 10):
+        now += pause - 0.01
+        assert not breaker.admit()
+        now += 0.02
+        assert breaker.admit()
+        assert not breaker.admit()
+        assert breaker.failed() is False
+    now += 31
+    assert breaker.admit()
+    assert breaker.succeeded() is True
+    assert breaker.admit()
+    assert breaker.succeeded() is False

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from visado import settings
+from visado_ldap.settings import Directory, LdapSection
+
+LEAST = {"url": "ldap://127.0.0.1", "search_base": "dc=example,dc=org"}
+WITHOUT_BASE = {"url": "ldap://127.0.0.1"}
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"url": "ldap://directory.example.org"}, "in the clear"),
+        ({"url": ["ldaps://a.example.org", "ldap://b.example.org"]}, "in the clear"),
+        ({"url": "http://127.0.0.1"}, "an address is ldap://"),
+        ({"url": "ldap://127.0.0.1/dc=x"}, "an address is ldap://"),
+        ({"url": "ldap://user:pw@127.0.0.1"}, "an address is ldap://"),
+        ({"url": "ldapi://"}, "name the socket"),
+        ({"url": []}, "at least one"),
+        ({"url": "ldaps://127.0.0.1", "start_tls": True}, "start_tls is for ldap://"),
+        ({"ca_file": "/nonexistent"}, "certificates cannot be read"),
+        ({"bind_dn": "cn=x"}, "needs a bind_password"),
+        ({"bind_dn": "cn=x", "bind_password": ""}, "needs a bind_password"),
+        ({"bind_dn": "cn=x", "bind_password": "canary", "bind_password_file": "/x"}, "one of them"),
+        ({"bind_dn": "cn=x", "bind_password_file": "/nonexistent"}, "cannot be read"),
+        ({"search_base": ""}, "search_base, or user_dn_template"),
+        ({"search_filter": "(uid=x)"}, "must hold {username}"),
+        ({"search_filter": "uid={username}"}, "no LDAP filter"),
+        ({"search_filter": "(uid={username}"}, "no LDAP filter"),
+        ({"user_dn_template": "cn=x"}, "a DN with {username}"),
+        ({"user_dn_template": "{username}@example.org"}, "a DN with {username}"),
+        ({"group_pattern": "("}, "no regular expression"),
+        ({"group_pattern": "cn=(.*)"}, "names no profile"),
+        ({"group_in_chain": True}, "needs a group_search_base"),
+        ({"attributes": {"profileIds": "x"}}, "the host's own"),
+        ({"attributes": {"_id": "x"}}, "the host's own"),
+        ({"attributes": {"name": "c n"}}, "no name of an attribute"),
+        ({"timeout": 0}, "greater than 0"),
+        ({"refresh_interval": "often"}, "a number of seconds"),
+        ({"preset": "novell"}, "Input should be"),
+        ({"colour": "red"}, "Extra inputs"),
+    ],
+)
+def test_what_is_wrong_is_refused(given, complaint):
+    with pytest.raises(ValidationError) as refused:
+        Directory(**{**LEAST, **given})
+    assert complaint in str(refused.value)
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"url": "ldap://localhost:1389"},
+        {"url": "ldap://[::1]"},
+        {"url": "ldap://directory.example.org", "start_tls": True},
+        {"url": "ldap://directory.example.org", "allow_plaintext": True},
+        {"url": ["ldaps://a.example.org", "ldapi://%2Frun%2Fslapd%2Fldapi"]},
+        {"search_filter": "(|(uid={{username}})(mail={{username}}))"},
+        {"attributes": ["cn", "mail"]},
+        {"refresh_interval": 0},
+        {"timeout": "2500ms", "connect_timeout": "1 s"},
+    ],
+)
+def test_what_is_right_is_taken(given):
+    Directory(**{**LEAST, **given})
+
+
+def test_defaults_and_presets():
+    directory = Directory(**LEAST)
+    assert (directory.search_filter, directory.id_attribute) == ("(uid={username})", "entryUUID")
+    assert (directory.timeout, directory.connect_timeout, directory.refresh_interval) == (5, 5, 300)
+    assert (directory.auto_create, directory.allow_plaintext, directory.default_profiles) == (False, False, ["default"])
+    stable = {"active-directory": "objectGUID", "freeipa": "ipaUniqueID", "389": "nsUniqueId"}
+    for preset, attribute in stable.items():
+        assert Directory(**LEAST, preset=preset).id_attribute == attribute
+    own = Directory(**LEAST, preset="active-directory", search_filter="(mail={username})")
+    assert (own.search_filter, own.id_attribute) == ("(mail={username})", "objectGUID")
+    assert Directory(**LEAST, attributes=["cn"]).attributes == {"cn": "cn"}
+    assert Directory(**LEAST, timeout="2500ms", refresh_interval="5 min").refresh_interval == 300
+
+
+def test_secrets_are_shown_as_stars(tmp_path, monkeypatch):
+    config = tmp_path / "visado.toml"
+    config.write_text(
+        '[ldap.directories.corp]\nurl = "ldap://127.0.0.1"\nsearch_base = "dc=a"\nbind_dn = "cn=a"\n'
+        'bind_password = "canary"\nclient_key_password = "canary"\n'
+    )
+    loaded = settings.load([LdapSection], config=config)
+    assert "canary" not in str(loaded.public())
+    assert "canary" not in repr(loaded[LdapSection])
+    assert loaded[LdapSection].directories["corp"].password() == b"canary"
+
+
+def test_mistakes_are_reported_with_their_place(tmp_path):
+    config = tmp_path / "visado.toml"
+    config.write_text('[ldap.directories.corp]\nurl = "ldap://corp.example.org"\nsearch_base = "dc=a"\n')
+    with pytest.raises(settings.SettingsError, match=r"ldap\.directories\.corp: .*in the clear"):
+        settings.load([LdapSection], config=config)
+    with pytest.raises(settings.SettingsError, match="not local"):
+        settings.load([LdapSection], given={"ldap": {"directories": {"local": LEAST}}})

@@ -1,0 +1,74 @@
+"""A host in this process, with the hostile provider behind it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from urllib.parse import parse_qs, urlsplit
+
+from visado.request import Connection, Request, User, set_current
+from visado.testing.stage import open_host
+
+from .hostile import SECRET
+
+
+def provider(issuer, **more):
+    given = {"issuer": issuer, "client_id": "hosts-id", "client_secret": SECRET}
+    return {**given, "redirect_uri": "https://auth.example.com/_login/shady", **more}
+
+
+def settings(providers, **section):
+    return {
+        "oauth": {"http_on_loopback": True, "timeout": 1, "providers": providers, **section},
+    }
+
+
+def parameters(address):
+    return {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+
+
+class Scene:
+    """Somebody with a browser, or without one, before a host."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def strategy(self, name="shady"):
+        return self.host.strategies[name]
+
+    def request(self, args=None, *, body=None, cookie=None, name="shady", socket=False, user=None, action="login"):
+        headers = {b"cookie": cookie.encode()} if cookie else {}
+        connection = Connection("websocket" if socket else "http", headers=headers, secure=True)
+        made = Request(
+            "1", "auth", action, {"strategy": name, **(args or {})}, body, textual=not socket, connection=connection
+        )
+        if user is not None:
+            made.user = User(user, ("default",))
+        set_current(made)
+        return made
+
+    async def ask(self, args=None, *, name="shady", **more):
+        return await self.strategy(name).authenticate(self.request(args, name=name, **more))
+
+    async def begin(self, name="shady", args=None, **more):
+        """Begin in a browser: the provider's address in parts, and the cookie."""
+        found = await self.ask(args, name=name, **more)
+        return parameters(found.location), found.cookies[0].partition(";")[0]
+
+    async def log_in(self, make, name="shady", **more):
+        """Go all the way: `make` makes the code from the nonce."""
+        sent, cookie = await self.begin(name, **more)
+        back = {"code": make(sent.get("nonce")), "state": sent["state"]}
+        return await self.ask(back, name=name, cookie=cookie)
+
+
+@asynccontextmanager
+async def staged(folder, given):
+    async with open_host(folder, given) as host:
+        await host.open()
+        for strategy in host.strategies.values():
+            for _ in range(100):
+                if strategy.problem() != "it is being asked where its ends are":
+                    break
+                await asyncio.sleep(0.02)
+        yield Scene(host)

@@ -1,0 +1,178 @@
+"""What goes out: over TLS, to whom, and in which words."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import datetime as dt
+import json
+import ssl
+import time
+from ipaddress import ip_address
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from visado_oauth import addresses, providers
+from visado_oauth.client import Http, Talk
+from visado_oauth.errors import ProviderFailed
+from visado_oauth.guard import Reach
+from visado_oauth.keys import private_key
+from visado_oauth.seals import Seals, generated
+from visado_oauth.settings import ProviderSettings
+
+from . import hostile
+
+
+@pytest.fixture
+def shady():
+    made = hostile.Hostile()
+    yield made
+    made.close()
+
+
+def certificate(folder, *names):
+    """Make a certificate that vouches for itself."""
+    key = generate_private_key(SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = dt.datetime.now(dt.UTC)
+    listed = [x509.DNSName(each) if each[0].isalpha() else x509.IPAddress(ip_address(each)) for each in names]
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(listed), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    file = folder / f"{names[0]}.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    file.write_bytes(made.public_bytes(Encoding.PEM) + private)
+    return file
+
+
+def test_a_name_is_checked_though_its_address_is_connected_to(tmp_path, shady):
+    file = certificate(tmp_path, "localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    shady._server.socket = context.wrap_socket(shady._server.socket, server_side=True)
+    port = shady._server.server_address[1]
+
+    async def scene():
+        reach = Reach(http_on_loopback=True)
+        trusting, strict = Http(reach, 5, file), Http(reach, 5)
+        found = await trusting.get("shady", f"https://localhost:{port}/jwks")
+        assert found["keys"]
+        assert shady.headers[-1][1]["Host"] == f"localhost:{port}"
+        for http, url in (
+            (trusting, f"https://127.0.0.1:{port}/jwks"),  # not its name
+            (strict, f"https://localhost:{port}/jwks"),  # nobody vouches for it
+            (Http(Reach(), 5, file), f"https://localhost:{port}/jwks"),  # private
+        ):
+            with pytest.raises(ProviderFailed):
+                await http.get("shady", url)
+
+    asyncio.run(scene())
+
+
+def made(issuer, **more):
+    given = {
+        "issuer": issuer,
+        "authorize_url": f"{issuer}/authorize",
+        "token_url": f"{issuer}/token",
+        "client_id": "our:id",
+    }
+    given |= {"jwks_url": f"{issuer}/jwks", "redirect_uri": "https://a.example/back", **more}
+    return providers.resolve("shady", ProviderSettings.model_validate(given), None, "", Reach(http_on_loopback=True))
+
+
+@pytest.mark.parametrize("auth", ["client_secret_basic", "client_secret_post", "none", "private_key_jwt"])
+def test_the_host_shows_who_it_is(shady, auth):
+    key = ECKey.generate_key("P-256", {"kid": "ours"})
+    secret = (
+        {"private_key": key.as_pem(private=True).decode(), "key_id": "ours"}
+        if "jwt" in auth
+        else {"client_secret": "a:+ &%é"}
+    )
+    provider = made(shady.issuer, token_auth=auth, **secret)
+    talk = Talk(Http(Reach(http_on_loopback=True), 5))
+    asyncio.run(talk.exchange(provider, hostile.code("sub-1"), provider.redirect_uri, "v" * 43))
+    _, form = shady.forms[-1]
+    headers = {name.lower(): text for name, text in shady.headers[-1][1].items()}
+    assert form["grant_type"] == "authorization_code"
+    assert form["redirect_uri"] == "https://a.example/back"
+    assert form["code_verifier"] == "v" * 43
+    if auth == "client_secret_basic":
+        shown = base64.b64decode(headers["authorization"].removeprefix("Basic ")).decode()
+        assert shown == "our%3Aid:a%3A%2B%20%26%25%C3%A9"
+        assert "client_secret" not in form
+    elif auth == "client_secret_post":
+        assert (form["client_id"], form["client_secret"]) == ("our:id", "a:+ &%é")
+    elif auth == "none":
+        assert form["client_id"] == "our:id"
+        assert "client_secret" not in form
+    else:
+        token = jwt.decode(form["client_assertion"], key, algorithms=["ES256"])
+        assert token.header["kid"] == "ours"
+        assert (token.claims["iss"], token.claims["sub"], token.claims["aud"]) == ("our:id", "our:id", shady.issuer)
+        assert token.claims["exp"] - time.time() <= 60
+        assert token.claims["jti"]
+
+
+def test_apple_s_secret_is_signed_anew():
+    key = ECKey.generate_key("P-256")
+    given = {"provider": "apple", "client_id": "com.example", "variables": {"team": "TEAM"}, "key_id": "KEY"}
+    given |= {"private_key": key.as_pem(private=True).decode(), "redirect_uri": "https://a.example/back"}
+    provider = providers.resolve("apple", ProviderSettings.model_validate(given), None, "", Reach())
+    _, body = Talk(Http(Reach(), 5))._signed(provider, "https://appleid.apple.com/auth/token", {}, "grant_type=x")
+    from urllib.parse import parse_qs
+
+    form = parse_qs(body)
+    token = jwt.decode(form["client_secret"][0], key, algorithms=["ES256"])
+    assert token.header["kid"] == "KEY"
+    assert (token.claims["iss"], token.claims["aud"]) == ("TEAM", "https://appleid.apple.com")
+    assert token.claims["sub"] == "com.example"
+
+
+def test_keys_of_ours_are_read_or_refused():
+    for key in (ECKey.generate_key("P-384"), hostile._RSA[0]):
+        for text in (key.as_pem(private=True).decode(), json.dumps(key.as_dict(private=True))):
+            _, header = private_key(text, None)
+            assert header["alg"] == ("ES384" if key.key_type == "EC" else "RS256")
+    for text in ("", "x", "{}", '{"kty": "oct", "k": "AA"}', hostile._RSA[0].as_pem(private=False).decode()):
+        with pytest.raises(ValueError, match="private_key"):
+            private_key(text, None)
+
+
+def test_what_is_sealed_is_neither_read_nor_changed(tmp_path):
+    seals = Seals(generated(tmp_path / "secret"))
+    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+    text = seals.seal("one", {"a": 1})
+    assert seals.open("one", text) == {"a": 1}
+    assert seals.open("two", text) is None
+    assert Seals(generated(tmp_path / "secret")).open("one", text) == {"a": 1}
+    assert Seals(b"x" * 32).open("one", text) is None
+    for place in range(len(text)):
+        assert seals.open("one", text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]) in (
+            None,
+            {"a": 1},
+        )
+        assert seals.open("one", text[:place]) is None
+    for rubbish in ("", "=", "é", "a" * 10_000, "!!!!", "\ud800"):
+        assert seals.open("one", rubbish) is None
+
+
+def test_codes_are_received_where_the_settings_say():
+    listed = ["https://app.example.com/back", "http://127.0.0.1/back", "com.example.app:/back"]
+    for address in ("https://app.example.com/back", "http://127.0.0.1:1234/back", "com.example.app:/back"):
+        assert addresses.receives(address, listed)
+    for address in (
+        "https://app.example.com/back/", "https://app.example.com:444/back", "http://127.0.0.1:1234/", "https://127.0.0.1/back",
+        "http://127.0.0.2/back", "http://localhost:1/back", "com.example.app:/other", "http://127.0.0.1:99999/back", "",
+    ):  # fmt: skip
+        assert not addresses.receives(address, listed)
