@@ -10,7 +10,10 @@ has node || wanted+=(nodejs npm)
 has curl || wanted+=(curl)
 has slapd || wanted+=(slapd)
 has ldapsearch || wanted+=(ldap-utils)
-has samba-tool || wanted+=(samba)
+has openssl || wanted+=(openssl)
+if ! has samba-tool || [ ! -d /usr/share/samba/setup ]; then # a domain controller, which is more than a file server
+    wanted+=(samba samba-dsdb-modules samba-vfs-modules samba-ad-provision python3-samba)
+fi
 has chromium || has chromium-browser || has google-chrome || wanted+=(chromium)
 [ ${#wanted[@]} -eq 0 ] && exit 0
 

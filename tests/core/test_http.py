@@ -6,6 +6,7 @@ import socket
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -487,6 +488,31 @@ def test_the_probes_answer_before_everything(live):
     for path in ("/_healthcheck", "/_ready"):
         assert live.request("GET", path).status == 200
         assert live.request("HEAD", path).status == 200
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    with serve(tmp_path) as host:
+        yield host
+
+
+def test_a_flood_of_pipelined_requests_is_not_kept_in_memory(fresh):
+    def megabytes():
+        return int(Path(f"/proc/{fresh.pid}/statm").read_text().split()[1]) * 4_096 / 2**20
+
+    before, block = megabytes(), head("GET", "/_me") * 1_000
+    with socket.create_connection(("127.0.0.1", fresh.port), timeout=10) as opened:
+        opened.setblocking(False)
+        began = time.monotonic()
+        while time.monotonic() - began < 2:
+            try:
+                opened.send(block)
+            except BlockingIOError:
+                time.sleep(0.01)
+            except OSError:
+                break
+    assert fresh.request("GET", "/_healthcheck").status == 200
+    assert megabytes() - before < 100
 
 
 def test_nothing_of_this_went_wrong_inside(live, quick):
