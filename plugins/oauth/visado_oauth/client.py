@@ -293,9 +293,9 @@ class _Guarded(httpx.AsyncBaseTransport):
             inner = httpx.AsyncHTTPTransport(verify=self._context, trust_env=False)
             try:
                 response = await inner.handle_async_request(pinned)
-            except httpx.ConnectError:
+            except BaseException as error:  # also where nobody waits for the answer any more
                 await inner.aclose()
-                if number + 1 == len(addresses):
+                if not isinstance(error, httpx.ConnectError) or number + 1 == len(addresses):
                     raise
                 continue
             return _bounded(response, inner)
