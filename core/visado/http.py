@@ -86,7 +86,7 @@ class HttpEnd:
         link = connection.http_connection(exchange.scope, exchange.headers, self._public_url)
         if verb == "POST" and exchange.path == b"/_query":
             request = from_payload(body, link, exchange.request_id)
-            request.jwt = request.jwt if "jwt" in (body or ()) else exchange.bearer()
+            request.jwt = exchange.bearer() if request.jwt is None else request.jwt
         else:
             found = self._routes.find(verb, exchange.path)
             if found is None:

@@ -20,10 +20,11 @@ from visado.settings import Settings
 
 
 class Http(HttpToolsProtocol):
-    """HTTP whose senders must come to the end of their headers."""
+    """HTTP with limits: seconds and bytes for the headers, and requests sent ahead of their answers."""
 
     seconds: ClassVar[float] = 15
     largest: ClassVar[int] = 65_536
+    ahead: ClassVar[int] = 32
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -69,6 +70,8 @@ class Http(HttpToolsProtocol):
 
     @override
     def on_headers_complete(self) -> None:
+        if len(self.pipeline) >= self.ahead:
+            raise ValueError("too many requests wait for their answers")
         self._arrived()
         super().on_headers_complete()
 

@@ -11,9 +11,9 @@ from weakref import WeakValueDictionary
 from visado import Credentials, Fields, Query, Storage, Tokens, Users, errors
 from visado.query import And, Equals
 from visado_oauth import claims as said
-from visado_oauth.client import Granted
 from visado_oauth.errors import NoIdentity, UnknownIdentity
 from visado_oauth.identity import Identity
+from visado_oauth.providers import Granted
 from visado_oauth.seals import Seals
 from visado_oauth.settings import ProviderSettings
 

@@ -11,7 +11,6 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any, Final, cast
@@ -32,7 +31,7 @@ from visado_oauth.catalogue import ProfileRequest
 from visado_oauth.errors import ProviderFailed, ProviderTimeout
 from visado_oauth.guard import Reach, Unreachable
 from visado_oauth.keys import private_key
-from visado_oauth.providers import Provider
+from visado_oauth.providers import Granted, Provider
 from visado_oauth.values import is_object
 
 _MOST: Final = 1_048_576
@@ -54,16 +53,6 @@ class Refused(Exception):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """What a provider hands out: tokens, and whatever else its answer says."""
-
-    access_token: str = field(repr=False)
-    id_token: str | None = field(default=None, repr=False)
-    refresh_token: str | None = field(default=None, repr=False)
-    rest: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
-
-
 def challenge_of(verifier: str) -> str:
     """Compute the S256 challenge of a verifier."""
     return str(create_s256_code_challenge(verifier))
@@ -76,6 +65,7 @@ class Http:
         self._timeout = timeout
         context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
         self._transport = _Guarded(reach, context)
+        self._asking: set[asyncio.Task[httpx.Response]] = set()
 
     async def ask(self, provider: str, method: str, url: str, **sent: Any) -> Any:
         """Send a request, and read its JSON. Raises `Refused`, `ProviderFailed`, `ProviderTimeout`."""
@@ -90,8 +80,26 @@ class Http:
             return response.status_code, None
         return response.status_code, date
 
+    async def close(self) -> None:
+        """Wait for what is still being asked; each question ends in time."""
+        await asyncio.gather(*self._asking, return_exceptions=True)
+
     async def _send(
         self, provider: str, method: str, url: str, sent: dict[str, Any], *, probe: bool = False
+    ) -> httpx.Response:
+        # A task of its own, not cancelled with who asks: a connection given up half made would be left open.
+        asking = asyncio.create_task(self._exchange(provider, method, url, sent, probe=probe))
+        self._asking.add(asking)
+        asking.add_done_callback(self._done)
+        return await asyncio.shield(asking)
+
+    def _done(self, asking: asyncio.Task[httpx.Response]) -> None:
+        self._asking.discard(asking)
+        if not asking.cancelled():
+            asking.exception()  # looked at, though whoever asked may be gone
+
+    async def _exchange(
+        self, provider: str, method: str, url: str, sent: dict[str, Any], *, probe: bool
     ) -> httpx.Response:
         sent["headers"] = {**_HEADERS, **sent.get("headers", {})}
         try:

@@ -13,12 +13,12 @@ from typing import Any, Final
 from visado import Fail, Redirect, Request, errors
 from visado_oauth.addresses import allowed, receives
 from visado_oauth.attempts import Attempt, Attempts, cleared
-from visado_oauth.client import Granted, Refused, Talk, challenge_of
+from visado_oauth.client import Refused, Talk, challenge_of
 from visado_oauth.errors import DevicePending, DeviceUnsupported, ProviderFailed, ReturnForbidden
 from visado_oauth.guard import Reach, Unreachable
 from visado_oauth.identity import Identities, Identity, refusal
 from visado_oauth.keys import Forged
-from visado_oauth.providers import Provider
+from visado_oauth.providers import Granted, Provider
 
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")

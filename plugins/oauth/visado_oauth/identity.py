@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from visado_oauth import claims as said
 from visado_oauth.catalogue import Record
-from visado_oauth.client import Granted, Refused, Talk
+from visado_oauth.client import Refused, Talk
 from visado_oauth.errors import ProviderFailed, ProviderTimeout
 from visado_oauth.keys import Forged, Keys, algorithm_of, hash_fits
-from visado_oauth.providers import Provider
+from visado_oauth.providers import Granted, Provider
 from visado_oauth.values import is_list, is_object
 
 LEEWAY: Final = 30

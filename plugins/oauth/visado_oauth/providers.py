@@ -118,6 +118,16 @@ class Provider:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What a provider hands out: tokens, and whatever else its answer says."""
+
+    access_token: str = field(repr=False)
+    id_token: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    rest: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+
+
 def resolve(name: str, settings: ProviderSettings, folder: Path | None, public_url: str, reach: Reach) -> Provider:
     """Put a provider together. Raises `Misconfigured`."""
     record = _record(settings, folder)

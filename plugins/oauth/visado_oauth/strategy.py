@@ -83,6 +83,7 @@ class OauthStrategy(Strategy):
             self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watch
+        await self._http.close()
 
     @override
     def problem(self) -> str | None:
