@@ -17,8 +17,10 @@ from websockets.sync.client import connect
 
 from visado.testing.live import LiveHost
 
-from ..sdk.node import FOLDER, install, unavailable  # noqa: TID252 - the tests are no package
+from ..node import install, unavailable  # noqa: TID252 - the tests are no package
 from .conftest import USUAL
+
+FOLDER = Path(__file__).parents[1] / "sdk"
 
 CREATE = """kourou security:createUser '{
   content: {
@@ -101,7 +103,14 @@ class Walker:
         return found[1]
 
     def node(self, program: str, *arguments: str) -> str:
-        command = [install(), "--input-type=module", "--eval", program, "--", *arguments]
+        command = [
+            install(FOLDER, "the official JavaScript client"),
+            "--input-type=module",
+            "--eval",
+            program,
+            "--",
+            *arguments,
+        ]
         done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -224,8 +224,10 @@ def test_sick_servers_end_a_login_in_time(play, kind, tls):
         async def scene(each):
             found = await asyncio.gather(*(timed(each.login(f"user{number}", "x")) for number in range(100)))
             assert all(isinstance(error, DirectoryUnreachable) for error, _ in found)
-            assert max(seconds for _, seconds in found) <= 1.25
-            assert (await timed(each.login("user1", "x")))[1] <= 1.25
+            assert max(seconds for _, seconds in found) <= 2  # the time-out of 1 s, and a machine that may be busy
+            assert (await timed(each.login("user1", "x")))[
+                1
+            ] <= 2  # the time-out of 1 s, and a machine that may be busy
 
         play(scene, given)
 

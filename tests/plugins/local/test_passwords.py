@@ -152,7 +152,7 @@ def test_a_hash_that_demands_too_much_costs_a_decoy(play, stored):
         await local.login("nobody")
         before, start = resident(), time.perf_counter()
         assert await local.login() == WRONG
-        assert time.perf_counter() - start < 0.2
+        assert time.perf_counter() - start < 0.6  # a hash takes 30 ms, on a machine that is not busy
         assert resident() - before < 50_000_000
         assert (await local.row(user_id))["hash"] == stored
 

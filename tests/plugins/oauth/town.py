@@ -8,7 +8,6 @@ import os
 import random
 import re
 import select
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,10 +15,11 @@ from pathlib import Path
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
-import pytest
 from joserfc.jwk import RSAKey
 
 from visado.testing.live import LiveHost
+
+from ...node import install, unavailable  # noqa: TID252 - the tests are no package
 
 HERE = Path(__file__).parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -28,13 +28,10 @@ BASIC_SECRET = "a secret: +/&=% of the basic client"
 
 def need(*tools):
     """Skip where a tool is missing, by its name; with CI=true the test fails instead."""
-    missing = []
-    if "node" in tools and (shutil.which("node") is None or not (HERE / "node_modules/oidc-provider").is_dir()):
-        missing.append("node with oidc-provider: run npm ci in tests/plugins/oauth")
+    if "node" in tools:
+        install(HERE, "the OpenID provider")
     if "chromium" in tools and not Path(CHROMIUM).exists():
-        missing.append("chromium: apt-get install chromium")
-    if missing:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(f"needs {'; '.join(missing)}")
+        unavailable("needs chromium: apt-get install chromium")
 
 
 def free_port():
