@@ -22,6 +22,7 @@ from visado.arguments import (
 from visado.controller import Controller, action, delete, get, post, put
 from visado.query import Page, Query
 from visado.request import ANONYMOUS, Connection, Fields, Reply, Request, Token, User, current_request
+from visado.secretfile import read_secret
 from visado.sections import SecuritySection, ServerSection, StorageSection
 from visado.settings import Section, Settings
 from visado.storage import Collection, DocumentExists, DocumentMissing, Storage, StorageError
@@ -77,6 +78,7 @@ __all__ = [
     "hookimpl",
     "post",
     "put",
+    "read_secret",
     "timespan",
 ]
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, field_validator
 
 from visado.arguments import timespan
+from visado.secretfile import SHORTEST_SECRET
 from visado.settings import Section
-
-SHORTEST_SECRET: Final = 32
 
 
 def _milliseconds(value: Any) -> Any:

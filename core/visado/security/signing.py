@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +13,8 @@ from typing_extensions import override
 
 from visado import errors
 from visado.request import Fields
-from visado.sections import SHORTEST_SECRET, TokenSettings
+from visado.secretfile import read_secret
+from visado.sections import TokenSettings
 from visado.storage import StorageError
 
 # Clients decode claims with plain base64, where `>`, `?` and `~` could become characters that they drop.
@@ -40,9 +38,9 @@ class Signer:
     def open(self) -> None:
         """Read the secret, or on the first start make one, unless the settings hold some. Raises `StorageError`."""
         try:
-            self._secrets = self._secrets or [_generated(self._file)]
+            self._secrets = self._secrets or [read_secret(self._file)]
         except (OSError, ValueError) as error:
-            raise StorageError(f"{self._file} cannot be read or written: {error}") from None
+            raise StorageError(f"the secret of the tokens cannot be used: {error}") from None
 
     def sign(self, prefix: str, claims: Fields) -> str:
         """Make the text of a token."""
@@ -81,22 +79,3 @@ class Signer:
 def fingerprint(text: str) -> str:
     """Compute what is kept of a token or a key: the SHA-256 of its whole text, in hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _generated(file: Path) -> str:
-    """Read the secret, or make one on the first start: whole or not at all, and for our eyes only."""
-    if not file.exists():
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = file.with_suffix(f".{os.getpid()}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w") as opened:
-            opened.write(secrets.token_hex(64))
-            opened.flush()
-            os.fsync(opened.fileno())
-        with contextlib.suppress(FileExistsError):  # another start was quicker: its secret stands
-            os.link(draft, file)
-        draft.unlink()
-    text = file.read_text().strip()
-    if len(text) < SHORTEST_SECRET:
-        raise StorageError(f"{file} holds no secret: put back the one that signed the tokens, or remove the file.")
-    return text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from visado import ServerSection, Settings
+from visado import ServerSection, Settings, read_secret
 from visado_oauth import providers
 from visado_oauth.accounts import Accounts, Host
 from visado_oauth.attempts import Attempts
@@ -10,7 +10,7 @@ from visado_oauth.catalogue import Misconfigured
 from visado_oauth.client import Http
 from visado_oauth.guard import Reach
 from visado_oauth.providers import Provider
-from visado_oauth.seals import Seals, generated
+from visado_oauth.seals import Seals
 from visado_oauth.settings import OauthSection, ProviderSettings
 from visado_oauth.strategy import OauthStrategy
 
@@ -21,7 +21,7 @@ def strategies(settings: Settings, host: Host) -> list[OauthStrategy]:
     if not section.providers:
         return []
     given = section.secret.get_secret_value().encode() if section.secret is not None else None
-    seals = Seals(given or generated(server.data / "oauth-secret"))
+    seals = Seals(given or read_secret(server.data / "oauth-secret").encode())
     reach, http = outgoing(section)
     attempts = Attempts(host.storage, seals)
     made: list[OauthStrategy] = []

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
-import secrets
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final, cast
 
 from cryptography.exceptions import InvalidTag
@@ -51,22 +48,3 @@ class Seals:
             derived = HKDF(SHA256(), 32, salt=None, info=b"visado-oauth " + purpose.encode())
             cipher = self._ciphers[purpose] = AESGCM(derived.derive(self._secret))
         return cipher
-
-
-def generated(file: Path) -> bytes:
-    """Read the secret, or make one on the first start: whole or not at all, and for our eyes only."""
-    if not file.exists():
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "w") as opened:
-            opened.write(secrets.token_hex(64))
-            opened.flush()
-            os.fsync(opened.fileno())
-        with contextlib.suppress(FileExistsError):  # another start was quicker: its secret stands
-            os.link(draft, file)
-        draft.unlink()
-    text = file.read_text().strip()
-    if len(text) < 32:  # noqa: PLR2004 - bytes, as in the settings
-        raise ValueError(f"{file} holds no secret")
-    return text.encode()
