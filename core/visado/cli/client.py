@@ -28,6 +28,9 @@ class Refused(Exception):
     """The host answered with an error, or not at all."""
 
 
+_FAILURES: Final = (OSError, ValueError, Refused, http.client.HTTPException)
+
+
 def run(words: Sequence[str]) -> int:
     """Run an action, and print its result."""
     name, *rest = words
@@ -42,7 +45,30 @@ def run(words: Sequence[str]) -> int:
     except ValueError as error:
         print(f"visado {name}: {error}", file=sys.stderr)
         return _USAGE
-    return _answer(given, lambda ask: ask(payload if "jwt" in payload else payload | _token(given, ask)))
+
+    def work(ask: Ask) -> Fields:
+        return ask(payload if "jwt" in payload else payload | _token(given, ask))
+
+    if name == "auth:login" and "body" not in payload:
+        return _log_in(given, payload, work)
+    return _answer(given, work)
+
+
+def _log_in(given: Namespace, payload: Fields, work: Callable[[Ask], Fields]) -> int:
+    """Log in; where the strategy sends a browser on, let its plugin open one and wait."""
+    try:
+        with _connect(given) as ask:
+            answer = work(ask)
+    except _FAILURES as failure:
+        return _complain(failure)
+    result: Any = answer.get("result")
+    if not given.envelope and is_object(result) and "Location" in result.get("headers", ()):
+        from visado.cli import extras  # noqa: PLC0415 - only what the command needs
+
+        code = extras.log_in(str(payload.get("strategy", "local")), given.url)
+        if code is not None:
+            return code
+    return _show(given, answer)
 
 
 def create_admin(given: Namespace) -> int:
@@ -79,9 +105,17 @@ def _answer(given: Namespace, work: Callable[[Ask], Fields]) -> int:
     try:
         with _connect(given) as ask:
             answer = work(ask)
-    except (OSError, ValueError, Refused, http.client.HTTPException) as failure:
-        print(f"visado: {failure}", file=sys.stderr)
-        return _FAILED
+    except _FAILURES as failure:
+        return _complain(failure)
+    return _show(given, answer)
+
+
+def _complain(failure: Exception) -> int:
+    print(f"visado: {failure}", file=sys.stderr)
+    return _FAILED
+
+
+def _show(given: Namespace, answer: Fields) -> int:
     error = answer.get("error")
     if error:
         print(f"visado: {error['id']}: {error['message']}", file=sys.stderr)

@@ -15,6 +15,15 @@ from visado.cli.hosts import read_settings
 from visado.plugins import GROUP
 
 
+def log_in(strategy: str, url: str) -> int | None:
+    """Log in where a strategy sends a browser on: by the `login` command of a plugin that has one, or None."""
+    for plugin in sorted(entry_points(group=GROUP).names):
+        code = run([f"{plugin}:login", strategy, "--url", url])
+        if code is not None:
+            return code
+    return None
+
+
 def run(words: Sequence[str]) -> int | None:
     """Run a command of the plugin whose name it begins with; None where there is no such command."""
     plugin, _, _ = words[0].partition(":")

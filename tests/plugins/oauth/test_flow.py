@@ -11,6 +11,7 @@ import threading
 import time
 
 import httpx
+import pytest
 from websockets.sync.client import connect
 
 from visado_oauth.client import challenge_of
@@ -296,7 +297,7 @@ def _enter_code(surfer, location, name):
     assert page.status_code == 200, page.text
 
 
-def test_the_command_line_checks_and_logs_in(town, surfer):
+def test_the_command_line_checks(town):
     def run(*words, **more):
         config = ["--config", str(town.host._config)]
         return subprocess.run(
@@ -317,8 +318,11 @@ def test_the_command_line_checks_and_logs_in(town, surfer):
     assert checked.stdout.count("right:") == 6
     assert run("oauth:check", "nobody").returncode == 1
 
+
+@pytest.mark.parametrize("words", [["oauth:login", "native"], ["auth:login", "-a", "strategy=native"]], ids=" ".join)
+def test_the_command_line_opens_a_browser_and_waits(town, surfer, words):
     process = subprocess.Popen(
-        [sys.executable, "-m", "visado", "oauth:login", "native", "--url", town.url, "--config", str(town.host._config)],
+        [sys.executable, "-m", "visado", *words, "--url", town.url],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={"PATH": "", "BROWSER": "true"},
     )  # fmt: skip
     address = process.stderr.readline().removeprefix("Log in at ").strip()
