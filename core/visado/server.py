@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import uvicorn
 from typing_extensions import override
@@ -17,6 +17,8 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from visado.sections import LimitsSection, ServerSection
 from visado.settings import Settings
+
+_LINGER: Final = 1.0
 
 
 class Http(HttpToolsProtocol):
@@ -89,13 +91,24 @@ class WebSocket(WebSocketsSansIOProtocol):
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._heard = self.loop.time()
+        self._heard, self._refused = self.loop.time(), False
         self._idle = self.loop.call_later(self.seconds, self._look)
 
     @override
     def data_received(self, data: bytes) -> None:
         self._heard = self.loop.time()
-        super().data_received(data)
+        if not self._refused:
+            super().data_received(data)
+
+    @override
+    def handle_parser_exception(self) -> None:
+        """Close on what is no message, but hear the sender out: what is unread would take the close frame along."""
+        assert self.conn.close_sent is not None  # noqa: S101 - so says uvicorn
+        code, reason = self.conn.close_sent.code, self.conn.close_sent.reason
+        self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.close_sent = self._refused = True
+        self.close_timer = self.loop.call_later(_LINGER, self.transport.close)
 
     def _look(self) -> None:
         left = self._heard + self.seconds - self.loop.time()
