@@ -1,7 +1,7 @@
 """The arguments of actions: what the wire may hold, and how it becomes a Python value.
 
 An action declares its arguments as annotated parameters; `Parameter` is what is read from one. The rules,
-and which error wins, are those of `contract/PROTOCOL.md` section 3.4.
+and which error wins, are those of `docs/api.md`.
 """
 
 from __future__ import annotations

@@ -192,7 +192,7 @@ class Response:
         return replace(self, reply=Reply(None), error=errors.PluginFailed(cause="the result is no JSON"))
 
     def envelope(self, node: str) -> Fields:
-        """Build the envelope, as `contract/PROTOCOL.md` section 2 lists it."""
+        """Build the envelope, as `docs/api.md` shows it."""
         request, reply = self.request, self.reply
         shown: Fields = {
             "action": request.action if request else None,
