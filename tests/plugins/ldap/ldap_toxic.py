@@ -45,14 +45,8 @@ def read_tlv(content):
     return content[0], content[start : start + length], content[start + length :]
 
 
-class Toxic:
-    """A server on a free port; `received` is all that clients sent, `connections` how many came."""
-
-    def __init__(self, backlog=64):
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
-        self.port = self._listener.getsockname()[1]
-        self.received, self.connections, self._open = b"", 0, []
-        threading.Thread(target=self._accept, daemon=True).start()
+class Nearby:
+    """A server on a free port of this machine, for a block."""
 
     @property
     def url(self):
@@ -64,6 +58,16 @@ class Toxic:
 
     def __enter__(self):
         return self
+
+
+class Toxic(Nearby):
+    """A server on a free port; `received` is all that clients sent, `connections` how many came."""
+
+    def __init__(self, backlog=64):
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+        self.port = self._listener.getsockname()[1]
+        self.received, self.connections, self._open = b"", 0, []
+        threading.Thread(target=self._accept, daemon=True).start()
 
     def __exit__(self, *_):
         for each in (self._listener, *self._open):
@@ -208,7 +212,7 @@ class Ranging(Speaking):
         return found + result(number, SEARCH_DONE, 0)
 
 
-class BlackHole:
+class BlackHole(Nearby):
     """An address that answers no connection: the queue of who waits to be accepted is full."""
 
     def __enter__(self):
@@ -224,16 +228,12 @@ class BlackHole:
         time.sleep(0.05)
         return self
 
-    @property
-    def url(self):
-        return f"ldap://127.0.0.1:{self.port}"
-
     def __exit__(self, *_):
         for each in (self._listener, *self._waiting):
             each.close()
 
 
-class Recording:
+class Recording(Nearby):
     """Passes everything on to a server, and keeps what the client sent."""
 
     def __init__(self, port):
@@ -241,17 +241,6 @@ class Recording:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port, self.received = self._listener.getsockname()[1], b""
         threading.Thread(target=self._accept, daemon=True).start()
-
-    @property
-    def url(self):
-        return f"ldap://127.0.0.1:{self.port}"
-
-    @property
-    def tls_url(self):
-        return f"ldaps://127.0.0.1:{self.port}"
-
-    def __enter__(self):
-        return self
 
     def __exit__(self, *_):
         with suppress(OSError):
