@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from visado import errors
@@ -141,10 +142,8 @@ class UsersController(Controller):
             raise errors.MissingArgument(argument="body.content.profileIds")
         user: User | None = None
         if await self._users.get(id) is None:
-            try:
+            with suppress(errors.UserExists):  # somebody else made it meanwhile
                 user = await self._accounts.create((default or {}) | content, credentials or {}, id)
-            except errors.UserExists:  # somebody else made it meanwhile
-                user = None
         if user is None:
             user = await self._users.update(id, content, request.user.id)
         return shown(user.id, user.content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from visado import errors
@@ -71,7 +72,7 @@ class ApiKeys:
     async def search(self, user_id: str, query: Query) -> Page:
         """A page of a user's keys."""
         mine = And((Equals("userId", user_id), query.where))
-        return await self._storage.search(COLLECTION, Query(mine, query.sort, query.offset, query.limit, query.after))
+        return await self._storage.search(COLLECTION, replace(query, where=mine))
 
     async def delete(self, user_id: str, key_id: str) -> None:
         """End a key. Raises `DocumentNotFound`, `ApiKeyNotFound`."""
