@@ -207,8 +207,7 @@ class AuthController(Controller):
     async def create_my_credentials(self, request: Request, strategy: Text, body: Body) -> results.Object:
         """Give myself credentials of a strategy."""
         user = _somebody(request, "createMyCredentials")
-        await self._strategies.run(strategy, lambda each: each.validate(user.id, body, update=False))
-        return await self._strategies.run(strategy, lambda each: each.create(user.id, body))
+        return await self._strategies.create(strategy, user.id, body)
 
     @action(
         put("/_me/credentials/:strategy/_update"),
@@ -217,8 +216,7 @@ class AuthController(Controller):
     async def update_my_credentials(self, request: Request, strategy: Text, body: Body) -> results.Object:
         """Change my credentials of a strategy."""
         user = _somebody(request, "updateMyCredentials")
-        await self._strategies.run(strategy, lambda each: each.validate(user.id, body, update=True))
-        return await self._strategies.run(strategy, lambda each: each.update(user.id, body))
+        return await self._strategies.update(strategy, user.id, body)
 
     @action(
         post("/_me/credentials/:strategy/_validate"),

@@ -54,16 +54,14 @@ class CredentialsController(Controller):
         """Give a user credentials of a strategy."""
         self._strategies.find(strategy)
         await self._users.find(id)
-        await self._strategies.run(strategy, lambda each: each.validate(id, body, update=False))
-        return await self._strategies.run(strategy, lambda each: each.create(id, body))
+        return await self._strategies.create(strategy, id, body)
 
     @action(put("/credentials/:strategy/:_id/_update"))
     async def update_credentials(self, request: Request, id: Id, body: Body, strategy: Text) -> results.Object:
         """Change a user's credentials of a strategy."""
         self._strategies.find(strategy)
         await self._users.find(id)
-        await self._strategies.run(strategy, lambda each: each.validate(id, body, update=True))
-        return await self._strategies.run(strategy, lambda each: each.update(id, body))
+        return await self._strategies.update(strategy, id, body)
 
     @action(post("/credentials/:strategy/:_id/_validate"))
     async def validate_credentials(

@@ -48,16 +48,12 @@ class Accounts:
                 user = await self._users.create(content, user_id, style)
                 for name, fields in credentials.items():
                     made.append(name)  # also where it fails halfway
-                    await self._create_credentials(user.id, name, fields)
+                    await self._strategies.create(name, user.id, fields)
         except BaseException:
             if user is not None:
                 await self._undo(user.id, made)
             raise
         return user
-
-    async def _create_credentials(self, user_id: str, name: str, fields: Fields) -> None:
-        await self._strategies.run(name, lambda each: each.validate(user_id, fields, update=False))
-        await self._strategies.run(name, lambda each: each.create(user_id, fields))
 
     async def _undo(self, user_id: str, made: list[str]) -> None:
         """Let strategies that keep credentials elsewhere forget them; ours were undone with the transaction."""

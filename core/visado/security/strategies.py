@@ -11,7 +11,7 @@ from typing import Any, TypeVar, assert_never, cast
 from typing_extensions import override
 
 from visado import errors, wire
-from visado.request import Request, User
+from visado.request import Fields, Request, User
 from visado.security.credentials import Credentials
 from visado.security.users import Users
 from visado.strategy import Fail, Outcome, Pass, Redirect, Strategy, Success
@@ -83,6 +83,16 @@ class Strategies(Mapping[str, Strategy]):
                 raise errors.StrategyTimeout(strategy=name, seconds=strategy.timeout) from None
             _log.exception("the strategy %r failed", name)
             raise errors.PluginFailed(cause=f'the strategy "{name}" failed') from None
+
+    async def create(self, name: str, user_id: str, fields: Fields) -> Fields:
+        """Give a user credentials that the strategy agrees to. Raises what `run` raises."""
+        await self.run(name, lambda each: each.validate(user_id, fields, update=False))
+        return await self.run(name, lambda each: each.create(user_id, fields))
+
+    async def update(self, name: str, user_id: str, fields: Fields) -> Fields:
+        """Change a user's credentials in a way that the strategy agrees to. Raises what `run` raises."""
+        await self.run(name, lambda each: each.validate(user_id, fields, update=True))
+        return await self.run(name, lambda each: each.update(user_id, fields))
 
     async def authenticate(self, name: str, request: Request) -> tuple[User, Success] | Redirect:
         """Let a strategy find out who asks. Raises `LoginRefused`, and an error for whatever is no outcome."""
