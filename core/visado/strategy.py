@@ -139,6 +139,10 @@ class Credentials(Protocol):
         """The subject and the row of a user, or None."""
         ...
 
+    async def find_of_user(self, strategy: str, user_id: str) -> tuple[str, Mapping[str, Any]]:
+        """The subject and the row of a user. Raises `errors.NoCredentials`."""
+        ...
+
     async def link(self, strategy: str, subject: str, user_id: str, fields: Fields | None = None) -> None:
         """Give a subject to a user. Raises `errors.SubjectTaken` or `errors.UserLinked`."""
         ...
@@ -189,4 +193,8 @@ class Tokens(Protocol):
 
     async def revoke_all(self, user_id: str, *, keep: str | None = None, tell: bool = False) -> None:
         """End every token of a user, but the one with the id `keep`; API keys stay. `tell` tells open sockets."""
+        ...
+
+    async def revoke_others(self, user_id: str) -> None:
+        """End every token of a user, but the one with which the user asks for it."""
         ...

@@ -30,6 +30,13 @@ class Credentials:
         page = await self._storage.search(_collection(strategy), Query(Equals("userId", user_id), limit=1))
         return page.hits[0] if page.hits else None
 
+    async def find_of_user(self, strategy: str, user_id: str) -> tuple[str, Mapping[str, Any]]:
+        """The subject and the row of a user. Raises `NoCredentials`."""
+        found = await self.get_of_user(strategy, user_id)
+        if found is None:
+            raise errors.NoCredentials(what="user", name=user_id)
+        return found
+
     async def link(self, strategy: str, subject: str, user_id: str, fields: Fields | None = None) -> None:
         """Give a subject to a user. Raises `SubjectTaken`, `UserLinked`."""
         async with self._storage.transaction():
@@ -50,10 +57,7 @@ class Credentials:
     async def update(self, strategy: str, user_id: str, fields: Fields, *, subject: str | None = None) -> None:
         """Change members of a user's row, and its subject where given. Raises `NoCredentials`, `SubjectTaken`."""
         async with self._storage.transaction():
-            found = await self.get_of_user(strategy, user_id)
-            if found is None:
-                raise errors.NoCredentials(what="user", name=user_id)
-            present, row = found
+            present, row = await self.find_of_user(strategy, user_id)
             if subject is None or subject == present:
                 await self._change(strategy, present, user_id, fields)
                 return

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from visado import errors
 from visado.query import And, Equals, Not, Query, Range
-from visado.request import Fields, Token, User
+from visado.request import Fields, Token, User, current_request
 from visado.sections import TokenSettings
 from visado.security.documents import Clock
 from visado.security.links import Links
@@ -170,6 +170,12 @@ class Tokens:
                 if token_id != keep:
                     await self._storage.delete(COLLECTION, token_id)
                     self.end(token_id, tell=tell)
+
+    async def revoke_others(self, user_id: str) -> None:
+        """End every token of a user, but the one with which the user asks for it."""
+        request = current_request()
+        own = request.token if request is not None and request.user.id == user_id else None
+        await self.revoke_all(user_id, keep=own.id if own is not None else None)
 
     def moment(self) -> int:
         """Say when a login began, for `create`."""

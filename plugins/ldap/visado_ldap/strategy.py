@@ -113,14 +113,14 @@ class LdapStrategy(Strategy):
 
     @override
     async def update(self, user_id: str, credentials: Fields) -> Fields:
-        await self._row(user_id)
+        await self._credentials.find_of_user(self.name, user_id)
         wanted = given.read(credentials, self._section, own=_own())
         person = await self._find(wanted)
         fields = seen(person) | wanted.kept | {"gone": False}
         async with self._storage.transaction():
             await self._credentials.update(self.name, user_id, fields, subject=person.subject)
             await self._end_other_tokens(user_id)
-        return _shown(*await self._row(user_id))
+        return _shown(*await self._credentials.find_of_user(self.name, user_id))
 
     @override
     async def delete(self, user_id: str) -> None:
@@ -135,7 +135,7 @@ class LdapStrategy(Strategy):
 
     @override
     async def info(self, user_id: str) -> Fields:
-        return _shown(*await self._row(user_id))
+        return _shown(*await self._credentials.find_of_user(self.name, user_id))
 
     @override
     async def by_id(self, subject: str) -> Fields:
@@ -157,7 +157,7 @@ class LdapStrategy(Strategy):
     @override
     async def refresh(self, request: Request) -> Fields:
         """Let a token be refreshed while its entry may still log in."""
-        subject, row = await self._row(request.user.id)
+        subject, row = await self._credentials.find_of_user(self.name, request.user.id)
         if not await self._present([(subject, row["dn"])]):
             await self._accounts.gone(request.user.id, row)
             raise errors.RefreshForbidden(what=f'A token of the strategy "{self.name}"')
@@ -190,12 +190,6 @@ class LdapStrategy(Strategy):
         if row is not None and row["userId"] != user_id:
             raise errors.SubjectTaken(subject=person.username)
 
-    async def _row(self, user_id: str) -> tuple[str, Row]:
-        found = await self._credentials.get_of_user(self.name, user_id)
-        if found is None:
-            raise errors.NoCredentials(what="user", name=user_id)
-        return found
-
     async def _ask(self, work: Callable[[Deadline], T]) -> T:
         """Ask the directory in a worker thread, within the time-out however many wait for one.
 
@@ -216,11 +210,8 @@ class LdapStrategy(Strategy):
 
     async def _end_other_tokens(self, user_id: str) -> None:
         """Under the strict preset, a change ends every token but the one that it was made with."""
-        if not self._strict:
-            return
-        request = current_request()
-        own = request.token if request is not None and request.user.id == user_id else None
-        await self._tokens.revoke_all(user_id, keep=own.id if own is not None else None)
+        if self._strict:
+            await self._tokens.revoke_others(user_id)
 
 
 def _own() -> bool:

@@ -144,7 +144,7 @@ class LocalStrategy(Strategy):
         if given.username is None and given.password is None:
             raise NothingToChange
         async with self._lock(user_id):
-            subject, row = await self._find(user_id)
+            subject, row = await self._credentials.find_of_user(self.name, user_id)
             await self._check_current(row)
             fields: Fields = {}
             if given.password is not None:
@@ -156,7 +156,7 @@ class LocalStrategy(Strategy):
 
     @override
     async def delete(self, user_id: str) -> None:
-        _, row = await self._find(user_id)
+        _, row = await self._credentials.find_of_user(self.name, user_id)
         await self._check_current(row)
         async with self._storage.transaction():
             if not await self._credentials.unlink(self.name, user_id):
@@ -169,7 +169,7 @@ class LocalStrategy(Strategy):
 
     @override
     async def info(self, user_id: str) -> Fields:
-        subject, _ = await self._find(user_id)
+        subject, _ = await self._credentials.find_of_user(self.name, user_id)
         return {"username": subject, "kuid": user_id}
 
     @override
@@ -218,12 +218,6 @@ class LocalStrategy(Strategy):
             "former": former[: self._policies.remembered],
         }
 
-    async def _find(self, user_id: str) -> tuple[str, Row]:
-        found = await self._credentials.get_of_user(self.name, user_id)
-        if found is None:
-            raise errors.NoCredentials(what="user", name=user_id)
-        return found
-
     async def _check_current(self, row: Row) -> None:
         """Let users who change their own credentials prove that they may; administrators need not."""
         request = current_request()
@@ -244,11 +238,8 @@ class LocalStrategy(Strategy):
 
     async def _end_other_tokens(self, user_id: str) -> None:
         """Under the strict preset, a change ends every token but the one that it was made with."""
-        if not self._strict:
-            return
-        request = current_request()
-        own = request.token if request is not None and request.user.id == user_id else None
-        await self._tokens.revoke_all(user_id, keep=own.id if own is not None else None)
+        if self._strict:
+            await self._tokens.revoke_others(user_id)
 
     async def _upgrade(self, user_id: str, seen: str, password: str) -> None:
         """Hash the password that was right just now with today's parameters, unless it has changed since."""
