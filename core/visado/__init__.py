@@ -3,7 +3,7 @@
 Whatever is not listed here is the host's own business and may change.
 """
 
-from visado import errors
+from visado import errors, events
 from visado.arguments import (
     Body,
     BodyAny,
@@ -19,36 +19,59 @@ from visado.arguments import (
     Text,
     timespan,
 )
+from visado.checks import Accept, Challenge, Decision, Login, LoginCheck
 from visado.controller import Controller, action, delete, get, post, put
+from visado.events import Event, Observer
 from visado.query import Page, Query
 from visado.request import ANONYMOUS, Connection, Fields, Reply, Request, Token, User, current_request
 from visado.secretfile import read_secret
 from visado.sections import SecuritySection, ServerSection, StorageSection
 from visado.settings import Section, Settings
 from visado.storage import Collection, DocumentExists, DocumentMissing, Storage, StorageError
-from visado.strategy import Credentials, Fail, Outcome, Pass, Redirect, Strategy, Success, Tokens, Users
+from visado.strategy import (
+    Credentials,
+    Events,
+    Fail,
+    Logins,
+    Outcome,
+    Pass,
+    Redirect,
+    Strategy,
+    Success,
+    Tokens,
+    Users,
+)
 
 __all__ = [
     "ANONYMOUS",
+    "Accept",
     "Body",
     "BodyAny",
     "BodyArray",
     "BodyObject",
     "BodyText",
     "BodyTexts",
+    "Challenge",
     "Collection",
     "Connection",
     "Controller",
     "Credentials",
+    "Decision",
     "DocumentExists",
     "DocumentMissing",
     "Duration",
+    "Event",
+    "Events",
     "Fail",
     "Fields",
     "Flag",
     "Id",
     "Integer",
     "List",
+    "Login",
+    "LoginCheck",
+    "Logins",
+    "Observer",
     "Outcome",
     "Page",
     "Pass",
@@ -74,6 +97,7 @@ __all__ = [
     "current_request",
     "delete",
     "errors",
+    "events",
     "get",
     "hookimpl",
     "post",

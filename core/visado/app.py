@@ -15,16 +15,19 @@ from starlette.routing import BaseRoute, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from visado import errors, openapi, plugins, sections, settings
+from visado.checks import LoginCheck
 from visado.controller import ActionTable, Controller
 from visado.controllers.admin import AdminController
 from visado.controllers.api_keys import ApiKeysController
 from visado.controllers.auth import AuthController
 from visado.controllers.credentials import CredentialsController
+from visado.controllers.own import OwnController
 from visado.controllers.profiles import ProfilesController
 from visado.controllers.roles import RolesController
 from visado.controllers.searches import Searches
 from visado.controllers.server import ServerController
 from visado.controllers.users import UsersController
+from visado.events import Observer
 from visado.http import HttpEnd
 from visado.metrics import Metrics
 from visado.pipeline import Pipeline
@@ -35,10 +38,13 @@ from visado.security.access import Access
 from visado.security.accounts import Accounts
 from visado.security.api_keys import ApiKeys
 from visado.security.chains import Chain
+from visado.security.challenges import Challenges
 from visado.security.credentials import Credentials
 from visado.security.documents import Clock
 from visado.security.links import Links
+from visado.security.logins import Logins
 from visado.security.mappings import Mappings
+from visado.security.observers import Observers
 from visado.security.profiles import Profiles
 from visado.security.roles import Roles
 from visado.security.signing import Signer
@@ -71,18 +77,24 @@ class Host:
         security = self.settings[sections.SecuritySection]
         rights = self.settings[sections.RightsSection]
         storage, clock = self.storage, self.clock
-        self.roles = Roles(storage, clock, self._known)
-        self.profiles = Profiles(storage, clock, self.roles, lambda index: _set(rights.indexes.get(index)))
-        self.users = Users(storage, clock, self.profiles)
+        self.observers = observers = Observers(storage)
+        self.roles = Roles(storage, clock, self._known, observers)
+        self.profiles = Profiles(storage, clock, self.roles, lambda index: _set(rights.indexes.get(index)), observers)
+        self.users = Users(storage, clock, self.profiles, observers)
         self.links = Links(clock)
         self._signer = signer = Signer(security.token, self.settings[sections.ServerSection].data)
         self.tokens = Tokens(storage, clock, signer, security.token, self.links)
-        self.api_keys = ApiKeys(storage, clock, signer, self.tokens)
-        self.credentials = Credentials(storage)
+        self.api_keys = ApiKeys(storage, clock, signer, self.tokens, observers)
+        self.credentials = Credentials(storage, observers)
         self.mappings = Mappings(storage)
-        self.strategies = Strategies(self.users, self.credentials)
+        self.strategies = Strategies(self.users, self.credentials, observers)
+        self.challenges = Challenges(storage, clock)
+        self.tokens.on_revoke.append(self.challenges.forget)
+        self.logins = Logins(self.users, self.tokens, self.challenges, observers)
         self._brought: list[tuple[Plugin, str]] = []
         self.plugins.call("register_strategies", self._add_strategies, **self._lent())
+        self.plugins.call("register_login_checks", self._add_checks, **self._lent())
+        self.plugins.call("register_observers", self._add_observers, settings=self.settings, storage=storage)
         self._add_chains()
         self.access = Access(self.users, self.profiles, self.tokens, self.api_keys, security.open_bootstrap)
         self.accounts = Accounts(storage, self.users, self.strategies, self.tokens, self.api_keys)
@@ -95,6 +107,7 @@ class Host:
             "users": self.users,
             "credentials": self.credentials,
             "tokens": self.tokens,
+            "events": self.observers,
         }
 
     def _known(self, controller: str) -> tuple[frozenset[str], bool] | None:
@@ -112,6 +125,19 @@ class Host:
             plugin.note("strategy", [strategy.name])
             self._brought.append((plugin, strategy.name))
 
+    def _add_checks(self, plugin: Plugin, found: Iterable[LoginCheck]) -> None:
+        for check in list(found):
+            try:
+                self.logins.add(check)
+            except ValueError as error:
+                raise StartError(str(error)) from None
+            plugin.note("login check", [check.name])
+
+    def _add_observers(self, plugin: Plugin, found: Iterable[Observer]) -> None:
+        for observer in list(found):
+            self.observers.add(plugin.name, observer)
+            plugin.note("observer", [type(observer).__name__])
+
     def _add_chains(self) -> None:
         for name, chain in self.settings[sections.ChainSection].chains.items():
             try:
@@ -128,7 +154,7 @@ class Host:
             plugin.note("action", [each.id for controller in new for each in controller.actions()])
             controllers.extend(new)
 
-        self.plugins.call("register_controllers", add, **self._lent(), strategies=self.strategies)
+        self.plugins.call("register_controllers", add, **self._lent(), logins=self.logins, strategies=self.strategies)
         for plugin, name in self._brought:
             if plugin.state != "active":
                 self.strategies.drop(name)
@@ -144,7 +170,8 @@ class Host:
         users, profiles, roles, strategies = self.users, self.profiles, self.roles, self.strategies
         storage, most = self.storage, limits.write_count
         return [
-            AuthController(self.access, strategies, searches, security.api_key_max_ttl),
+            AuthController(self.access, strategies, self.logins, self.observers),
+            OwnController(strategies, self.api_keys, searches, security.api_key_max_ttl),
             UsersController(
                 storage,
                 self.access,
@@ -153,6 +180,7 @@ class Host:
                 strategies,
                 self.mappings,
                 searches,
+                self.observers,
                 security.restricted_profile_ids,
                 most,
             ),
@@ -184,7 +212,7 @@ class Host:
         return self._described
 
     def _build_ends(self) -> None:
-        self.pipeline = Pipeline(self.table, self.access, self.settings, self.clock, self.metrics)
+        self.pipeline = Pipeline(self.table, self.access, self.observers, self.settings, self.clock, self.metrics)
         http = HttpEnd(self.pipeline, self.table, self.settings, self.node)
         self._sockets = WebSocketEnd(self.pipeline, self.links, self.settings, self.node)
         routes: list[BaseRoute] = []
@@ -208,10 +236,12 @@ class Host:
         """Open the storage and load what is kept in memory. Raises `StorageError`."""
         await self.storage.open()
         self._signer.open()
+        await self.observers.open()
         await self.roles.open()
         await self.profiles.open()
         try:
             await self.strategies.open()
+            await self.logins.open()
         except errors.VisadoError as error:
             raise StartError(error.text) from None
         self._purging = asyncio.create_task(self._purge())
@@ -220,8 +250,9 @@ class Host:
         while True:
             try:
                 await self.tokens.purge()
+                await self.challenges.purge()
             except Exception:
-                _log.exception("ended tokens could not be purged")
+                _log.exception("ended tokens and challenges could not be purged")
             await asyncio.sleep(_PURGE_EVERY)
 
     async def stop(self) -> None:
@@ -235,6 +266,8 @@ class Host:
             self._purging.cancel()
             await asyncio.gather(self._purging, return_exceptions=True)
         await self.strategies.close()
+        await self.logins.close()
+        await self.observers.close()
         await self.storage.close()
 
 

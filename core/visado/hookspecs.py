@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import pluggy
 
+from visado.checks import LoginCheck
 from visado.controller import Controller
+from visado.events import Observer
 from visado.settings import Section, Settings
 from visado.storage import Storage
-from visado.strategy import Credentials, Strategy, Tokens, Users
+from visado.strategy import Credentials, Events, Logins, Strategy, Tokens, Users
 
 if TYPE_CHECKING:
     from starlette.middleware import Middleware
@@ -47,7 +49,7 @@ def open_storage(settings: Settings) -> Storage | None:
 
 @hookspec
 def register_strategies(
-    settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens
+    settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens, events: Events
 ) -> Iterable[Strategy]:
     """Offer ways to log in. Called before the storage is open: declare collections here, read them later."""
 
@@ -59,9 +61,23 @@ def register_controllers(
     users: Users,
     credentials: Credentials,
     tokens: Tokens,
+    events: Events,
+    logins: Logins,
     strategies: Mapping[str, Strategy],
 ) -> Iterable[Controller]:
     """Offer actions: routes, permissions, OpenAPI and commands follow from their declaration."""
+
+
+@hookspec
+def register_login_checks(
+    settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens, events: Events
+) -> Iterable[LoginCheck]:
+    """Ask something between a strategy's success and the token: a second factor, an agreement."""
+
+
+@hookspec
+def register_observers(settings: Settings, storage: Storage) -> Iterable[Observer]:
+    """Hear of logins, refusals and changes. An observer can never grant anything."""
 
 
 @hookspec

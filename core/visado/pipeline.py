@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable
+from dataclasses import replace
 from typing import Any, Final
 
-from visado import errors
+from visado import errors, events
 from visado.controller import Action, ActionTable
 from visado.metrics import Metrics
 from visado.request import ANONYMOUS, Malformed, Reply, Request, Response, set_current
 from visado.sections import HttpSection, LimitsSection
 from visado.security.access import Access
 from visado.security.documents import Clock
+from visado.security.observers import Observers
 from visado.security.rates import Rates
 from visado.settings import Settings
 from visado.values import is_cancelled
 
 _log = logging.getLogger("visado.pipeline")
+_LONGEST_NAME: Final = 200
 _NO_COOKIE: Final = (None, False, "false", "0")
 _SDK_MINIMUM: Final = {
     "js": "7",
@@ -33,8 +37,16 @@ _SDK_MINIMUM: Final = {
 class Pipeline:
     """decode -> find the action -> verify the token -> check the rights -> call the action."""
 
-    def __init__(self, table: ActionTable, access: Access, settings: Settings, clock: Clock, metrics: Metrics) -> None:
-        self._table, self._access = table, access
+    def __init__(
+        self,
+        table: ActionTable,
+        access: Access,
+        observers: Observers,
+        settings: Settings,
+        clock: Clock,
+        metrics: Metrics,
+    ) -> None:
+        self._table, self._access, self._observers = table, access, observers
         self._http = settings[HttpSection]
         self._limits = settings[LimitsSection]
         self._requests, self._logins = Rates(clock), Rates(clock)
@@ -55,13 +67,24 @@ class Pipeline:
             response = Response(request.id, Reply(error.result, cookies=error.cookies), error, request)
         except BaseException as error:  # whatever it is, a client never sees it
             if is_cancelled(error) or isinstance(error, (KeyboardInterrupt, GeneratorExit)):
+                self._observers.tell_later(request.take_events())
                 raise
             _log.exception("%r failed", request)
             failure = errors.PluginFailed(cause="the log of the host says which")
             response = Response(request.id, Reply(None), failure, request)
         finally:
             self._metrics.in_flight -= 1
+        if happened := request.take_events():
+            response = await self._report(happened, response)
         self._metrics.count(self._label(request), response.status)
+        return response
+
+    async def _report(self, happened: list[events.Event], response: Response) -> Response:
+        """Tell the observers, and answer with an error where one that must hear cannot."""
+        try:
+            await asyncio.shield(self._observers.tell_later(happened))
+        except errors.Unobserved as error:
+            return replace(response, reply=Reply(None), error=error)
         return response
 
     def _label(self, request: Request) -> str:
@@ -141,6 +164,7 @@ class Pipeline:
         access, user = self._access, request.user
         if access.rights(request).allow(controller, name, request.args):
             return
+        self._observers.note(events.AccessDenied(target=f"{controller}:{name}"[:_LONGEST_NAME]))
         if not user.anonymous:
             raise errors.NotAllowed(controller=controller, action=name, user=user.id)
         if access.profiles.rights(user).allow(controller, name, request.args):

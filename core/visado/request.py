@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from visado import errors
+from visado.events import Event
 from visado.values import is_object
 
 Fields: TypeAlias = dict[str, Any]
@@ -75,7 +76,8 @@ class Request:
     """What a client asks: an action, its arguments and its body.
 
     `args` are the arguments beside the body; `textual` says that they come from a URL, where every value is
-    text. `jwt` and `cookie` are the token as it was sent.
+    text. `jwt` and `cookie` are the token as it was sent. `events` are to be told before the answer; None once
+    they have been.
     """
 
     id: str
@@ -90,11 +92,17 @@ class Request:
     connection: Connection = field(default_factory=Connection)
     user: User = ANONYMOUS
     token: Token | None = None
+    events: list[Event] | None = field(default_factory=list[Event], repr=False)
 
     @property
     def fields(self) -> Fields:
         """The body's members; none where the body is absent or a list."""
         return self.body if isinstance(self.body, dict) else {}
+
+    def take_events(self) -> list[Event]:
+        """What is to be told before the answer; from now on, nothing waits for the answer."""
+        events, self.events = self.events, None
+        return events or []
 
     def header(self, name: str) -> str | None:
         """A header of the HTTP request, or of the upgrade to a socket, by its name in lower case."""

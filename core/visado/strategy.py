@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from visado import errors
+from visado.events import Event
 from visado.query import Page, Query
 from visado.request import Fields, Request, Token, User
 
@@ -181,11 +182,7 @@ class Users(Protocol):
 
 
 class Tokens(Protocol):
-    """The tokens, as a plugin may make and end them."""
-
-    async def issue(self, user: User, expires_in: int | None = None) -> Fields:
-        """Log a user in: `{_id, jwt, expiresAt, ttl}`. `expires_in` in ms; -1 for ever, None the default."""
-        ...
+    """The tokens, as a plugin may end them."""
 
     async def revoke(self, token: Token) -> None:
         """End one token."""
@@ -197,4 +194,27 @@ class Tokens(Protocol):
 
     async def revoke_others(self, user_id: str) -> None:
         """End every token of a user, but the one with which the user asks for it."""
+        ...
+
+
+class Logins(Protocol):
+    """The way to a token for a plugin's own actions."""
+
+    async def complete(self, user: User, strategy: str, expires_in: int | None = None) -> Fields:
+        """Log a user in who has proved who it is: `{_id, jwt, expiresAt, ttl}`.
+
+        `expires_in` in ms; -1 for ever, None the default. The login checks are asked first: raises
+        `errors.LoginRefused`, and `errors.LoginChallenged`, to be answered at the login of this strategy.
+        """
+        ...
+
+
+class Events(Protocol):
+    """What observers will be told."""
+
+    def note(self, event: Event) -> None:
+        """Tell of this, once what the present task has written is there for all, and before the answer.
+
+        What is noted twice during one request is told once.
+        """
         ...

@@ -1,31 +1,31 @@
-"""`auth`: log in, log out, me and my credentials."""
+"""`auth`: log in, log out, and me."""
 
 from __future__ import annotations
 
-from typing import Final
-from urllib.parse import quote
+from typing import Any, Final
+from urllib.parse import quote, urlencode
 
-from visado import cookies, errors
+from visado import cookies, errors, events
 from visado.arguments import (
     DURATION,
     Body,
     BodyText,
-    Duration,
     Flag,
-    Id,
     Integer,
     Lifetime,
     Text,
     UnreadDuration,
 )
-from visado.controller import Controller, action, delete, get, post, put
+from visado.checks import Login
+from visado.controller import Controller, action, get, post, put
 from visado.controllers import results
-from visado.controllers.searches import Searches
-from visado.request import ANONYMOUS_ID, Fields, Malformed, Reply, Request, User, from_payload
+from visado.controllers.own import somebody
+from visado.request import ANONYMOUS_ID, Fields, Malformed, Reply, Request, from_payload
 from visado.security import rights
 from visado.security.access import Access
-from visado.security.api_keys import listed
 from visado.security.documents import shown
+from visado.security.logins import FIELD, Admission, Logins
+from visado.security.observers import Observers
 from visado.security.strategies import Strategies
 from visado.security.tokens import FOREVER, Issued
 from visado.strategy import Redirect
@@ -39,10 +39,9 @@ class AuthController(Controller):
 
     name = "auth"
 
-    def __init__(self, access: Access, strategies: Strategies, searches: Searches, api_key_max_ttl: int) -> None:
-        self._access, self._strategies, self._searches = access, strategies, searches
+    def __init__(self, access: Access, strategies: Strategies, logins: Logins, observers: Observers) -> None:
+        self._access, self._strategies, self._logins, self._observers = access, strategies, logins, observers
         self._users, self._tokens = access.users, access.tokens
-        self._api_key_max_ttl = api_key_max_ttl
 
     @action(get("/_me"), get("/users/_me", deprecated=True))
     async def get_current_user(self, request: Request) -> results.CurrentUser:
@@ -71,26 +70,49 @@ class AuthController(Controller):
         """Log in with a strategy and receive a token.
 
         The body holds what the strategy asks for, such as `username` and `password`. `strategy` and `expiresIn`
-        may stand in the body too; where no strategy is named, it is `local`.
+        may stand in the body too; where no strategy is named, it is `local`. Where the answer was a challenge, the
+        body holds its reference as `challenge`, and what the challenge asks for.
         """
         name = strategy if strategy is not None else request.fields.get("strategy", "local")
         if not isinstance(name, str):
             raise errors.InvalidType(argument="body.strategy", expected="string")
-        for field in self._strategies.find(name).fields:
-            if field in request.args:  # addresses end up in logs
-                raise errors.ForbiddenArgument(argument=field)
-        began = self._tokens.moment()
+        try:
+            for field in self._strategies.find(name).fields:
+                if field in request.args:  # addresses end up in logs
+                    raise errors.ForbiddenArgument(argument=field)
+            began = self._tokens.moment()
+            asked = request.fields.get("expiresIn") if expires_in is None else expires_in
+            found = await self._admit(request, name, asked)
+            if isinstance(found, Redirect):
+                return _redirect(found)
+            lifetime = DURATION.read(found.asked, "expiresIn", False)
+            issued = await self._logins.issue(found, name, lifetime, began)
+        except errors.LoginChallenged:
+            raise
+        except errors.VisadoError as error:
+            known = name if name in self._strategies else None
+            self._observers.note(events.LoginRefused(strategy=known, reason=error.id))
+            raise
+        if found.location is not None:
+            return _redirect(Redirect(found.location, cookies=self._answer(request, issued, True, found).cookies))
+        return self._answer(request, issued, _by_cookie(request, cookie_auth), found)
+
+    async def _admit(self, request: Request, name: str, asked: Any) -> Admission | Redirect:
+        """Ask the strategy, or hear the answer to a challenge; then ask the login checks."""
+        if FIELD in request.fields:
+            return await self._logins.resume(request, name)
         found = await self._strategies.authenticate(name, request)
         if isinstance(found, Redirect):
-            return _redirect(found)
+            return found
         user, success = found
-        asked = request.fields.get("expiresIn") if expires_in is None else expires_in
-        lifetime = DURATION.read(asked, "expiresIn", False)
-        issued = await self._tokens.create(user.id, lifetime, since=began)
-        if success.location is not None and request.connection.transport == "http":
-            reply = self._answer(request, issued, cookie_auth=True)
-            return _redirect(Redirect(success.location, cookies=(*success.cookies, *reply.cookies)))
-        return self._answer(request, issued, _by_cookie(request, cookie_auth), success.cookies)
+        location = success.location if request.connection.transport == "http" else None
+        begun = Admission(user, cookies=success.cookies, asked=asked, location=location)
+        try:
+            return await self._logins.admit(Login(request, user, name), begun)
+        except errors.LoginChallenged as challenge:
+            if location is None:
+                raise
+            return _challenged(location, challenge)
 
     @action(post("/_logout"), cookie="optional")
     async def logout(
@@ -111,6 +133,7 @@ class AuthController(Controller):
             if token.kind == "token":
                 await self._tokens.revoke(token)
             self._tokens.links.unlink(request.connection)
+            self._observers.note(events.LoggedOut(target=token.user_id, everywhere=global_))
         shown = {"acknowledged": True} | ({"location": location} if location else {})
         return Reply(shown, cookies=(cookies.cleared(secure=request.connection.secure),))
 
@@ -136,6 +159,7 @@ class AuthController(Controller):
         if expires_in == FOREVER:
             raise errors.InvalidExpiration(argument="expiresIn", rule="cannot be infinite")
         issued = await self._tokens.create(request.user.id, expires_in, single_use=single_use)
+        self._observers.note(events.TokenIssued(target=request.user.id))
         token = issued.token
         return {
             "token": issued.text,
@@ -159,6 +183,7 @@ class AuthController(Controller):
             renewed = await self._strategies.run(strategy, lambda each: each.refresh(request))
             expires_in = DURATION.read(renewed.get("expiresIn"), "expiresIn", False) or expires_in
         issued = await self._tokens.refresh(request.token, expires_in)
+        self._observers.note(events.TokenRefreshed(target=request.user.id))
         return self._answer(request, issued, _by_cookie(request, cookie_auth))
 
     @action(post("/_checkRights"))
@@ -174,7 +199,7 @@ class AuthController(Controller):
         retry_on_conflict: Integer = 10,
     ) -> results.Document:
         """Change members of my own content, but neither my id nor my profiles."""
-        user = _somebody(request, "updateSelf")
+        user = somebody(request, "updateSelf")
         for name in _NOT_MINE:
             if body.get(name):
                 raise errors.ForbiddenArgument(argument=f"body.{name}")
@@ -183,109 +208,19 @@ class AuthController(Controller):
         )
         return shown(changed.id, changed.content)
 
-    # -- my credentials
-
-    @action(
-        get("/_me/credentials/:strategy/_exists"),
-        get("/credentials/:strategy/_me/_exists", deprecated=True),
-    )
-    async def credentials_exist(self, request: Request, strategy: Text) -> results.YesNo:
-        """Say whether I have credentials of a strategy."""
-        user = _somebody(request, "credentialsExist")
-        return await self._strategies.run(strategy, lambda each: each.exists(user.id))
-
-    @action(get("/_me/credentials/:strategy"), get("/credentials/:strategy/_me", deprecated=True))
-    async def get_my_credentials(self, request: Request, strategy: Text) -> results.Object:
-        """Show what may be shown of my credentials of a strategy."""
-        user = _somebody(request, "getMyCredentials")
-        return await self._strategies.run(strategy, lambda each: each.info(user.id))
-
-    @action(
-        post("/_me/credentials/:strategy/_create"),
-        post("/credentials/:strategy/_me/_create", deprecated=True),
-    )
-    async def create_my_credentials(self, request: Request, strategy: Text, body: Body) -> results.Object:
-        """Give myself credentials of a strategy."""
-        user = _somebody(request, "createMyCredentials")
-        return await self._strategies.create(strategy, user.id, body)
-
-    @action(
-        put("/_me/credentials/:strategy/_update"),
-        put("/credentials/:strategy/_me/_update", deprecated=True),
-    )
-    async def update_my_credentials(self, request: Request, strategy: Text, body: Body) -> results.Object:
-        """Change my credentials of a strategy."""
-        user = _somebody(request, "updateMyCredentials")
-        return await self._strategies.update(strategy, user.id, body)
-
-    @action(
-        post("/_me/credentials/:strategy/_validate"),
-        post("/credentials/:strategy/_me/_validate", deprecated=True),
-    )
-    async def validate_my_credentials(self, request: Request, strategy: Text, body: Body) -> results.YesNo:
-        """Say whether I could give myself these credentials."""
-        user = _somebody(request, "validateMyCredentials")
-        await self._strategies.run(strategy, lambda each: each.validate(user.id, body, update=False))
-        return True
-
-    @action(delete("/_me/credentials/:strategy"), delete("/credentials/:strategy/_me", deprecated=True))
-    async def delete_my_credentials(self, request: Request, strategy: Text) -> results.Acknowledged:
-        """Give up my credentials of a strategy; my tokens stay."""
-        user = _somebody(request, "deleteMyCredentials")
-        await self._strategies.run(strategy, lambda each: each.delete(user.id))
-        return {"acknowledged": True}
-
-    # -- my API keys
-
-    @action(post("/api-keys/_create"))
-    async def create_api_key(
-        self, request: Request, description: BodyText, id: Id | None = None, expires_in: Duration = None
-    ) -> results.Document:
-        """Make an API key of mine. Its text is in this answer, and nowhere else."""
-        user = _somebody(request, "createApiKey")
-        return await self._access.api_keys.create(
-            user.id,
-            description,
-            author=user.id,
-            id=id,
-            expires_in=expires_in,
-            longest=self._api_key_max_ttl,
-        )
-
-    @action(post("/api-keys/_search"))
-    async def search_api_keys(
-        self, request: Request, from_: Integer = 0, size: Integer = 10, lang: Text = "elasticsearch"
-    ) -> results.Found:
-        """Search my API keys; the body is the query itself."""
-        query = self._searches.bare_query(request.fields, lang, from_, size)
-        page = await self._access.api_keys.search(request.user.id, query)
-        return {"hits": [listed(*hit) for hit in page.hits], "total": page.total}
-
-    @action(delete("/api-keys/:_id"))
-    async def delete_api_key(self, request: Request, id: Id) -> results.Deleted:
-        """End an API key of mine."""
-        await self._access.api_keys.delete(request.user.id, id)
-        return {"_id": id}
-
-    def _answer(self, request: Request, issued: Issued, cookie_auth: bool, others: tuple[str, ...] = ()) -> Reply:
+    def _answer(self, request: Request, issued: Issued, cookie_auth: bool, admission: Admission | None = None) -> Reply:
         """Show a new token: in the body, or over HTTP in a cookie."""
         token, connection = issued.token, request.connection
+        data, others = (admission.data, admission.cookies) if admission else ({}, ())
         if connection.transport == "websocket":
             if token.user_id != ANONYMOUS_ID:
                 self._tokens.links.link(connection, token)
-            return Reply(issued.shown())
+            return Reply({**data, **issued.shown()})
         if not cookie_auth:
-            return Reply(issued.shown(), cookies=others)
+            return Reply({**data, **issued.shown()}, cookies=others)
         expires_at = None if token.expires_at == FOREVER else token.expires_at
         header = cookies.carrying(issued.text, expires_at, secure=connection.secure)
-        return Reply(issued.shown(with_text=False), cookies=(*others, header))
-
-
-def _somebody(request: Request, name: str) -> User:
-    """Whoever asks, unless that is everybody. Raises `LoginRequired`."""
-    if request.user.anonymous:
-        raise errors.LoginRequired(controller="auth", action=name)
-    return request.user
+        return Reply({**data, **issued.shown(with_text=False)}, cookies=(*others, header))
 
 
 def _by_cookie(request: Request, asked: bool | None) -> bool:
@@ -297,6 +232,13 @@ def _redirect(found: Redirect) -> Reply:
     headers = {"Location": quote(found.location, safe=_IN_ADDRESSES), "Content-Length": "0"}
     result = {**found.data, "headers": headers, "statusCode": found.status}
     return Reply(result, found.status, headers, found.cookies)
+
+
+def _challenged(location: str, error: errors.LoginChallenged) -> Redirect:
+    """Send a browser on with the challenge, in the part of the address that goes to no server."""
+    shown = error.challenge
+    words = urlencode({FIELD: shown["reference"], "check": shown["check"], "strategy": shown["strategy"]})
+    return Redirect(f"{location.partition('#')[0]}#{words}", cookies=error.cookies)
 
 
 def may(payload: Fields, request: Request, owned: rights.Rights) -> bool:

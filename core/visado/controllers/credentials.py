@@ -74,7 +74,7 @@ class CredentialsController(Controller):
     @action(delete("/credentials/:strategy/:_id"))
     async def delete_credentials(self, request: Request, id: Id, strategy: Text) -> results.Acknowledged:
         """Take a user's credentials of a strategy; tokens stay."""
-        await self._strategies.run(strategy, lambda each: each.delete(id))
+        await self._strategies.delete(strategy, id)
         return {"acknowledged": True}
 
     @action(post("/credentials/:strategy/users/_search"))

@@ -141,3 +141,9 @@ class TooManyLogins(TooManyRequests, id="api.process.too_many_logins_requests", 
     """More logins in one second than one connection may try."""
 
     message = "Rejected: Too many login attempts per second"
+
+
+class Unobserved(Unavailable, id="api.process.unobserved", code=0x02028001):
+    """An observer that must hear of everything could not. A login got no token; a change was made nevertheless."""
+
+    message = "What happened could not be recorded."

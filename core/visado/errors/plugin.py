@@ -45,3 +45,15 @@ class StrategyTimeout(TimedOut, id="plugin.strategy.timeout", code=0x04038001):
     """The strategy did not answer within its time limit."""
 
     message = 'The strategy "{strategy}" did not answer within {seconds} seconds.'
+
+
+class CheckTimeout(TimedOut, id="plugin.check.timeout", code=0x04098001):
+    """A login check did not decide within its time limit; the login got no token."""
+
+    message = 'The login check "{check}" did not answer within {seconds} seconds.'
+
+
+class InvalidDecision(PluginError, id="plugin.check.invalid_decision", code=0x04098002):
+    """A login check returned something that is not a decision; the login got no token."""
+
+    message = "[{check}] invalid login check result (expected a decision)."

@@ -187,3 +187,17 @@ class FarFromHome(LoginRequired):
         "closed yet, and until then only its own machine may do everything: create an administrator there "
         "(visado admin:create), or set [security] open_bootstrap = true."
     )
+
+
+class LoginChallenged(Unauthorized, id="security.login.challenged", code=0x07088001):
+    """The credentials are right, and a login check wants more.
+
+    `result.challenge` says what, and its `reference` goes into the body of the answer, to the same login action.
+    """
+
+    message = "{reason}"
+
+    def __init__(self, reason: str, challenge: dict[str, object]) -> None:
+        super().__init__(reason=reason, check=challenge["check"], reference=challenge["reference"])
+        self.challenge = challenge
+        self.result = {"challenge": challenge}

@@ -82,6 +82,6 @@ class Accounts:
     async def _delete_credentials(self, user_id: str, name: str) -> None:
         try:
             if await self._strategies.run(name, lambda each: each.exists(user_id)):
-                await self._strategies.run(name, lambda each: each.delete(user_id))
+                await self._strategies.delete(name, user_id)
         except errors.VisadoError as error:
             raise errors.CredentialsRejected(reason=f"{name}: {error.text}") from None

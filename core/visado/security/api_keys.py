@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from visado import errors
+from visado import errors, events
 from visado.query import And, Equals, Page, Query
 from visado.request import Fields, Token
 from visado.security.documents import INFO, Clock, info, shown
+from visado.security.observers import Observers
 from visado.security.signing import Signer, fingerprint
 from visado.security.tokens import FOREVER, Tokens, lifetime, mint
 from visado.storage import Collection, DocumentExists, Storage
@@ -22,8 +23,9 @@ COLLECTION: Final = "api-keys"
 class ApiKeys:
     """The keys of all users. A key that was verified is remembered beside the tokens."""
 
-    def __init__(self, storage: Storage, clock: Clock, signer: Signer, tokens: Tokens) -> None:
+    def __init__(self, storage: Storage, clock: Clock, signer: Signer, tokens: Tokens, observers: Observers) -> None:
         self._storage, self._clock, self._signer, self._tokens = storage, clock, signer, tokens
+        self._observers = observers
         storage.declare(Collection(COLLECTION, ("userId", "fingerprint")))
 
     async def create(
@@ -53,6 +55,7 @@ class ApiKeys:
             await self._storage.create(COLLECTION, key_id, source)
         except DocumentExists:
             raise errors.DocumentAlreadyExists from None
+        self._observers.note(events.ApiKeyChanged(change="created", target=key_id, user=user_id))
         return shown(key_id, {**source, "token": text})
 
     async def verify(self, text: str) -> Token:
@@ -81,17 +84,18 @@ class ApiKeys:
             raise errors.DocumentNotFound(id=key_id, index="kuzzle", collection=COLLECTION)
         if row["userId"] != user_id:
             raise errors.ApiKeyNotFound(id=key_id, user=user_id)
-        await self._delete(key_id)
+        await self._delete(user_id, key_id)
 
     async def delete_all(self, user_id: str) -> None:
         """End every key of a user."""
         for key_id, _ in (await self._storage.search(COLLECTION, Query(Equals("userId", user_id)))).hits:
-            await self._delete(key_id)
+            await self._delete(user_id, key_id)
 
-    async def _delete(self, key_id: str) -> None:
+    async def _delete(self, user_id: str, key_id: str) -> None:
         async with self._storage.transaction():
             await self._storage.delete(COLLECTION, key_id)
             self._tokens.end(_token_id(key_id))
+            self._observers.note(events.ApiKeyChanged(change="deleted", target=key_id, user=user_id))
 
 
 def listed(id: str, row: Mapping[str, Any]) -> Fields:

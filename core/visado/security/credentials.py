@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from visado import errors
+from visado.events import CredentialsChanged
 from visado.query import Equals, Page, Query
 from visado.request import Fields
+from visado.security.observers import Observers
 from visado.storage import Collection, DocumentExists, DocumentMissing, Storage
 
 
 class Credentials:
     """Rows of `{userId, ...}` under the subject, a collection per strategy."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, storage: Storage, observers: Observers) -> None:
+        self._storage, self._observers = storage, observers
 
     def declare(self, strategy: str) -> None:
         """Make room for a strategy's rows; the registry does, for every strategy."""
@@ -47,6 +49,7 @@ class Credentials:
             except DocumentExists:
                 raise errors.SubjectTaken(subject=subject) from None
             await self._one_only(strategy, subject, user_id)
+            self._observers.note(CredentialsChanged(change="created", target=user_id, strategy=strategy))
 
     async def _one_only(self, strategy: str, subject: str, user_id: str) -> None:
         """Let the first of two subjects that a user was given at the same time stand."""
@@ -78,7 +81,10 @@ class Credentials:
     async def unlink(self, strategy: str, user_id: str) -> bool:
         """Take the subject from the user; whether there was one."""
         found = await self.get_of_user(strategy, user_id)
-        return found is not None and await self._storage.delete(_collection(strategy), found[0])
+        if found is None or not await self._storage.delete(_collection(strategy), found[0]):
+            return False
+        self._observers.note(CredentialsChanged(change="deleted", target=user_id, strategy=strategy))
+        return True
 
     async def search(self, strategy: str, query: Query) -> Page:
         """A page of the rows that match."""

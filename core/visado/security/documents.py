@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from typing_extensions import override
 
+from visado.events import Change as Changing
 from visado.query import Page, Query
 from visado.request import Fields
 from visado.storage import Change, Collection, Document, DocumentMissing, Storage
@@ -51,8 +52,14 @@ def found(id: str, source: Mapping[str, Any]) -> Fields:
 class Kept(Mapping[str, Document]):
     """A collection that is held in memory, too. Memory changes once the storage has, and then `changed` is called."""
 
-    def __init__(self, storage: Storage, collection: str, changed: Callable[[], None]) -> None:
-        self._storage, self._collection, self._changed = storage, collection, changed
+    def __init__(
+        self,
+        storage: Storage,
+        collection: str,
+        changed: Callable[[], None],
+        note: Callable[[Changing, str], None],
+    ) -> None:
+        self._storage, self._collection, self._changed, self._note = storage, collection, changed, note
         self._documents: dict[str, Document] = {}
         storage.declare(Collection(collection))
 
@@ -81,6 +88,7 @@ class Kept(Mapping[str, Document]):
         async with self._storage.transaction():
             await self._storage.create(self._collection, id, document)
             self._storage.afterwards(lambda: self._keep(id, document))
+            self._note("created", id)
         return document
 
     async def update(self, id: str, change: Change) -> Document:
@@ -88,6 +96,7 @@ class Kept(Mapping[str, Document]):
         async with self._storage.transaction():
             document = await self._storage.update(self._collection, id, change)
             self._storage.afterwards(lambda: self._keep(id, document))
+            self._note("updated", id)
         return document
 
     async def put(self, id: str, document: Document) -> Document:
@@ -102,6 +111,7 @@ class Kept(Mapping[str, Document]):
         async with self._storage.transaction():
             await self._storage.delete(self._collection, id)
             self._storage.afterwards(lambda: self._keep(id, None))
+            self._note("deleted", id)
 
     def _keep(self, id: str, document: Document | None) -> None:
         if document is None:

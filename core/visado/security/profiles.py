@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from visado import errors
+from visado import errors, events
 from visado.query import Page, Query
 from visado.request import Fields, User
 from visado.security.documents import INFO, Clock, Kept, content, info
+from visado.security.observers import Observers
 from visado.security.rights import Policy, Rights
 from visado.security.roles import PROTECTED, Roles
 from visado.storage import DocumentExists, DocumentMissing, Storage
@@ -26,11 +27,14 @@ Indexes = Callable[[str], frozenset[str] | None]
 class Profiles:
     """Every profile, in memory as in the storage, and the rights compiled from them."""
 
-    def __init__(self, storage: Storage, clock: Clock, roles: Roles, indexes: Indexes) -> None:
-        self._clock, self._roles, self._indexes = clock, roles, indexes
+    def __init__(self, storage: Storage, clock: Clock, roles: Roles, indexes: Indexes, observers: Observers) -> None:
+        self._clock, self._roles, self._indexes, self._observers = clock, roles, indexes, observers
         self._rights: dict[tuple[tuple[str, ...], bool], Rights] = {}
-        self._profiles = Kept(storage, COLLECTION, self._rights.clear)
+        self._profiles = Kept(storage, COLLECTION, self._rights.clear, self._note)
         roles.on_change.append(self._rights.clear)
+
+    def _note(self, change: events.Change, profile: str) -> None:
+        self._observers.note(events.ProfileChanged(change=change, target=profile))
 
     async def open(self) -> None:
         """Load every profile; on the first start, make the three that the host needs."""

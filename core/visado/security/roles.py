@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
-from visado import errors
+from visado import errors, events
 from visado.query import Page, Query
 from visado.request import Fields
 from visado.security import rights
 from visado.security.documents import INFO, Clock, Kept, content, info
+from visado.security.observers import Observers
 from visado.storage import DocumentExists, DocumentMissing, Storage
 from visado.values import is_object
 
@@ -37,10 +38,10 @@ Known = Callable[[str], tuple[frozenset[str], bool] | None]
 class Roles:
     """Every role, in memory as in the storage."""
 
-    def __init__(self, storage: Storage, clock: Clock, known: Known) -> None:
-        self._clock, self._known = clock, known
+    def __init__(self, storage: Storage, clock: Clock, known: Known, observers: Observers) -> None:
+        self._clock, self._known, self._observers = clock, known, observers
         self.on_change: list[Callable[[], None]] = []
-        self._roles = Kept(storage, COLLECTION, self._changed)
+        self._roles = Kept(storage, COLLECTION, self._changed, self._note)
 
     async def open(self) -> None:
         """Load every role; on the first start, make the three that the host needs."""
@@ -114,6 +115,9 @@ class Roles:
     def _document(self, role: str, body: Fields, force: bool, note: Fields) -> Fields:
         self.check(role, body, force=force)
         return {**content(body), INFO: note}
+
+    def _note(self, change: events.Change, role: str) -> None:
+        self._observers.note(events.RoleChanged(change=change, target=role))
 
     def _changed(self) -> None:
         for hear in self.on_change:

@@ -6,16 +6,19 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any, TypeVar, assert_never, cast
+from typing import Any, TypeVar, assert_never
 
 from typing_extensions import override
 
 from visado import errors, wire
+from visado.events import CredentialsChanged
 from visado.request import Fields, Request, User
 from visado.security.credentials import Credentials
+from visado.security.guard import guarded
+from visado.security.observers import Observers
 from visado.security.users import Users
 from visado.strategy import Fail, Outcome, Pass, Redirect, Strategy, Success
-from visado.values import is_cancelled, is_object
+from visado.values import are_header_texts, is_object
 
 T = TypeVar("T")
 _MOST = 1_000_000
@@ -25,8 +28,8 @@ _log = logging.getLogger("visado.strategies")
 class Strategies(Mapping[str, Strategy]):
     """Every way to log in."""
 
-    def __init__(self, users: Users, credentials: Credentials) -> None:
-        self._users, self._credentials = users, credentials
+    def __init__(self, users: Users, credentials: Credentials, observers: Observers) -> None:
+        self._users, self._credentials, self._observers = users, credentials, observers
         self._strategies: dict[str, Strategy] = {}
         self._places: dict[str, asyncio.Semaphore] = {}
         self._waiting: Counter[str] = Counter()
@@ -69,30 +72,27 @@ class Strategies(Mapping[str, Strategy]):
         Raises what it raises of `visado.errors`, `StrategyTimeout`, and `PluginFailed` for anything else.
         """
         strategy = self.find(name)
-        limit = asyncio.timeout(strategy.timeout)
-        try:
-            async with limit:
-                return await call(strategy)
-        except errors.VisadoError:
-            raise
-        except BaseException as error:  # whatever a plugin raises
-            if is_cancelled(error) or isinstance(error, (KeyboardInterrupt, GeneratorExit)):
-                raise
-            if isinstance(error, TimeoutError) and limit.expired():
-                _log.warning("the strategy %r took longer than %s s", name, strategy.timeout)
-                raise errors.StrategyTimeout(strategy=name, seconds=strategy.timeout) from None
-            _log.exception("the strategy %r failed", name)
-            raise errors.PluginFailed(cause=f'the strategy "{name}" failed') from None
+        late = errors.StrategyTimeout(strategy=name, seconds=strategy.timeout)
+        return await guarded(f'the strategy "{name}"', strategy.timeout, lambda: call(strategy), late)
 
     async def create(self, name: str, user_id: str, fields: Fields) -> Fields:
         """Give a user credentials that the strategy agrees to. Raises what `run` raises."""
         await self.run(name, lambda each: each.validate(user_id, fields, update=False))
-        return await self.run(name, lambda each: each.create(user_id, fields))
+        shown = await self.run(name, lambda each: each.create(user_id, fields))
+        self._observers.note(CredentialsChanged(change="created", target=user_id, strategy=name))
+        return shown
 
     async def update(self, name: str, user_id: str, fields: Fields) -> Fields:
         """Change a user's credentials in a way that the strategy agrees to. Raises what `run` raises."""
         await self.run(name, lambda each: each.validate(user_id, fields, update=True))
-        return await self.run(name, lambda each: each.update(user_id, fields))
+        shown = await self.run(name, lambda each: each.update(user_id, fields))
+        self._observers.note(CredentialsChanged(change="updated", target=user_id, strategy=name))
+        return shown
+
+    async def delete(self, name: str, user_id: str) -> None:
+        """Take a user's credentials of a strategy. Raises what `run` raises."""
+        await self.run(name, lambda each: each.delete(user_id))
+        self._observers.note(CredentialsChanged(change="deleted", target=user_id, strategy=name))
 
     async def authenticate(self, name: str, request: Request) -> tuple[User, Success] | Redirect:
         """Let a strategy find out who asks. Raises `LoginRefused`, and an error for whatever is no outcome."""
@@ -191,12 +191,17 @@ def _is_outcome(value: object) -> bool:
     """Whether a plugin returned an outcome that can be sent: what goes into a header has no line of its own."""
     match value:
         case Success():
-            return _fits(value.cookies) and (value.location is None or _fits((value.location,)))
+            return are_header_texts(value.cookies) and (value.location is None or are_header_texts((value.location,)))
         case Fail():
-            return _fits(value.cookies)
+            return are_header_texts(value.cookies)
         case Redirect():
             known = type(value.status) is int and (value.status == 200 or 300 <= value.status < 400)  # noqa: PLR2004
-            return known and _fits((value.location,)) and _fits(value.cookies) and _is_json(value.data)
+            return (
+                known
+                and are_header_texts((value.location,))
+                and are_header_texts(value.cookies)
+                and _is_json(value.data)
+            )
         case _:
             return isinstance(value, Pass)
 
@@ -207,12 +212,6 @@ def _is_json(value: Any) -> bool:
     except Exception:
         return False
     return is_object(value)
-
-
-def _fits(texts: object) -> bool:
-    if not isinstance(texts, tuple):
-        return False
-    return all(isinstance(text, str) and text.isprintable() for text in cast("tuple[object, ...]", texts))
 
 
 def _place(strategy: Strategy) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from visado import errors
 from visado.query import And, Equals, Not, Query, Range
-from visado.request import Fields, Token, User, current_request
+from visado.request import Fields, Token, current_request
 from visado.sections import TokenSettings
 from visado.security.documents import Clock
 from visado.security.links import Links
@@ -52,6 +52,7 @@ class Tokens:
         self._texts: dict[str, str] = {}
         self.changes = 0
         self._moment, self._revoked = 0, dict[str, int]()
+        self.on_revoke: list[Callable[[str], Awaitable[None]]] = []
         storage.declare(Collection(COLLECTION, ("userId",)))
 
     async def create(
@@ -75,10 +76,6 @@ class Tokens:
         }
         await self._storage.create(COLLECTION, token.id, row)
         return Issued(token, text)
-
-    async def issue(self, user: User, expires_in: int | None = None) -> Fields:
-        """Log a user in: the answer of `auth:login`."""
-        return (await self.create(user.id, expires_in)).shown()
 
     def knows(self, text: str) -> bool:
         """Whether this text was verified before, and is remembered."""
@@ -170,6 +167,8 @@ class Tokens:
                 if token_id != keep:
                     await self._storage.delete(COLLECTION, token_id)
                     self.end(token_id, tell=tell)
+            for forget in self.on_revoke:
+                await forget(user_id)
 
     async def revoke_others(self, user_id: str) -> None:
         """End every token of a user, but the one with which the user asks for it."""

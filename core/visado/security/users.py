@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from visado import errors
+from visado import errors, events
 from visado.query import Equals, Page, Query
 from visado.request import ANONYMOUS, ANONYMOUS_ID, Fields, User
 from visado.security import names
 from visado.security.documents import INFO, Clock, content, info
+from visado.security.observers import Observers
 from visado.security.profiles import Profiles
 from visado.storage import Change, Collection, DocumentExists, DocumentMissing, Storage
 from visado.values import are_texts
@@ -22,8 +23,8 @@ _RESERVED: Final = frozenset({ANONYMOUS_ID, "anonymous"})
 class Users:
     """The users. Those who were here last are remembered, so that knowing them again costs a look-up."""
 
-    def __init__(self, storage: Storage, clock: Clock, profiles: Profiles) -> None:
-        self._storage, self._clock, self._profiles = storage, clock, profiles
+    def __init__(self, storage: Storage, clock: Clock, profiles: Profiles, observers: Observers) -> None:
+        self._storage, self._clock, self._profiles, self._observers = storage, clock, profiles, observers
         self._recent: dict[str, User] = {}
         self._changes = 0
         storage.declare(Collection(COLLECTION, ("profileIds",)))
@@ -74,6 +75,7 @@ class Users:
                     raise errors.UserExists(user=user_id) from None
                 proposed = names.user_id(style)
             else:
+                self._note("created", proposed)
                 return _user(proposed, document)
 
     async def update(self, user_id: str, changes: Fields, updater: str | None = None) -> User:
@@ -100,6 +102,7 @@ class Users:
             async with self._storage.transaction():
                 document = await self._storage.update(COLLECTION, user_id, change)
                 self._forget(user_id)
+                self._note("updated", user_id)
         except DocumentMissing:
             raise errors.UserNotFound(user=user_id) from None
         return _user(user_id, document)
@@ -109,6 +112,10 @@ class Users:
         async with self._storage.transaction():
             await self._storage.delete(COLLECTION, user_id)
             self._forget(user_id)
+            self._note("deleted", user_id)
+
+    def _note(self, change: events.Change, user_id: str) -> None:
+        self._observers.note(events.UserChanged(change=change, target=user_id))
 
     def _forget(self, user_id: str) -> None:
         """Stop remembering a user, as soon as the storage says something else to all."""

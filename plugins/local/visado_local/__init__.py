@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from visado import (
     Controller,
     Credentials,
+    Logins,
     Section,
     SecuritySection,
     Settings,
@@ -42,7 +43,7 @@ def register_strategies(
 
 
 @hookimpl
-def register_controllers(users: Users, tokens: Tokens, strategies: Mapping[str, Strategy]) -> Iterable[Controller]:
+def register_controllers(users: Users, logins: Logins, strategies: Mapping[str, Strategy]) -> Iterable[Controller]:
     """Offer the reset flow of `local`."""
     local = strategies.get(LocalStrategy.name)
-    return [PasswordController(local, users, tokens)] if isinstance(local, LocalStrategy) else []
+    return [PasswordController(local, users, logins)] if isinstance(local, LocalStrategy) else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from visado import BodyAny, Controller, Fields, Request, Text, Tokens, Users, action, get, post
+from visado import BodyAny, Controller, Fields, Logins, Request, Text, Users, action, get, post
 from visado_local.errors import (
     InvalidResetToken,
     ResetBodyRequired,
@@ -22,8 +22,8 @@ class PasswordController(Controller):
 
     name: ClassVar[str] = "kuzzle-plugin-auth-passport-local/password"
 
-    def __init__(self, strategy: LocalStrategy, users: Users, tokens: Tokens) -> None:
-        self._strategy, self._users, self._tokens = strategy, users, tokens
+    def __init__(self, strategy: LocalStrategy, users: Users, logins: Logins) -> None:
+        self._strategy, self._users, self._logins = strategy, users, logins
 
     @action(
         get("/_plugin/kuzzle-plugin-auth-passport-local/password/resetToken/:_id"),
@@ -55,4 +55,4 @@ class PasswordController(Controller):
         user = await self._users.get(user_id)
         if user is None:
             raise InvalidResetToken
-        return await self._tokens.issue(user)
+        return await self._logins.complete(user, self._strategy.name)

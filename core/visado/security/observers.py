@@ -1,0 +1,130 @@
+"""Who is told of events, and when: once what happened is there for all, and before the request is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from visado import errors
+from visado.events import Event, Observer
+from visado.request import Request, current_request
+from visado.security.guard import guarded
+from visado.storage import Storage
+
+_PAUSE: Final = 30.0
+_LONGEST_ID: Final = 200
+_log = logging.getLogger("visado.observers")
+
+
+@dataclass(slots=True)
+class _Seat:
+    """An observer, and until when it is left out because it was too slow."""
+
+    observer: Observer
+    plugin: str
+    away_until: float = 0.0
+    missed: int = 0
+
+
+class Observers:
+    """Every observer. Plugins get this as `events`, to note what happens in them."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._seats: list[_Seat] = []
+        self._telling: set[asyncio.Task[None]] = set()
+
+    def __iter__(self) -> Iterator[Observer]:
+        return (seat.observer for seat in self._seats)
+
+    def add(self, plugin: str, observer: Any) -> None:
+        """Let an observer hear from now on. Raises `TypeError` for what is none."""
+        if not isinstance(observer, Observer):
+            raise TypeError(f"an observer is needed, not {type(observer).__name__}")
+        self._seats.append(_Seat(observer, plugin))
+
+    def drop(self, plugin: str) -> None:
+        """Let the observers of a plugin hear no more."""
+        self._seats = [seat for seat in self._seats if seat.plugin != plugin]
+
+    def note(self, event: Event) -> None:
+        """Tell of this, as soon as what the present task has written is there for all.
+
+        What is noted twice during one request is told once.
+        """
+        if not self._seats:
+            return
+        request = current_request()
+        if request is not None:
+            actor = None if request.user.anonymous else request.user.id
+            address, request_id = request.connection.address, str(request.id)[:_LONGEST_ID]
+            event = replace(event, actor=event.actor or actor, address=address, request_id=request_id)
+        self._storage.afterwards(lambda: self._keep(event, request))
+
+    def _keep(self, event: Event, request: Request | None) -> None:
+        if request is None or request.events is None:
+            self.tell_later([event])
+        elif event not in request.events:
+            request.events.append(event)
+
+    def tell_later(self, events: Iterable[Event]) -> asyncio.Future[None]:
+        """Tell of events, in a task of its own. It raises `Unobserved` where an essential observer fails."""
+        task = asyncio.create_task(self._tell(events))
+        self._telling.add(task)
+        task.add_done_callback(self._told)
+        return task
+
+    def _told(self, task: asyncio.Task[None]) -> None:
+        self._telling.discard(task)
+        if not task.cancelled():
+            task.exception()  # it is in the log already
+
+    async def _tell(self, events: Iterable[Event]) -> None:
+        failed = False
+        for event in events:
+            for seat in self._seats:
+                failed |= not await _hears(seat, event) and seat.observer.essential
+        if failed:
+            raise errors.Unobserved
+
+    async def open(self) -> None:
+        """Let every observer begin. Raises what an observer raises."""
+        for seat in self._seats:
+            await guarded(_name(seat), 10, seat.observer.open, errors.Unobserved())
+
+    async def close(self) -> None:
+        """Tell what is left to tell, then let every observer end."""
+        await asyncio.gather(*self._telling, return_exceptions=True)
+        for seat in self._seats:
+            try:
+                await guarded(_name(seat), 10, seat.observer.close, errors.Unobserved())
+            except errors.VisadoError:
+                _log.warning("%s did not close", _name(seat))
+
+
+def _name(seat: _Seat) -> str:
+    return f'an observer of the plugin "{seat.plugin}"'
+
+
+async def _hears(seat: _Seat, event: Event) -> bool:
+    """Tell an observer of an event, and say whether it heard."""
+    observer = seat.observer
+    if not observer.essential and time.monotonic() < seat.away_until:
+        seat.missed += 1
+        return False
+    if seat.missed:
+        _log.warning("%s missed %s events while it was left out", _name(seat), seat.missed)
+        seat.missed = 0
+    try:
+        await guarded(_name(seat), observer.timeout, lambda: observer.observe(event), errors.Unobserved())
+    except errors.Unobserved:
+        seat.away_until = time.monotonic() + _PAUSE
+    except errors.VisadoError:
+        pass
+    else:
+        return True
+    return False
