@@ -9,11 +9,14 @@ import select
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+from websockets.sync.client import ClientConnection, connect
 
 from visado.request import Fields
 
@@ -22,7 +25,7 @@ _PATIENCE: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back over HTTP."""
+    """What came back, over HTTP or a WebSocket."""
 
     status: int
     headers: Mapping[str, str]
@@ -40,8 +43,35 @@ class Answer:
         return error.get("id") if error else None
 
 
+class LiveSocket:
+    """A WebSocket to a running host: ask with `query`, or `send` and `receive` messages as they are."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self.notes: list[Any] = []
+        """What came unasked while `query` waited for its answer, such as the end of a token."""
+
+    def send(self, message: Any) -> None:
+        """Send a message; what is neither text nor bytes is sent as JSON."""
+        self._connection.send(message if isinstance(message, str | bytes) else json.dumps(message))
+
+    def receive(self, patience: float = _PATIENCE) -> Any:
+        """Wait so many seconds for the next message, and read its JSON. Raises `TimeoutError`."""
+        return json.loads(self._connection.recv(patience))
+
+    def query(self, action: str, *, token: str | None = None, **payload: Any) -> Answer:
+        """Run an action by its name, and wait for its answer."""
+        controller, _, name = action.rpartition(":")
+        id_ = str(uuid.uuid4())
+        jwt = {"jwt": token} if token else {}
+        self.send({"controller": controller, "action": name, "requestId": id_, **jwt, **payload})
+        while (message := self.receive()).get("room") != id_:
+            self.notes.append(message)
+        return Answer(message.get("status", 200), message.get("headers", {}), message)
+
+
 class LiveHost:
-    """A running host: ask it over HTTP with `request`, stop it, kill it, start it again on its data."""
+    """A running host: ask it with `query` and `request`, or over a `socket`; stop, kill, and start it on its data."""
 
     def __init__(self, folder: Path, *, config: str = "", environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
@@ -138,6 +168,13 @@ class LiveHost:
         """Run an action by its name, over HTTP."""
         controller, _, name = action.rpartition(":")
         return self.request("POST", "/_query", {"controller": controller, "action": name, **payload}, token=token)
+
+    @contextmanager
+    def socket(self, headers: Mapping[str, str] | None = None) -> Generator[LiveSocket]:
+        """Open a WebSocket for the length of a block."""
+        address = self.url.replace("http", "ws", 1)
+        with connect(address, proxy=None, additional_headers=headers, open_timeout=_PATIENCE) as connection:
+            yield LiveSocket(connection)
 
     def login(self, username: str, password: str, **arguments: Any) -> str:
         """Log in with the local strategy, and return the token."""
