@@ -91,6 +91,7 @@ class Host:
         self.challenges = Challenges(storage, clock)
         self.tokens.on_revoke.append(self.challenges.forget)
         self.logins = Logins(self.users, self.tokens, self.challenges, observers)
+        self.users.on_delete.append(self.logins.forget)
         self._brought: list[tuple[Plugin, str]] = []
         self.plugins.call("register_strategies", self._add_strategies, **self._lent())
         self.plugins.call("register_login_checks", self._add_checks, **self._lent())

@@ -82,6 +82,10 @@ class LoginCheck(ABC):
         """
         return Fail()
 
+    async def forget(self, user_id: str) -> None:
+        """Forget what is kept of a user who is being deleted: part of the same transaction."""
+        return
+
     def problem(self) -> str | None:
         """Why it cannot work at present, for the operator; None where it can."""
         return None

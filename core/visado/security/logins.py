@@ -112,6 +112,13 @@ class Logins:
         late = errors.CheckTimeout(check=check.name, seconds=check.timeout)
         return await guarded(f'the login check "{check.name}"', check.timeout, call, late)
 
+    async def forget(self, user_id: str) -> None:
+        """Let every check, also one that is not asked at present, forget a user who is being deleted."""
+        for check in self:
+            late = errors.CheckTimeout(check=check.name, seconds=check.timeout)
+            call = partial(check.forget, user_id)
+            await guarded(f'the login check "{check.name}"', check.timeout, call, late)
+
     async def _decide(self, check: LoginCheck, login: Login, admission: Admission, decision: Decision) -> Admission:
         match decision:
             case Accept(data, cookies) if _is_shown(data) and are_header_texts(cookies):
@@ -136,6 +143,7 @@ class Logins:
         self._observers.note(events.LoginChallenged(target=user_id, strategy=strategy, check=check.name))
         shown = {"reference": reference, "check": check.name, "strategy": strategy, "expiresAt": ends_at}
         error = errors.LoginChallenged(asked.reason, {**shown, "data": dict(asked.data)})
+        error.result = {**admission.data, "challenge": error.challenge}  # what checks before have to say is said now
         error.cookies = (*admission.cookies, *asked.cookies)
         return error
 

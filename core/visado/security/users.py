@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Literal
 
 from visado import errors, events
@@ -27,6 +27,7 @@ class Users:
         self._storage, self._clock, self._profiles, self._observers = storage, clock, profiles, observers
         self._recent: dict[str, User] = {}
         self._changes = 0
+        self.on_delete: list[Callable[[str], Awaitable[None]]] = []
         storage.declare(Collection(COLLECTION, ("profileIds",)))
 
     async def get(self, user_id: str) -> User | None:
@@ -111,6 +112,8 @@ class Users:
         """Forget a user; what belongs to it is the caller's business (`security.accounts`)."""
         async with self._storage.transaction():
             await self._storage.delete(COLLECTION, user_id)
+            for forget in self.on_delete:
+                await forget(user_id)
             self._forget(user_id)
             self._note("deleted", user_id)
 
