@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from secrets import token_hex
-
 from urllib.parse import quote
 
 import pytest

@@ -6,6 +6,8 @@ import asyncio
 import functools
 import io
 import logging
+import textwrap
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -16,8 +18,9 @@ import pytest
 
 from visado import app, errors
 from visado.app import Host
-from visado.request import Fields, Request
-from visado.strategy import Outcome, Strategy
+from visado.request import Connection, Fields, Request, Response, User, set_current
+from visado.security.documents import now
+from visado.strategy import Outcome, Redirect, Strategy, Success
 
 NOBODY: Final = "kuid-of-nobody-0"
 _SERVER_ERROR: Final = 500
@@ -40,13 +43,35 @@ HOSTILE: Final[tuple[Any, ...]] = (None, True, False, *_NUMBERS, *_TEXTS, *_TRIC
 
 
 @asynccontextmanager
-async def open_host(folder: Path, settings: Mapping[str, Fields]) -> AsyncGenerator[Host, None]:
-    """Build a host with its data in this folder. It is still to be opened, and will be closed."""
-    host = app.build(given={"server": {"data": str(folder)}, **settings})
+async def open_host(
+    folder: Path, settings: Mapping[str, Fields], clock: Callable[[], int] = now
+) -> AsyncGenerator[Host, None]:
+    """Build a host with its data in this folder. It is still to be opened, and will be closed.
+
+    `clock` returns the time in ms since 1970, as `visado.testing.clock.Clock` does.
+    """
+    given = {"server": {"data": str(folder)}, "storage": {"url": "tinydb:"}, **settings}
+    host = app.build(given=given, clock=clock)
     try:
         yield host
     finally:
         await host.close()
+
+
+async def ask(host: Host, action: str, body: Any = None, *, token: str | None = None, **arguments: Any) -> Response:
+    """Run an action in a host of this process, as a client nearby would: through the whole of its pipeline."""
+    controller, _, name = action.rpartition(":")
+    request = Request("1", controller, name, arguments, body, jwt=token, connection=Connection())
+
+    async def decoded() -> Request:
+        return request
+
+    return await host.pipeline.run(decoded())
+
+
+async def create_user(host: Host, number: int = 0) -> str:
+    """Make the user of this number, and return its id."""
+    return (await host.users.create({"profileIds": ["default"]}, f"kuid-of-user-{number}")).id
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +83,38 @@ class Stage:
 
     async def user(self, number: int = 0) -> str:
         """Make a user, and return its id."""
-        user = await self.host.users.create({"profileIds": ["default"]}, f"kuid-of-user-{number}")
-        return user.id
+        return await create_user(self.host, number)
 
     async def login(self, body: Any) -> Outcome:
-        """Log in with this body."""
+        """Log in with this body, and return what the strategy answers."""
+        return await self.strategy.authenticate(self._request(body))
+
+    async def enter(self, body: Any) -> tuple[User, Success] | Redirect:
+        """Log in with this body by the host's own path, which checks what the strategy answers.
+
+        Raises `errors.LoginRefused` for `Fail` and `Pass`, what the strategy raises of `visado.errors`, and an error
+        of 500 for anything else.
+        """
+        return await self.host.strategies.authenticate(self.strategy.name, self._request(body))
+
+    def _request(self, body: Any) -> Request:
         request = Request("login", "auth", "login", {"strategy": self.strategy.name}, body)
-        return await self.strategy.authenticate(request)
+        set_current(request)
+        return request
 
 
 class Staging(Protocol):
     """A class of tests that knows how to make a stage."""
 
-    def stage(self, folder: Path) -> AbstractAsyncContextManager[Stage]:
-        """Open a host with the strategy in it."""
+    def stage(self, folder: Path) -> AbstractAsyncContextManager[Any]:
+        """Open a host with what is tested in it."""
         ...
 
 
 C = TypeVar("C", bound=Staging)
 
 
-def staged(test: Callable[[C, Stage], Awaitable[None]]) -> Callable[[C, Path], None]:
+def staged(test: Callable[[C, Any], Awaitable[None]]) -> Callable[[C, Path], None]:
     """Run a test of a coroutine with a stage of its own."""
 
     @functools.wraps(test)
@@ -93,22 +129,54 @@ def staged(test: Callable[[C, Stage], Awaitable[None]]) -> Callable[[C, Path], N
     return run
 
 
-async def survived(call: Awaitable[object]) -> object:
-    """Return what the call returns, or its refusal, which must be the client's fault."""
+async def survived(call: Awaitable[object], sent: object = None) -> object:
+    """Return what the call returns, or its refusal, which must be the client's fault; `sent` is what provoked it."""
     try:
         return await call
     except errors.VisadoError as error:
-        if error.status >= _SERVER_ERROR:
-            pytest.fail(f"{error.id}: {error}")
-        return error
+        if error.status < _SERVER_ERROR:
+            return error
+        found = f"{error.id} ({error})"
+    except Exception as error:
+        found = repr(error)
+    pytest.fail(
+        f"{found} came of {told(sent)}: check what a client sends before it is used, and refuse it with an error of 4xx"
+    )
 
 
-async def refused(call: Awaitable[object]) -> errors.VisadoError:
-    """Expect a refusal that is the client's fault, and return it."""
+async def refused(call: Awaitable[object], mend: str = "refuse it with one of visado.errors") -> errors.VisadoError:
+    """Expect a refusal that is the client's fault, and return it. `mend` says what to do where there is none."""
     found = await survived(call)
     if not isinstance(found, errors.VisadoError):
-        pytest.fail(f"not refused: {found}")
+        pytest.fail(f"{mend}; it returned {told(found)}")
     return found
+
+
+def told(value: object) -> str:
+    """Show a value in a message: not all of it, where it is long."""
+    try:
+        return textwrap.shorten(repr(value), 100, placeholder="...") if value is not None else "this call"
+    except ValueError:  # a number of too many digits
+        return f"a very long {type(value).__name__}"
+
+
+async def held(call: Awaitable[object]) -> float:
+    """Await a call, and return for how long it kept the event loop from everybody else in one go, in seconds."""
+    last, longest = time.perf_counter(), 0.0
+
+    async def beat() -> None:
+        nonlocal last, longest
+        while True:
+            await asyncio.sleep(0.001)
+            last, longest = time.perf_counter(), max(longest, time.perf_counter() - last)
+
+    heart = asyncio.create_task(beat())
+    await asyncio.sleep(0)
+    try:
+        await call
+    finally:
+        heart.cancel()
+    return max(longest, time.perf_counter() - last)
 
 
 @contextmanager
