@@ -5,37 +5,38 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute, Router
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from visado import errors, openapi, plugins, sections, settings
-from visado.checks import LoginCheck
+from visado import openapi, plugins, sections, settings
+from visado.alarm import Alarm
 from visado.controller import ActionTable, Controller
 from visado.controllers.admin import AdminController
 from visado.controllers.api_keys import ApiKeysController
 from visado.controllers.auth import AuthController
 from visado.controllers.credentials import CredentialsController
 from visado.controllers.own import OwnController
+from visado.controllers.plugins import PluginsController
 from visado.controllers.profiles import ProfilesController
 from visado.controllers.roles import RolesController
 from visado.controllers.searches import Searches
 from visado.controllers.server import ServerController
 from visado.controllers.users import UsersController
-from visado.events import Observer
 from visado.http import HttpEnd
 from visado.metrics import Metrics
+from visado.pages import Pages
 from visado.pipeline import Pipeline
 from visado.plugins import Plugin, Plugins, StartError
 from visado.request import Fields
 from visado.security import documents, names
 from visado.security.access import Access
 from visado.security.accounts import Accounts
+from visado.security.additions import Additions
 from visado.security.api_keys import ApiKeys
 from visado.security.chains import Chain
 from visado.security.challenges import Challenges
@@ -53,11 +54,19 @@ from visado.security.tokens import Tokens
 from visado.security.users import Users
 from visado.settings import Section, Settings
 from visado.storage import Storage
-from visado.strategy import Strategy
+from visado.switches import Switches
 from visado.websocket import WebSocketEnd
 
 _PURGE_EVERY: Final = 600.0
 _log = logging.getLogger("visado")
+
+
+class Registry(Protocol):
+    """What takes the objects that plugins offer."""
+
+    def add(self, offered: Any, plugin: str, /) -> None:
+        """Take one. Raises `TypeError` for what is of another kind, `ValueError` where its name is taken."""
+        ...
 
 
 class Host:
@@ -68,6 +77,7 @@ class Host:
         self.node = names.node_id()
         self.storage = _storage(installed, settings)
         self._build_security()
+        self._ask_plugins()
         self._build_actions()
         self._build_ends()
         installed.check_required()
@@ -76,8 +86,8 @@ class Host:
     def _build_security(self) -> None:
         security = self.settings[sections.SecuritySection]
         rights = self.settings[sections.RightsSection]
-        storage, clock = self.storage, self.clock
-        self.observers = observers = Observers(storage)
+        storage, clock, plugins = self.storage, self.clock, self.plugins
+        self.observers = observers = Observers(storage, plugins.off, plugins.switched_off)
         self.roles = Roles(storage, clock, self._known, observers)
         self.profiles = Profiles(storage, clock, self.roles, lambda index: _set(rights.indexes.get(index)), observers)
         self.users = Users(storage, clock, self.profiles, observers)
@@ -87,18 +97,36 @@ class Host:
         self.api_keys = ApiKeys(storage, clock, signer, self.tokens, observers)
         self.credentials = Credentials(storage, observers)
         self.mappings = Mappings(storage)
-        self.strategies = Strategies(self.users, self.credentials, observers)
+        self.strategies = Strategies(self.users, self.credentials, observers, plugins.off)
+        self.additions = Additions(storage, self.strategies, observers)
         self.challenges = Challenges(storage, clock)
         self.tokens.on_revoke.append(self.challenges.forget)
-        self.logins = Logins(self.users, self.tokens, self.challenges, observers)
+        self.logins = Logins(self.users, self.tokens, self.challenges, observers, plugins.off, plugins.switched_off)
         self.users.on_delete.append(self.logins.forget)
-        self._brought: list[tuple[Plugin, str]] = []
-        self.plugins.call("register_strategies", self._add_strategies, **self._lent())
-        self.plugins.call("register_login_checks", self._add_checks, **self._lent())
-        self.plugins.call("register_observers", self._add_observers, settings=self.settings, storage=storage)
-        self._add_chains()
         self.access = Access(self.users, self.profiles, self.tokens, self.api_keys, security.open_bootstrap)
         self.accounts = Accounts(storage, self.users, self.strategies, self.tokens, self.api_keys)
+        self.switches = Switches(storage, plugins, observers)
+
+    def _ask_plugins(self) -> None:
+        lent = self._lent()
+        self.plugins.call("register_strategies", self._taking("strategy", self.strategies), **lent)
+        self._add_chains()
+        self.plugins.call("register_strategy_kinds", self._taking("kind", self.additions), **lent)
+        self.plugins.call("register_login_checks", self._taking("login check", self.logins), **lent)
+        self.plugins.call("register_observers", self._taking("observer", self.observers), **lent)
+
+    def _taking(self, what: str, registry: Registry) -> Callable[[Plugin, Iterable[Any]], None]:
+        """Let a registry take what a plugin offers."""
+
+        def take(plugin: Plugin, found: Iterable[Any]) -> None:
+            for each in list(found):  # a plugin that fails halfway brings nothing
+                try:
+                    registry.add(each, plugin.name)
+                except ValueError as error:
+                    raise StartError(str(error)) from None
+                plugin.note(what, [getattr(each, "name", type(each).__name__)])
+
+        return take
 
     def _lent(self) -> Mapping[str, Any]:
         """Gather what plugins may ask for, by name."""
@@ -117,28 +145,6 @@ class Host:
         names = self.settings[sections.RightsSection].resources.get(controller)
         return None if names is None else (frozenset(names), False)
 
-    def _add_strategies(self, plugin: Plugin, found: Iterable[Strategy]) -> None:
-        for strategy in list(found):  # a plugin that fails halfway brings nothing
-            try:
-                self.strategies.add(strategy)
-            except ValueError as error:
-                raise StartError(str(error)) from None
-            plugin.note("strategy", [strategy.name])
-            self._brought.append((plugin, strategy.name))
-
-    def _add_checks(self, plugin: Plugin, found: Iterable[LoginCheck]) -> None:
-        for check in list(found):
-            try:
-                self.logins.add(check)
-            except ValueError as error:
-                raise StartError(str(error)) from None
-            plugin.note("login check", [check.name])
-
-    def _add_observers(self, plugin: Plugin, found: Iterable[Observer]) -> None:
-        for observer in list(found):
-            self.observers.add(plugin.name, observer)
-            plugin.note("observer", [type(observer).__name__])
-
     def _add_chains(self) -> None:
         for name, chain in self.settings[sections.ChainSection].chains.items():
             try:
@@ -152,18 +158,17 @@ class Host:
 
         def add(plugin: Plugin, found: Iterable[Controller]) -> None:
             new = list(found)
+            for each in new:
+                each.plugin = plugin.name
             plugin.note("action", [each.id for controller in new for each in controller.actions()])
             controllers.extend(new)
 
         self.plugins.call("register_controllers", add, **self._lent(), logins=self.logins, strategies=self.strategies)
-        for plugin, name in self._brought:
-            if plugin.state != "active":
-                self.strategies.drop(name)
         try:
-            self.table = ActionTable(controllers)
+            self.table = ActionTable(controllers, self.plugins.off)
         except ValueError as error:
             raise StartError(str(error)) from None
-        self._described: Fields | None = None
+        self._described: tuple[frozenset[str], Fields] | None = None
 
     def _own_controllers(self) -> list[Controller]:
         limits, security = self.settings[sections.LimitsSection], self.settings[sections.SecuritySection]
@@ -191,6 +196,7 @@ class Host:
             ApiKeysController(self.api_keys, users, searches),
             self._server_controller(),
             AdminController(self.accounts, users, profiles, roles),
+            PluginsController(self.plugins, self.switches, self.additions),
         ]
 
     def _server_controller(self) -> ServerController:
@@ -207,45 +213,51 @@ class Host:
         )
 
     def describe(self) -> Fields:
-        """Describe every action as OpenAPI: made once, when it is first asked for."""
-        if self._described is None:
-            self._described = openapi.document(self.table)
-        return self._described
+        """Describe every action as OpenAPI: made when it is first asked for, and when plugins were switched."""
+        off = frozenset(self.plugins.off)
+        if self._described is None or self._described[0] != off:
+            self._described = off, openapi.document(self.table)
+        return self._described[1]
 
     def _build_ends(self) -> None:
         self.pipeline = Pipeline(self.table, self.access, self.observers, self.settings, self.clock, self.metrics)
         http = HttpEnd(self.pipeline, self.table, self.settings, self.node)
         self._sockets = WebSocketEnd(self.pipeline, self.links, self.settings, self.node)
-        routes: list[BaseRoute] = []
-        middleware: list[Middleware] = []
+        self.asgi: ASGIApp = _dispatch(http, self._sockets)
+        pages = Pages(self.asgi, self.plugins.off)
 
         def add_routes(plugin: Plugin, found: Iterable[BaseRoute]) -> None:
-            routes.extend(new := list(found))
+            pages.add_routes(plugin.name, new := list(found))
             plugin.note("route", [getattr(each, "path", "?") for each in new])
 
         def add_middleware(plugin: Plugin, found: Iterable[Middleware]) -> None:
-            middleware.extend(new := list(found))
+            pages.add_middleware(plugin.name, new := list(found))
             plugin.note("middleware", [getattr(each.cls, "__name__", "?") for each in new])
 
         self.plugins.call("register_routes", add_routes, settings=self.settings)
         self.plugins.call("register_middleware", add_middleware, settings=self.settings)
-        self.asgi: ASGIApp = _dispatch(http, self._sockets)
-        if routes or middleware:
-            self.asgi = _with_pages(self.asgi, routes, middleware)
+        if pages:
+            self.asgi = pages
 
     async def open(self) -> None:
         """Open the storage and load what is kept in memory. Raises `StorageError`."""
         await self.storage.open()
         self._signer.open()
-        await self.observers.open()
+        await self.switches.open()
+        await self.observers.open(self._quarantine)
         await self.roles.open()
         await self.profiles.open()
-        try:
-            await self.strategies.open()
-            await self.logins.open()
-        except errors.VisadoError as error:
-            raise StartError(error.text) from None
+        await self.strategies.open(self._quarantine)
+        await self.additions.open()
+        await self.logins.open(self._quarantine)
+        self.plugins.check_required()
         self._purging = asyncio.create_task(self._purge())
+
+    def _quarantine(self, plugin: str, reason: str) -> None:
+        """Go on without a plugin that cannot begin."""
+        if not plugin:
+            raise StartError(reason)
+        self.plugins.suspend(plugin, reason)
 
     async def _purge(self) -> None:
         while True:
@@ -279,15 +291,6 @@ def _dispatch(http: ASGIApp, sockets: ASGIApp) -> ASGIApp:
     return end
 
 
-def _with_pages(api: ASGIApp, routes: list[BaseRoute], middleware: list[Middleware]) -> ASGIApp:
-    """Put the pages of plugins before the API, and their middleware around everything."""
-    pages = Starlette(routes=routes, middleware=middleware)
-    router: Router = pages.router
-    router.redirect_slashes = False
-    router.default = api
-    return pages
-
-
 def _storage(installed: Plugins, settings: Settings) -> Storage:
     found: list[Storage] = []
 
@@ -312,10 +315,11 @@ def discover(
     config: Path | None = None,
     secrets: Path | None = None,
     given: Mapping[str, Mapping[str, Any]] | None = None,
+    alarm: Alarm | None = None,
 ) -> tuple[Plugins, Settings]:
     """Find the plugins, and read the settings of all. Raises `SettingsError`, `StartError`."""
     first = settings.load([sections.PluginsSection], config=config, secrets=secrets, given=given, rest="ignore")
-    installed = plugins.discover(first[sections.PluginsSection])
+    installed = plugins.discover(first[sections.PluginsSection], alarm)
     declared: list[type[Section]] = [*sections.SECTIONS]
 
     def take(plugin: Plugin, section: Any) -> None:
@@ -335,7 +339,11 @@ def build(
     secrets: Path | None = None,
     given: Mapping[str, Mapping[str, Any]] | None = None,
     clock: Clock = documents.now,
+    alarm: Alarm | None = None,
 ) -> Host:
-    """Build a host from settings. Raises `SettingsError` and `StartError`, each with a text for the operator."""
-    installed, read = discover(config=config, secrets=secrets, given=given)
+    """Build a host from settings. Raises `SettingsError` and `StartError`, each with a text for the operator.
+
+    With an alarm, plugins that take too long are interrupted.
+    """
+    installed, read = discover(config=config, secrets=secrets, given=given, alarm=alarm)
     return Host(installed, read, clock)

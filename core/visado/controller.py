@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal, TypeVar, cast, get_type_hints
 
@@ -52,20 +53,24 @@ class Declaration:
 
     routes: tuple[Route, ...]
     cookie: Literal["verified", "optional", "ignored"]
+    own: bool
 
 
 _MARK: Final = "__visado_action__"
 
 
-def action(*routes: Route, cookie: Literal["verified", "optional", "ignored"] = "verified") -> Callable[[F], F]:
+def action(
+    *routes: Route, cookie: Literal["verified", "optional", "ignored"] = "verified", own: bool = False
+) -> Callable[[F], F]:
     """Make a method an action: its name in camelCase is the action's, its signature the arguments.
 
     `cookie` says what a bad `authToken` cookie means: a refusal, nothing (`optional`: the request then goes
-    on as anonymous), or that the cookie is not looked at (`ignored`).
+    on as anonymous), or that the cookie is not looked at (`ignored`). `own` marks an action of the host's that the
+    wire contract does not have.
     """
 
     def mark(handler: F) -> F:
-        setattr(handler, _MARK, Declaration(routes, cookie))
+        setattr(handler, _MARK, Declaration(routes, cookie, own))
         return handler
 
     return mark
@@ -75,6 +80,8 @@ class Controller:
     """A group of actions under one name. Two classes may share the name, but not an action."""
 
     name: ClassVar[str]
+    plugin: str = ""
+    """The plugin that brings it; the host fills it in."""
 
     def actions(self) -> Iterator[Action]:
         """Every action, in the order of declaration."""
@@ -98,6 +105,8 @@ class Action:
     returns: Any = None
     cookie: Literal["verified", "optional", "ignored"] = "verified"
     source: str = ""
+    plugin: str = ""
+    own: bool = False
 
     @property
     def id(self) -> str:
@@ -121,6 +130,8 @@ def _build(controller: Controller, name: str, member: Handler, declared: Declara
         returns=get_type_hints(member, include_extras=True).get("return"),
         cookie=declared.cookie,
         source=f"{type(controller).__module__}.{type(controller).__qualname__}.{name}",
+        plugin=controller.plugin,
+        own=declared.own,
     )
 
 
@@ -129,9 +140,13 @@ def _word(word: str) -> str:
 
 
 class ActionTable:
-    """Every action of the host. Routes, permissions, OpenAPI and commands are read from here."""
+    """Every action of the host, but of plugins that are `off`.
 
-    def __init__(self, controllers: Iterable[Controller]) -> None:
+    Routes, permissions, OpenAPI and commands are read from here.
+    """
+
+    def __init__(self, controllers: Iterable[Controller], off: AbstractSet[str] = frozenset()) -> None:
+        self.off = off
         self._actions: dict[str, dict[str, Action]] = {}
         for controller in controllers:
             for each in controller.actions():
@@ -146,14 +161,21 @@ class ActionTable:
                     raise ValueError(f"{route.verb} {route.path} is a route of {other.source} and of {each.source}")
 
     def __iter__(self) -> Iterator[Action]:
-        return (each for actions in self._actions.values() for each in actions.values())
+        return (each for controller in self._actions for each in self._of(controller))
+
+    def _of(self, controller: str) -> list[Action]:
+        return [each for each in self._actions.get(controller, {}).values() if each.plugin not in self.off]
 
     def __contains__(self, controller: str) -> bool:
-        return controller in self._actions
+        return bool(self._of(controller))
+
+    def has(self, controller: str | None, name: str | None) -> bool:
+        """Whether there is such an action, be its plugin off or not."""
+        return name in self._actions.get(controller or "", ())
 
     def names(self, controller: str) -> frozenset[str]:
         """The actions of a controller; none where it does not exist."""
-        return frozenset(self._actions.get(controller, ()))
+        return frozenset(each.name for each in self._of(controller))
 
     def find(self, controller: str, name: str) -> Action:
         """The action of this name. Raises `ControllerNotFound` or `ActionNotFound`."""
@@ -161,15 +183,18 @@ class ActionTable:
         if actions is None:
             raise errors.ControllerNotFound(controller=controller)
         found = actions.get(name)
-        if found is None:
+        if found is None or found.plugin in self.off:
+            if controller not in self:
+                raise errors.ControllerNotFound(controller=controller)
             raise errors.ActionNotFound(controller=controller, action=name)
         return found
 
     def public(self) -> dict[str, dict[str, Any]]:
         """Describe the table in the shape of `server:publicApi`, from which clients choose their routes."""
         return {
-            controller: {each.name: _describe(each) for each in actions.values()}
-            for controller, actions in self._actions.items()
+            controller: {each.name: _describe(each) for each in self._of(controller)}
+            for controller in self._actions
+            if controller in self
         }
 
 

@@ -17,7 +17,7 @@ from visado.controller import Controller
 from visado.events import Observer
 from visado.settings import Section, Settings
 from visado.storage import Storage
-from visado.strategy import Credentials, Events, Logins, Strategy, Tokens, Users
+from visado.strategy import Credentials, Events, Logins, Strategy, StrategyKind, Tokens, Users
 
 if TYPE_CHECKING:
     from starlette.middleware import Middleware
@@ -52,6 +52,13 @@ def register_strategies(
     settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens, events: Events
 ) -> Iterable[Strategy]:
     """Offer ways to log in. Called before the storage is open: declare collections here, read them later."""
+
+
+@hookspec
+def register_strategy_kinds(
+    settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens, events: Events
+) -> Iterable[StrategyKind]:
+    """Let administrators add strategies of a kind while the host runs: another directory, another provider."""
 
 
 @hookspec

@@ -88,7 +88,7 @@ class Pipeline:
         return response
 
     def _label(self, request: Request) -> str:
-        known = request.controller and request.action in self._table.names(request.controller)
+        known = self._table.has(request.controller, request.action)
         return f"{request.controller}:{request.action}" if known else "unknown"
 
     async def _answer(self, request: Request) -> Reply:

@@ -146,6 +146,9 @@ class PluginsSection(Section):
     name: ClassVar[str] = "plugins"
     disabled: list[str] = Field([], description="Plugins that are not loaded, by entry point name.")
     required: list[str] = Field([], description="Plugins without which the host does not start.")
+    longest_block: float = Field(
+        1, gt=0, le=60, description="Seconds that a plugin may hold up the whole host; then it is quarantined."
+    )
 
 
 class StorageSection(Section):

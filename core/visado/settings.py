@@ -164,7 +164,11 @@ def _place(section: type[Section]) -> str:
 
 
 def _report(error: ValidationError, config: Path | None) -> str:
-    lines = [
-        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors(include_input=False)
-    ]
-    return "\n".join([f"The settings are wrong ({config or 'no file'}, VISADO_* variables):", *sorted(lines)])
+    lines = sorted(complaints(error))
+    return "\n".join([f"The settings are wrong ({config or 'no file'}, VISADO_* variables):", *lines])
+
+
+def complaints(error: ValidationError, *place: str) -> list[str]:
+    """Say what is wrong, each with its path, and never a value."""
+    found = error.errors(include_input=False, include_url=False, include_context=False)
+    return [f"{'.'.join(str(part) for part in (*place, *item['loc']))}: {item['msg']}" for item in found]

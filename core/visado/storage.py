@@ -43,7 +43,7 @@ class Storage(Protocol):
     """Documents in collections. Every write is durable when it returns."""
 
     def declare(self, collection: Collection) -> None:
-        """Make a collection known, before `open`; once more with the same words does no harm."""
+        """Make a collection known, before `open` or after; once more with the same words does no harm."""
         ...
 
     async def open(self) -> None:

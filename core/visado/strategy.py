@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
+from pydantic import BaseModel
+
 from visado import errors
 from visado.events import Event
 from visado.query import Page, Query
@@ -120,6 +122,12 @@ class Strategy(ABC):
         """Hear that a user with credentials here logs out; an address that is returned is where to log out next."""
         return None
 
+    async def check(self) -> None:
+        """Raise unless a login could work now: ask the directory, the provider. Called to rehearse new settings."""
+        problem = self.problem()
+        if problem is not None:
+            raise errors.StrategyRejected(reason=problem)
+
     def problem(self) -> str | None:
         """Why the strategy cannot work at present, for the operator; None where it can."""
         return None
@@ -127,6 +135,23 @@ class Strategy(ABC):
     async def refresh(self, request: Request) -> Fields:
         """Renew what the login rests on, before its token is refreshed; `{expiresIn}` may change its lifetime."""
         raise errors.RefreshForbidden(what=f'A token of the strategy "{self.name}"')
+
+
+class StrategyKind(ABC):
+    """A kind of strategy, of which an administrator may add any number while the host runs.
+
+    `settings` is the model of the settings of one: frozen, `extra="forbid"`, secrets as `SecretStr`.
+    """
+
+    name: str
+    settings: type[BaseModel]
+
+    @abstractmethod
+    def make(self, name: str, settings: Any) -> Strategy:
+        """Make a strategy of this name. Nothing may be under way yet: `open` begins.
+
+        Raises an error of `visado.errors` where these settings cannot work.
+        """
 
 
 class Credentials(Protocol):

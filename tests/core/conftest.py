@@ -4,10 +4,14 @@ import asyncio
 import inspect
 import json
 import socket
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # the modules beside this file
 
 from visado import app, errors
 from visado.request import Connection, Request, Response

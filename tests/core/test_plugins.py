@@ -5,37 +5,10 @@ import subprocess
 import sys
 
 import pytest
+from throwaway import GOOD, put
 
+from visado.testing import live
 from visado.testing.live import LiveHost
-
-GOOD = """
-from visado import *
-from visado import hookimpl
-
-class Word(Strategy):
-    name = {name!r}
-    async def authenticate(self, request): return Fail("not today")
-    async def create(self, user_id, credentials): return {{}}
-    async def update(self, user_id, credentials): return {{}}
-    async def delete(self, user_id): pass
-    async def validate(self, user_id, credentials, *, update): pass
-    async def exists(self, user_id): return False
-    async def info(self, user_id): return {{}}
-
-@hookimpl
-def register_strategies(users):
-    return [Word()]
-"""
-
-
-def put(site, name, source, point=None):
-    """Install a throw-away plugin in a folder for PYTHONPATH, as a distribution of its own."""
-    info = site / f"visado_{name}-1.2.3.dist-info"
-    info.mkdir(parents=True)
-    (site / f"visado_{name}.py").write_text(source)
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: visado-{name}\nVersion: 1.2.3\n")
-    (info / "entry_points.txt").write_text(f"[visado]\n{point or name} = visado_{name}\n")
-    return site
 
 
 def command(folder, *words, config=""):
@@ -267,17 +240,24 @@ def test_the_start_and_the_api_say_why_a_plugin_is_quarantined(install, tmp_path
         assert host.stop() == 0
 
 
-def test_a_strategy_that_cannot_open_is_named_without_a_traceback(install, visado):
+def test_a_strategy_that_cannot_open_is_quarantined_and_the_others_go_on(install, visado, tmp_path):
     install(
         "word",
         GOOD.format(name="word").replace(
             "    async def info", "    async def open(self): raise RuntimeError('canary')\n    async def info"
         ),
     )
-    shown = visado("serve", "--port", "0")
+    with live.serve(tmp_path, environment={"PYTHONPATH": str(tmp_path / "site")}) as host:
+        assert host.query("auth:getStrategies").result == ["local"]
+        plugins = host.query("server:info").result["serverInfo"]["kuzzle"]["plugins"]
+        assert (plugins["word"]["state"], plugins["local"]["state"]) == ("quarantined", "active")
+        assert "word" in plugins["word"]["reason"]
+        assert "canary" not in str(plugins)
+        assert host.query("server:healthCheck").body["result"]["services"]["plugins"] == "red"
+        assert any("quarantined" in line and "word" in line for line in host.report)
+    shown = visado("serve", "--port", "0", config='[plugins]\nrequired = ["word"]\n')
     assert shown.returncode == 1
-    assert "word" in shown.stderr.splitlines()[-1]
-    assert shown.stderr.splitlines()[-1].startswith("visado: ")
+    assert shown.stderr.splitlines()[-1].startswith("visado: plugins.required: the plugin 'word' is quarantined")
 
 
 def test_a_plugin_brings_commands_under_its_own_name(install, visado):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from visado.alarm import Alarm
 from visado.app import Host, build, discover
 from visado.plugins import StartError
 from visado.settings import Settings, SettingsError
@@ -18,9 +20,9 @@ WRONG_SETTINGS = 2
 CANNOT_START = 1
 
 
-def from_arguments(arguments: argparse.Namespace) -> Host | int:
+def from_arguments(arguments: argparse.Namespace, alarm: Alarm | None = None) -> Host | int:
     """Build a host, or say on standard error why not and return the exit code."""
-    return _attempt(build, arguments)
+    return _attempt(partial(build, alarm=alarm), arguments)
 
 
 def read_settings(arguments: argparse.Namespace) -> Settings | int:

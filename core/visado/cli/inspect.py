@@ -10,13 +10,14 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
+from visado.alarm import Alarm
 from visado.cli.hosts import from_arguments
 from visado.settings import Section
 
 
 def list_plugins(arguments: argparse.Namespace) -> int:
     """List every plugin: package, version, what it brings, or why it is quarantined."""
-    host = from_arguments(arguments)
+    host = from_arguments(arguments, Alarm())
     if isinstance(host, int):
         return host
     for plugin in host.plugins:

@@ -10,13 +10,15 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 
+from visado.alarm import Alarm
 from visado.app import Host
 from visado.cli.hosts import CANNOT_START, complain, from_arguments
 from visado.plugins import StartError
-from visado.sections import SecuritySection, ServerSection
+from visado.sections import PluginsSection, SecuritySection, ServerSection
 from visado.server import Server, address, configure, listen
 from visado.storage import StorageError
 
+_START_LIMIT = 10.0
 _MANUAL = "docs/ in the sources, GET /_openapi here, and `visado --help`"
 
 
@@ -25,11 +27,13 @@ def run(arguments: argparse.Namespace) -> int:
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    host = from_arguments(arguments)
+    alarm = Alarm()
+    host = from_arguments(arguments, alarm)
     if isinstance(host, int):
         return host
+    alarm.owner, alarm.tell = host.plugins.owner, host.plugins.interrupted
     with asyncio.Runner(loop_factory=_new_loop) as runner:
-        return runner.run(_serve(host))
+        return runner.run(_serve(host, alarm))
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -40,8 +44,10 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _serve(host: Host) -> int:
+async def _serve(host: Host, alarm: Alarm) -> int:
+    longest = host.settings[PluginsSection].longest_block
     try:
+        alarm.watch(max(longest, _START_LIMIT))
         await host.open()
     except (StorageError, StartError) as error:
         return complain(error, CANNOT_START)
@@ -54,10 +60,12 @@ async def _serve(host: Host) -> int:
         )
     else:
         lines = [*_report(host, address(listening)), *_warnings(host, admin=await host.users.admin_exists())]
+        alarm.watch(longest)
         server = Server(configure(host.asgi, host.settings), lambda: print("\n".join(lines), flush=True), host.stop)
         await server.serve([listening])
         return 0
     finally:
+        alarm.stop()
         await host.close()
 
 

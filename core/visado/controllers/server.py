@@ -80,7 +80,7 @@ class ServerController(Controller):
             "application": {"name": "visado", "version": version("visado")},
             "memoryUsed": _memory_used(),
             "nodeVersion": f"python {platform.python_version()}",
-            "plugins": {each.name: _shown(each) for each in self._plugins},
+            "plugins": {each.name: each.shown() for each in self._plugins},
             "strategies": {name: each.problem() or "ready" for name, each in self._strategies.items()},
             "system": {"cpus": os.cpu_count(), "platform": sys.platform},
             "uptime": f"{self._metrics.uptime:.0f}s",
@@ -130,11 +130,6 @@ class ServerController(Controller):
     async def metrics(self, request: Request) -> Any:
         """Count requests and more, in Prometheus' text format, without an envelope."""
         return Reply(self._metrics.text(), headers={"Content-Type": metrics.CONTENT_TYPE}, raw=True)
-
-
-def _shown(plugin: Any) -> Mapping[str, Any]:
-    shown = {"version": plugin.version, "package": plugin.package, "state": plugin.state}
-    return shown | {"contributes": plugin.contributes} | ({"reason": plugin.reason} if plugin.reason else {})
 
 
 def _memory_used() -> int:

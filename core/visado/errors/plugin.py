@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from visado.errors.base import PluginError, TimedOut, Unauthorized
+from visado.errors.base import (
+    NotFound,
+    PluginError,
+    PreconditionFailed,
+    TimedOut,
+    Unauthorized,
+    Unavailable,
+)
 
 
 class PluginFailed(PluginError, id="plugin.runtime.unexpected_error", code=0x04020002):
@@ -57,3 +64,27 @@ class InvalidDecision(PluginError, id="plugin.check.invalid_decision", code=0x04
     """A login check returned something that is not a decision; the login got no token."""
 
     message = "[{check}] invalid login check result (expected a decision)."
+
+
+class CheckOutOfService(Unavailable, id="plugin.check.out_of_service", code=0x04098003):
+    """A login check failed at work. Until it is back, or an administrator switches it off, no login goes without it."""
+
+    message = 'The login check "{check}" is out of service.'
+
+
+class PluginNotFound(NotFound, id="plugin.switch.not_found", code=0x040A8001):
+    """No plugin of this name is installed."""
+
+    message = 'No plugin "{plugin}" is installed.'
+
+
+class PluginNeeded(PreconditionFailed, id="plugin.switch.needed", code=0x040A8002):
+    """The host cannot do without this plugin."""
+
+    message = 'The plugin "{plugin}" cannot be switched off: {reason}.'
+
+
+class PluginAbsent(PreconditionFailed, id="plugin.switch.absent", code=0x040A8003):
+    """The plugin was not loaded at start, by the settings or because it failed: mend that, and start again."""
+
+    message = 'The plugin "{plugin}" was not loaded: {reason}.'

@@ -201,3 +201,21 @@ class LoginChallenged(Unauthorized, id="security.login.challenged", code=0x07088
         super().__init__(reason=reason, check=challenge["check"], reference=challenge["reference"])
         self.challenge = challenge
         self.result = {"challenge": challenge}
+
+
+class StrategyExists(PreconditionFailed, id="security.strategy.already_exists", code=0x07098001):
+    """A strategy has this name."""
+
+    message = 'The strategy "{strategy}" exists already.'
+
+
+class StrategyDeclared(PreconditionFailed, id="security.strategy.declared", code=0x07098002):
+    """The strategy comes from the settings or from a plugin, not from an administrator."""
+
+    message = 'The strategy "{strategy}" comes from the settings: change it there, or switch its plugin off.'
+
+
+class StrategyRejected(BadRequest, id="security.strategy.rejected", code=0x07098003):
+    """The strategy would not work with these settings."""
+
+    message = "The strategy would not work: {reason}"

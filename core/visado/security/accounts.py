@@ -73,15 +73,7 @@ class Accounts:
         if user.anonymous:
             raise errors.DocumentNotFound(id=user_id, index="kuzzle", collection="users")
         async with self._storage.transaction():
-            for name in self._strategies:
-                await self._delete_credentials(user_id, name)
+            await self._strategies.forget(user_id)
             await self._api_keys.delete_all(user_id)
             await self._tokens.revoke_all(user_id)
             await self._users.delete(user_id)
-
-    async def _delete_credentials(self, user_id: str, name: str) -> None:
-        try:
-            if await self._strategies.run(name, lambda each: each.exists(user_id)):
-                await self._strategies.delete(name, user_id)
-        except errors.VisadoError as error:
-            raise errors.CredentialsRejected(reason=f"{name}: {error.text}") from None

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from visado import errors
+from visado.alarm import Blocked
 from visado.values import is_cancelled
 
 T = TypeVar("T")
@@ -25,6 +26,8 @@ async def guarded(what: str, seconds: float, call: Callable[[], Awaitable[T]], l
             return await call()
     except errors.VisadoError:
         raise
+    except Blocked:
+        raise late from None
     except BaseException as error:  # whatever a plugin raises
         if is_cancelled(error) or isinstance(error, (KeyboardInterrupt, GeneratorExit)):
             raise

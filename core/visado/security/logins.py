@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -40,15 +41,25 @@ class Admission:
 class Logins:
     """The login checks, in the order of their plugins' names."""
 
-    def __init__(self, users: Users, tokens: Tokens, challenges: Challenges, observers: Observers) -> None:
+    def __init__(
+        self,
+        users: Users,
+        tokens: Tokens,
+        challenges: Challenges,
+        observers: Observers,
+        off: AbstractSet[str],
+        switched_off: AbstractSet[str],
+    ) -> None:
         self._users, self._tokens = users, tokens
         self._challenges, self._observers = challenges, observers
+        self._off, self._switched_off = off, switched_off
         self._checks: dict[str, LoginCheck] = {}
+        self._plugins: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[LoginCheck]:
         return iter(self._checks.values())
 
-    def add(self, check: Any) -> None:
+    def add(self, check: Any, plugin: str = "") -> None:
         """Ask this check, too. Raises `TypeError` for what is none, `ValueError` where the name is taken."""
         if not isinstance(check, LoginCheck):
             raise TypeError(f"a login check is needed, not {type(check).__name__}")
@@ -56,10 +67,7 @@ class Logins:
             raise TypeError("the name of a login check is a text")
         if self._checks.setdefault(check.name, check) is not check:
             raise ValueError(f"two login checks are called {check.name!r}")
-
-    def drop(self, name: str) -> None:
-        """Ask this check no more."""
-        self._checks.pop(name, None)
+        self._plugins[check.name] = plugin
 
     async def admit(self, login: Login, begun: Admission) -> Admission:
         """Ask every check. Raises `LoginRefused`, `LoginChallenged`, and what a check raises."""
@@ -73,7 +81,7 @@ class Logins:
         row = await self._challenges.take(request.fields[FIELD], strategy)
         user = await self._users.get(row["userId"])
         check = self._checks.get(row["check"])
-        if user is None or check is None:
+        if user is None or check is None or self._plugins[check.name] in self._switched_off:
             raise errors.LoginRefused(reason="log in again")
         login, admission = Login(request, user, strategy), Admission(user, asked=row["expiresIn"])
         decision = await self._call(check, lambda: check.answer(login, dict(row["state"])))
@@ -102,13 +110,14 @@ class Logins:
         return issued
 
     async def _ask(self, login: Login, admission: Admission, names: list[str]) -> Admission:
-        for name in names:
-            check = self._checks[name]
+        for check in [self._checks[name] for name in names if self._plugins[name] not in self._switched_off]:
             decision = await self._call(check, partial(check.check, login))
             admission = await self._decide(check, login, admission, decision)
         return admission
 
     async def _call(self, check: LoginCheck, call: Callable[[], Awaitable[Any]]) -> Any:
+        if self._plugins[check.name] in self._off:  # it failed at work, and no login goes without it
+            raise errors.CheckOutOfService(check=check.name)
         late = errors.CheckTimeout(check=check.name, seconds=check.timeout)
         return await guarded(f'the login check "{check.name}"', check.timeout, call, late)
 
@@ -147,10 +156,13 @@ class Logins:
         error.cookies = (*admission.cookies, *asked.cookies)
         return error
 
-    async def open(self) -> None:
-        """Let every check begin. Raises what a check raises: no login may go without it."""
+    async def open(self, failed: Callable[[str, str], None]) -> None:
+        """Let every check begin; `failed` hears of the plugin and the reason where one cannot."""
         for check in self:
-            await self._call(check, check.open)
+            try:
+                await self._call(check, check.open)
+            except errors.VisadoError as error:
+                failed(self._plugins[check.name], error.text)
 
     async def close(self) -> None:
         """Let every check end; one that fails to is left to itself."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from visado.security.guard import guarded
 from visado.storage import Storage
 
 _PAUSE: Final = 30.0
+_PATIENCE: Final = 10.0
 _LONGEST_ID: Final = 200
 _log = logging.getLogger("visado.observers")
 
@@ -33,23 +35,19 @@ class _Seat:
 class Observers:
     """Every observer. Plugins get this as `events`, to note what happens in them."""
 
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
+    def __init__(self, storage: Storage, off: AbstractSet[str], switched_off: AbstractSet[str]) -> None:
+        self._storage, self._off, self._switched_off = storage, off, switched_off
         self._seats: list[_Seat] = []
         self._telling: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[Observer]:
         return (seat.observer for seat in self._seats)
 
-    def add(self, plugin: str, observer: Any) -> None:
+    def add(self, observer: Any, plugin: str) -> None:
         """Let an observer hear from now on. Raises `TypeError` for what is none."""
         if not isinstance(observer, Observer):
             raise TypeError(f"an observer is needed, not {type(observer).__name__}")
         self._seats.append(_Seat(observer, plugin))
-
-    def drop(self, plugin: str) -> None:
-        """Let the observers of a plugin hear no more."""
-        self._seats = [seat for seat in self._seats if seat.plugin != plugin]
 
     def note(self, event: Event) -> None:
         """Tell of this, as soon as what the present task has written is there for all.
@@ -86,22 +84,26 @@ class Observers:
     async def _tell(self, events: Iterable[Event]) -> None:
         failed = False
         for event in events:
-            for seat in self._seats:
-                failed |= not await _hears(seat, event) and seat.observer.essential
+            for seat in [each for each in self._seats if each.plugin not in self._switched_off]:
+                heard = seat.plugin not in self._off and await _hears(seat, event)
+                failed |= not heard and seat.observer.essential
         if failed:
             raise errors.Unobserved
 
-    async def open(self) -> None:
-        """Let every observer begin. Raises what an observer raises."""
+    async def open(self, failed: Callable[[str, str], None]) -> None:
+        """Let every observer begin; `failed` hears of the plugin and the reason where one cannot."""
         for seat in self._seats:
-            await guarded(_name(seat), 10, seat.observer.open, errors.Unobserved())
+            try:
+                await guarded(_name(seat), _PATIENCE, seat.observer.open, errors.Unobserved())
+            except errors.VisadoError as error:
+                failed(seat.plugin, error.text)
 
     async def close(self) -> None:
         """Tell what is left to tell, then let every observer end."""
         await asyncio.gather(*self._telling, return_exceptions=True)
         for seat in self._seats:
             try:
-                await guarded(_name(seat), 10, seat.observer.close, errors.Unobserved())
+                await guarded(_name(seat), _PATIENCE, seat.observer.close, errors.Unobserved())
             except errors.VisadoError:
                 _log.warning("%s did not close", _name(seat))
 

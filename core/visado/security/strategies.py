@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, assert_never
 
 from typing_extensions import override
@@ -25,55 +26,105 @@ _MOST = 1_000_000
 _log = logging.getLogger("visado.strategies")
 
 
+@dataclass(slots=True)
+class _Place:
+    """A strategy at work: whose it is, who waits for it, and how many calls are under way."""
+
+    strategy: Strategy
+    plugin: str
+    free: asyncio.Semaphore
+    waiting: int = 0
+    running: int = 0
+    retired: bool = False
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Strategies(Mapping[str, Strategy]):
-    """Every way to log in."""
+    """Every way to log in, but those of plugins that are `off`."""
 
-    def __init__(self, users: Users, credentials: Credentials, observers: Observers) -> None:
-        self._users, self._credentials, self._observers = users, credentials, observers
-        self._strategies: dict[str, Strategy] = {}
-        self._places: dict[str, asyncio.Semaphore] = {}
-        self._waiting: Counter[str] = Counter()
+    def __init__(
+        self, users: Users, credentials: Credentials, observers: Observers, off: AbstractSet[str] = frozenset()
+    ) -> None:
+        self._users, self._credentials, self._observers, self._off = users, credentials, observers, off
+        self._places: dict[str, _Place] = {}
+        self._retiring: set[asyncio.Task[None]] = set()
 
-    def add(self, strategy: Strategy) -> None:
+    def add(self, strategy: Strategy, plugin: str = "") -> None:
         """Register a strategy. Raises `TypeError` for what is none, `ValueError` naming both where a name is taken."""
         _check(strategy)
-        other = self._strategies.setdefault(strategy.name, strategy)
+        place = _Place(strategy, plugin, asyncio.Semaphore(strategy.concurrency))
+        other = self._places.setdefault(strategy.name, place).strategy
         if other is not strategy:
-            raise ValueError(f"the strategy {strategy.name!r} is declared by {_place(other)} and by {_place(strategy)}")
-        self._places[strategy.name] = asyncio.Semaphore(strategy.concurrency)
+            raise ValueError(f"the strategy {strategy.name!r} is declared by {_class(other)} and by {_class(strategy)}")
         self._credentials.declare(strategy.name)
 
     def drop(self, name: str) -> None:
-        """Forget a strategy: what it came with does not work."""
-        del self._strategies[name]
+        """Forget a strategy that was never opened: what it came with does not work."""
+        del self._places[name]
+
+    def remove(self, name: str) -> None:
+        """Forget a strategy, and close it once nobody is in the middle of a call."""
+        task = asyncio.create_task(self._retire(self._places.pop(name)))
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    async def _retire(self, place: _Place) -> None:
+        place.retired = True
+        if place.running:
+            await place.idle.wait()
+        await self._close(place)
 
     @override
     def __getitem__(self, name: str) -> Strategy:
-        return self._strategies[name]
+        place = self._places[name]
+        if place.plugin in self._off:
+            raise KeyError(name)
+        return place.strategy
 
     @override
     def __iter__(self) -> Iterator[str]:
-        return iter(self._strategies)
+        return (name for name, place in self._places.items() if place.plugin not in self._off)
 
     @override
     def __len__(self) -> int:
-        return len(self._strategies)
+        return sum(1 for _ in self)
+
+    @property
+    def names(self) -> AbstractSet[str]:
+        """The names that are taken, also by strategies that are off."""
+        return self._places.keys()
+
+    def plugin_of(self, name: str) -> str:
+        """The plugin that a strategy comes from; empty for a chain."""
+        return self._places[name].plugin
 
     def find(self, name: str) -> Strategy:
         """The strategy of this name. Raises `UnknownStrategy`."""
-        strategy = self._strategies.get(name)
-        if strategy is None:
+        return self._place(name).strategy
+
+    def _place(self, name: str) -> _Place:
+        place = self._places.get(name)
+        if place is None or place.plugin in self._off:
             raise errors.UnknownStrategy(strategy=name)
-        return strategy
+        return place
 
     async def run(self, name: str, call: Callable[[Strategy], Awaitable[T]]) -> T:
         """Ask a strategy something, within its time limit.
 
         Raises what it raises of `visado.errors`, `StrategyTimeout`, and `PluginFailed` for anything else.
         """
-        strategy = self.find(name)
-        late = errors.StrategyTimeout(strategy=name, seconds=strategy.timeout)
-        return await guarded(f'the strategy "{name}"', strategy.timeout, lambda: call(strategy), late)
+        return await self._run(self._place(name), call)
+
+    async def _run(self, place: _Place, call: Callable[[Strategy], Awaitable[T]]) -> T:
+        strategy = place.strategy
+        late = errors.StrategyTimeout(strategy=strategy.name, seconds=strategy.timeout)
+        place.running += 1
+        try:
+            return await guarded(f'the strategy "{strategy.name}"', strategy.timeout, lambda: call(strategy), late)
+        finally:
+            place.running -= 1
+            if place.retired and not place.running:
+                place.idle.set()
 
     async def create(self, name: str, user_id: str, fields: Fields) -> Fields:
         """Give a user credentials that the strategy agrees to. Raises what `run` raises."""
@@ -93,6 +144,21 @@ class Strategies(Mapping[str, Strategy]):
         """Take a user's credentials of a strategy. Raises what `run` raises."""
         await self.run(name, lambda each: each.delete(user_id))
         self._observers.note(CredentialsChanged(change="deleted", target=user_id, strategy=name))
+
+    async def forget(self, user_id: str) -> None:
+        """Take a user's credentials of every strategy. Raises `CredentialsRejected` where one does not let go.
+
+        Of a strategy that is off, what the host keeps for it is deleted.
+        """
+        for name, place in list(self._places.items()):
+            if place.plugin in self._off:
+                await self._credentials.unlink(name, user_id)
+                continue
+            try:
+                if await self.run(name, lambda each: each.exists(user_id)):
+                    await self.delete(name, user_id)
+            except errors.VisadoError as error:
+                raise errors.CredentialsRejected(reason=f"{name}: {error.text}") from None
 
     async def authenticate(self, name: str, request: Request) -> tuple[User, Success] | Redirect:
         """Let a strategy find out who asks. Raises `LoginRefused`, and an error for whatever is no outcome."""
@@ -116,17 +182,18 @@ class Strategies(Mapping[str, Strategy]):
 
         Raises `Overloaded` where as many wait as are served, and an error for whatever is no outcome.
         """
-        if self._waiting[name] >= self.find(name).concurrency:
+        place = self._place(name)
+        if place.waiting >= place.strategy.concurrency:
             raise errors.Overloaded
-        self._waiting[name] += 1
+        place.waiting += 1
         try:
-            await self._places[name].acquire()
+            await place.free.acquire()
         finally:
-            self._waiting[name] -= 1
+            place.waiting -= 1
         try:
-            outcome = await self.run(name, lambda strategy: strategy.authenticate(request))
+            outcome = await self._run(place, lambda strategy: strategy.authenticate(request))
         finally:
-            self._places[name].release()
+            place.free.release()
         if not _is_outcome(outcome):  # what a plugin returns is checked at run time, too
             _log.error("the strategy %r returned a %s", name, type(outcome).__name__)
             raise errors.InvalidOutcome(strategy=name)
@@ -140,18 +207,25 @@ class Strategies(Mapping[str, Strategy]):
             raise errors.UnknownUserId(strategy=name)
         return user
 
-    async def open(self) -> None:
-        """Let every strategy begin. Raises what a strategy raises: it is not one that could be served without."""
-        for name in self:
-            await self.run(name, lambda each: each.open())
+    async def open(self, failed: Callable[[str, str], None]) -> None:
+        """Let every strategy begin; `failed` hears of the plugin and the reason where one cannot."""
+        for name in list(self):
+            try:
+                await self.run(name, lambda each: each.open())
+            except errors.VisadoError as error:
+                failed(self._places[name].plugin, error.text)
 
     async def close(self) -> None:
         """Let every strategy end; one that fails to is left to itself."""
-        for name in self:
-            try:
-                await self.run(name, lambda each: each.close())
-            except errors.VisadoError:
-                _log.warning("the strategy %r did not close", name)
+        await asyncio.gather(*self._retiring)
+        for place in self._places.values():
+            await self._close(place)
+
+    async def _close(self, place: _Place) -> None:
+        try:
+            await self._run(place, lambda each: each.close())
+        except errors.VisadoError:
+            _log.warning("the strategy %r did not close", place.strategy.name)
 
     async def logout(self, request: Request) -> str | None:
         """Tell the strategies of a user that it logs out; the first address that one returns is where to go on."""
@@ -214,5 +288,5 @@ def _is_json(value: Any) -> bool:
     return is_object(value)
 
 
-def _place(strategy: Strategy) -> str:
+def _class(strategy: Strategy) -> str:
     return f"{type(strategy).__module__}.{type(strategy).__qualname__}"

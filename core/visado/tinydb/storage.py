@@ -41,16 +41,17 @@ class TinyStorage:
         self._folder = folder
         self._collections: dict[str, storage.Collection] = {}
         self._tables: dict[str, IndexedTable] = {}
+        self._database: Database | None = None
         self._commits: GroupCommit | None = None
         self._claims = Claims()
         self._block: ContextVar[Transaction | None] = ContextVar("transaction", default=None)
 
     def declare(self, collection: storage.Collection) -> None:
-        """Make a collection known, before `open`. Raises ValueError for other words than before."""
+        """Make a collection known. Raises ValueError for other words than before."""
         if self._collections.setdefault(collection.name, collection) != collection:
             raise ValueError(f'The collection "{collection.name}" is declared twice, with different indexes.')
-        if self._commits is not None and collection.name not in self._tables:
-            raise ValueError(f'The collection "{collection.name}" is declared after the storage was opened.')
+        if self._database is not None and collection.name not in self._tables:
+            self._tables[collection.name] = _table(self._database, collection)
 
     async def open(self) -> None:
         """Read the folder. Raises `StorageError`."""
@@ -162,21 +163,18 @@ class TinyStorage:
         commits, self._commits = self._commits, None
         if commits is not None:
             await commits.close()
-            self._tables = {}
+            self._tables, self._database = {}, None
 
     def _load(self) -> tuple[Journal, dict[str, IndexedTable]]:
         was_enabled = gc.isenabled()
         gc.disable()  # it would look through all documents again and again, and find nothing
         try:
             database = Database(self._folder, storage=Journal)
-            open_table = cast("Callable[..., IndexedTable]", database.table)  # pyright: ignore[reportUnknownMemberType]
-            tables = {
-                name: open_table(name, indexes=collection.indexes) for name, collection in self._collections.items()
-            }
+            tables = {name: _table(database, each) for name, each in self._collections.items()}
         finally:
             if was_enabled:
                 gc.enable()
-        journal = cast("Journal", database.storage)
+        self._database, journal = database, cast("Journal", database.storage)
         if sum(map(len, journal.read().values())) > _MANY:
             gc.freeze()  # nor shall a later collection pause the event loop for them
         return journal, tables
@@ -319,3 +317,8 @@ class _Place:
 
     def __lt__(self, other: _Place) -> bool:
         return evaluate.order((other.hit, self.hit), self.sort)[0] is self.hit
+
+
+def _table(database: Database, collection: storage.Collection) -> IndexedTable:
+    open_table = cast("Callable[..., IndexedTable]", database.table)  # pyright: ignore[reportUnknownMemberType]
+    return open_table(collection.name, indexes=collection.indexes)

@@ -34,7 +34,7 @@ class Local:
 
     @property
     def controller(self):
-        return PasswordController(self.strategy, self.host.users, self.host.tokens)
+        return PasswordController(self.strategy, self.host.users, self.host.logins)
 
     async def user(self, user_id, *profiles):
         return await self.host.users.create({"profileIds": list(profiles or ["default"])}, user_id)

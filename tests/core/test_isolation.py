@@ -1,0 +1,152 @@
+"""A plugin that hangs, holds up the host or does not fit: seen from outside, with the others at work (PL3, PL6)."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from throwaway import GOOD, put
+
+from visado.requirements import unmet
+from visado.testing.live import serve
+
+SLOW = GOOD.replace(
+    'async def authenticate(self, request): return Fail("not today")',
+    """timeout = 1.0
+    async def authenticate(self, request):
+        import asyncio, time
+        how = request.fields.get("how")
+        if how == "awaits":
+            await asyncio.Event().wait()
+        if how == "blocks":
+            time.sleep(60)
+        if how == "spins":
+            while True:
+                try:
+                    sum(range(1000))
+                except Exception:
+                    pass
+        return Fail("not today")""",
+)
+
+
+class Probe:
+    """Asks for the health every 50 ms, and remembers how long each answer took."""
+
+    def __init__(self, host):
+        self.times, self.statuses, self._host, self._ended = [], set(), host, threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        while not self._ended.wait(0.05):
+            start = time.perf_counter()
+            self.statuses.add(self._host.request("GET", "/_now").status)
+            self.times.append(time.perf_counter() - start)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join()
+
+    @property
+    def p99(self):
+        return sorted(self.times)[int(len(self.times) * 0.99)]
+
+
+@pytest.fixture
+def slow(tmp_path):
+    put(tmp_path / "site", "slow", SLOW.format(name="slow"))
+    with serve(tmp_path, environment={"PYTHONPATH": str(tmp_path / "site")}) as host:
+        yield host
+
+
+def state(host, token=None):
+    return host.query("security:listPlugins", token=token).result["plugins"]["slow"]
+
+
+def test_a_strategy_that_awaits_for_ever_is_cut_off_and_nobody_else_notices(slow):
+    with Probe(slow) as probe:
+        answers = [slow.query("auth:login", strategy="slow", body={"how": "awaits"}) for _ in range(3)]
+    assert {(each.status, each.error_id) for each in answers} == {(504, "plugin.strategy.timeout")}
+    assert probe.statuses == {200}
+    assert probe.p99 < 0.25
+    assert state(slow)["state"] == "active"
+
+
+@pytest.mark.parametrize("how", ["blocks", "spins"])
+def test_a_strategy_that_holds_up_the_host_is_interrupted_once_and_quarantined(slow, how):
+    began = time.monotonic()
+    with Probe(slow) as probe:
+        first = slow.query("auth:login", strategy="slow", body={"how": how})
+        assert time.monotonic() - began < 5
+        later = [slow.query("auth:login", strategy="slow", body={"how": how}) for _ in range(20)]
+        time.sleep(8)
+    assert (first.status, first.error_id) == (504, "plugin.strategy.timeout")
+    assert {each.error_id for each in later} == {"security.credentials.unknown_strategy"}
+    assert probe.statuses == {200}
+    assert sum(each > 0.25 for each in probe.times) <= 1
+    assert probe.p99 < 0.25
+    shown = state(slow)
+    assert (shown["state"], "thread" in shown["reason"]) == ("quarantined", True)
+    assert "Traceback" not in str(shown)
+    assert slow.query("security:enablePlugin", plugin="slow").result["state"] == "active"
+    assert slow.query("auth:login", strategy="slow", body={}).error_id == "plugin.strategy.missing_user"
+
+
+@pytest.mark.parametrize("where", ["import", "hook", "open"])
+def test_a_plugin_that_hangs_at_the_start_is_quarantined_by_name_after_ten_seconds(tmp_path, where):
+    source = GOOD.format(name="word")
+    if where == "import":
+        source = "import time; time.sleep(60)\n" + source
+    if where == "hook":
+        source = source.replace("return [Word()]", "import time; time.sleep(60)\n    return [Word()]")
+    if where == "open":
+        source = source.replace(
+            "async def info", "async def open(self): import time; time.sleep(60)\n    async def info"
+        )
+    put(tmp_path / "site", "word", source)
+    began = time.monotonic()
+    with serve(tmp_path, environment={"PYTHONPATH": str(tmp_path / "site")}) as host:
+        assert time.monotonic() - began < 15
+        shown = host.query("security:listPlugins").result["plugins"]["word"]
+        assert shown["state"] == "quarantined"
+        assert "10" in shown["reason"]
+        assert host.query("auth:getStrategies").result == ["local"]
+
+
+def test_a_plugin_for_another_major_version_is_not_loaded(tmp_path):
+    put(tmp_path / "site", "next", "raise RuntimeError('loaded')\n")
+    metadata = tmp_path / "site" / "visado_next-1.2.3.dist-info" / "METADATA"
+    metadata.write_text(metadata.read_text() + "Requires-Dist: visado>=9,<10\n")
+    with serve(tmp_path, environment={"PYTHONPATH": str(tmp_path / "site")}) as host:
+        shown = host.query("security:listPlugins").result["plugins"]["next"]
+    assert shown["state"] == "quarantined"
+    assert shown["reason"] == "it needs visado >=9,<10, and this is 0.1.0"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "fits"),
+    [
+        ("visado", True),
+        ("visado>=1.2", True),
+        ("visado >= 1.2, < 2", True),
+        ("visado[local]>=1.3", False),
+        ("visado (>=1.3)", False),
+        ("visado==1.2.*", True),
+        ("visado!=1.2.*", False),
+        ("visado~=1.1", True),
+        ("visado~=1.1.0", False),
+        ("visado==1.2", True),
+        ("visado==1.2.0", True),
+        ("visado<1.2", False),
+        ("visado>1.2", False),
+        ("visado-local>=9", True),
+        ('visado>=9; extra == "later"', True),
+    ],
+)
+def test_what_a_package_asks_of_the_version_is_read(requirement, fits):
+    assert (unmet(["pydantic>=99", requirement], "1.2.0rc1") is None) is fits

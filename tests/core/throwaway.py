@@ -1,0 +1,32 @@
+"""Plugins that exist for the length of a test: a module and its metadata in a folder for PYTHONPATH."""
+
+from __future__ import annotations
+
+GOOD = """
+from visado import *
+from visado import hookimpl
+
+class Word(Strategy):
+    name = {name!r}
+    async def authenticate(self, request): return Fail("not today")
+    async def create(self, user_id, credentials): return {{}}
+    async def update(self, user_id, credentials): return {{}}
+    async def delete(self, user_id): pass
+    async def validate(self, user_id, credentials, *, update): pass
+    async def exists(self, user_id): return False
+    async def info(self, user_id): return {{}}
+
+@hookimpl
+def register_strategies(users):
+    return [Word()]
+"""
+
+
+def put(site, name, source, point=None):
+    """Install a throw-away plugin in a folder for PYTHONPATH, as a distribution of its own."""
+    info = site / f"visado_{name}-1.2.3.dist-info"
+    info.mkdir(parents=True)
+    (site / f"visado_{name}.py").write_text(source)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: visado-{name}\nVersion: 1.2.3\n")
+    (info / "entry_points.txt").write_text(f"[visado]\n{point or name} = visado_{name}\n")
+    return site
