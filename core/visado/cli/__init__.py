@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from visado.cli import arguments
 
@@ -19,6 +20,13 @@ Any action is a command too, for a host that is running:
   visado security:getUser --id melis --username admin --password ...
   visado auth:login --help      says what the action takes
 """
+_KINDS = {
+    "strategy": "a way to log in (the default)",
+    "storage": "a storage for the host's documents",
+    "observer": "told what happens",
+    "login-check": "asked between a login and its token",
+    "pages": "pages beside the API",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,7 +82,21 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument(
         "--password", default=os.environ.get("VISADO_PASSWORD"), help="its password; without it, you are asked"
     )
+    _add_new_plugin(commands.add_parser("new-plugin", help="make a package of a plugin, with tests, ready to publish"))
     return parser
+
+
+def _add_new_plugin(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_make_plugin)
+    parser.add_argument("name", metavar="NAME", help="name of the plugin: NAME makes the package visado-NAME")
+    kinds = parser.add_mutually_exclusive_group()
+    for kind, says in _KINDS.items():
+        kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=says)
+    parser.set_defaults(kind="strategy")
+    parser.add_argument("--into", type=Path, default=Path(), metavar="FOLDER", help="folder to make it in (here)")
+    parser.add_argument(
+        "--license", choices=("Apache-2.0", "MIT"), default="Apache-2.0", help="its license (Apache-2.0)"
+    )
 
 
 class _Version(argparse.Action):
@@ -101,6 +123,12 @@ def _config(parsed: argparse.Namespace) -> int:
     from visado.cli import inspect  # noqa: PLC0415
 
     return inspect.show_config(parsed)
+
+
+def _make_plugin(parsed: argparse.Namespace) -> int:
+    from visado.cli import new_plugin  # noqa: PLC0415
+
+    return new_plugin.run(parsed)
 
 
 def _create_admin(parsed: argparse.Namespace) -> int:
