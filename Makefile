@@ -5,7 +5,7 @@ WORKSPACE := core $(sort $(dir $(wildcard plugins/*/pyproject.toml)))
 MANIFESTS := pyproject.toml $(addsuffix /pyproject.toml,$(patsubst %/,%,$(WORKSPACE)))
 PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(BIN)/python install --quiet
 
-.PHONY: install serve test check docs lock bench clean
+.PHONY: install serve test check docs lock bench bench-quick bench-storage bench-ldap clean
 
 install: .venv/.installed
 
@@ -34,8 +34,18 @@ check: install
 docs: install
 	$(BIN)/python docs/generate.py
 
+# Beside the peers, in a quarter of an hour; `make bench ARGS="--only me,login"` some of it.
 bench: install
+	$(BIN)/python bench/run.py $(ARGS)
+
+# Whether a hot path has become dearer than bench/baseline.json says.
+bench-quick: install
+	$(BIN)/python bench/quick.py
+
+bench-storage: install
 	$(BIN)/python bench/storage.py
+
+bench-ldap: install
 	$(BIN)/python bench/ldap.py
 
 # After a dependency changed: resolve anew, with hashes.
