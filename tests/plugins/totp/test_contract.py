@@ -1,0 +1,54 @@
+"""What every login check promises."""
+
+from __future__ import annotations
+
+from visado.testing.login_check import LoginCheckContract
+from visado_totp.check import TotpCheck
+from visado_totp.enrolments import Enrolments
+from visado_totp.seals import Seals
+from visado_totp.settings import TotpSection
+
+from .phone import Phone
+
+
+class TestTotp(LoginCheckContract):
+    def make(self, host):
+        section, seals = host.settings[TotpSection], Seals(b"x" * 64)
+        self.enrolments = Enrolments(section, host.storage, host.users, host.observers, seals, host.clock)
+        self.phones = {}
+        return TotpCheck(section, host.users, self.enrolments)
+
+    async def enroll(self, stage, user_id):
+        key, offer = self.enrolments.offer(user_id)
+        phone = Phone(key.uri("visado", user_id), lambda: stage.clock.now / 1000)
+        await self.enrolments.enrol(user_id, offer, phone.at(phone.step))
+        self.phones[user_id] = phone
+
+    async def answer(self, stage, user_id, challenge):
+        stage.clock.advance(30)
+        phone = self.phones[user_id]
+        return {"code": phone.at(phone.step)}
+
+    def secrets(self):
+        return [phone.secret for phone in self.phones.values()]
+
+
+class TestRecoveryCodes(TestTotp):
+    """The same, for those who have lost the device."""
+
+    def settings(self):
+        return {"totp": {"recovery_codes": 20}}
+
+    async def enroll(self, stage, user_id):
+        key, offer = self.enrolments.offer(user_id)
+        phone = Phone(key.uri("visado", user_id), lambda: stage.clock.now / 1000)
+        self.codes = {
+            **getattr(self, "codes", {}),
+            user_id: await self.enrolments.enrol(user_id, offer, phone.at(phone.step)),
+        }
+
+    async def answer(self, stage, user_id, challenge):
+        return {"code": self.codes[user_id].pop()}
+
+    def secrets(self):
+        return []
