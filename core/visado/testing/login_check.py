@@ -25,7 +25,6 @@ from typing import Any, ClassVar, Final
 
 import pytest
 
-from visado import errors
 from visado.app import Host
 from visado.checks import Accept, Login, LoginCheck
 from visado.request import Fields, Request, Response

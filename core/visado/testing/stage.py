@@ -18,9 +18,12 @@ import pytest
 
 from visado import app, errors
 from visado.app import Host
-from visado.request import Connection, Fields, Request, Response, User, set_current
+from visado.query import Query
+from visado.request import Connection, Fields, Request, Response, User
 from visado.security.documents import now
+from visado.storage import Collection, Document
 from visado.strategy import Outcome, Redirect, Strategy, Success
+from visado.tinydb import TinyStorage
 
 NOBODY: Final = "kuid-of-nobody-0"
 _SERVER_ERROR: Final = 500
@@ -66,12 +69,40 @@ async def ask(host: Host, action: str, body: Any = None, *, token: str | None = 
     async def decoded() -> Request:
         return request
 
-    return await host.pipeline.run(decoded())
+    async def answer() -> Response:
+        return await host.pipeline.run(decoded())
+
+    return await asyncio.create_task(answer())  # a request has a context of its own
 
 
 async def create_user(host: Host, number: int = 0) -> str:
     """Make the user of this number, and return its id."""
     return (await host.users.create({"profileIds": ["default"]}, f"kuid-of-user-{number}")).id
+
+
+async def dump(host: Host) -> Mapping[str, Mapping[str, Document]]:
+    """Read everything that is kept: documents by their id, by their collection."""
+    assert isinstance(host.storage, TinyStorage), "the host of a test keeps its data in its folder"
+    return {name: dict((await host.storage.search(name, Query())).hits) for name in host.storage.collections}
+
+
+def load(folder: Path, rows: Mapping[str, Mapping[str, Document]]) -> None:
+    """Write what `dump` has read into the data folder of a host that does not run."""
+
+    async def write() -> None:
+        storage = TinyStorage(folder)
+        for name in rows:
+            storage.declare(Collection(name))
+        await storage.open()
+        try:
+            async with storage.transaction():
+                for name, documents in rows.items():
+                    for id_, document in documents.items():
+                        await storage.create(name, id_, document)
+        finally:
+            await storage.close()
+
+    asyncio.run(write())
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +129,7 @@ class Stage:
         return await self.host.strategies.authenticate(self.strategy.name, self._request(body))
 
     def _request(self, body: Any) -> Request:
-        request = Request("login", "auth", "login", {"strategy": self.strategy.name}, body)
-        set_current(request)
-        return request
+        return Request("login", "auth", "login", {"strategy": self.strategy.name}, body)
 
 
 class Staging(Protocol):

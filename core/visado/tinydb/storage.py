@@ -46,6 +46,11 @@ class TinyStorage:
         self._claims = Claims()
         self._block: ContextVar[Transaction | None] = ContextVar("transaction", default=None)
 
+    @property
+    def collections(self) -> Iterable[str]:
+        """The names of all that was declared."""
+        return self._collections
+
     def declare(self, collection: storage.Collection) -> None:
         """Make a collection known. Raises ValueError for other words than before."""
         if self._collections.setdefault(collection.name, collection) != collection:
