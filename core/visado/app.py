@@ -93,7 +93,7 @@ class Host:
         self.users = Users(storage, clock, self.profiles, observers)
         self.links = Links(clock)
         self._signer = signer = Signer(security.token, self.settings[sections.ServerSection].data)
-        self.tokens = Tokens(storage, clock, signer, security.token, self.links)
+        self.tokens = Tokens(storage, clock, signer, security.token, self.links, observers)
         self.api_keys = ApiKeys(storage, clock, signer, self.tokens, observers)
         self.credentials = Credentials(storage, observers)
         self.mappings = Mappings(storage)
@@ -186,7 +186,6 @@ class Host:
                 strategies,
                 self.mappings,
                 searches,
-                self.observers,
                 security.restricted_profile_ids,
                 most,
             ),
@@ -203,6 +202,7 @@ class Host:
         return ServerController(
             self.users,
             self.strategies,
+            self.observers,
             self.storage,
             self.plugins,
             self.settings,

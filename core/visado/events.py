@@ -25,7 +25,7 @@ class Event:
     `target` is the id of whom or what it happened to, `strategy` the name of a strategy that has to do with it.
     The host fills in the rest from the request: `actor` is the id of the user who asked (None: nobody who has logged
     in, or the host itself), `address` where the request came from, `at` when, in UTC.
-    Two events are equal if they say the same, whoever asked and whenever.
+    Two events are equal if they say the same, whoever asked and whenever. Members are texts, numbers, or None.
     """
 
     name: ClassVar[str]
@@ -72,7 +72,7 @@ class LoginSucceeded(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginRefused(Event):
-    """A login was refused; `reason` is the id of the error. The target is known only where a login check refused."""
+    """A login was refused; `reason` is the id of the error. The target is the user, where it was known by then."""
 
     name: ClassVar[str] = "login.refused"
     outcome: ClassVar[Literal["success", "refused"]] = "refused"
@@ -191,9 +191,10 @@ class PluginSwitched(Event):
 class Observer(ABC):
     """Told what happened, and never asked: it can grant nothing.
 
-    The host waits for it before it answers, `timeout` seconds at most, so be quick. What it raises is logged, and goes
-    no further; one that is too slow is left out for a while. An observer that is `essential` is different: where it
-    fails, the answer is an error (503 `api.process.unobserved`), and a login gets no token.
+    The host waits for it before it answers, `timeout` seconds at most, so be quick. It is told of events in their
+    order, and of the next before it is done with the one before. What it raises is logged, and goes no further; one
+    that is too slow is left out for a while. An observer that is `essential` is different: where it fails, the answer
+    is an error (503 `api.process.unobserved`), and a login gets no token.
     """
 
     timeout: float = 1.0

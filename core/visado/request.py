@@ -92,7 +92,7 @@ class Request:
     connection: Connection = field(default_factory=Connection)
     user: User = ANONYMOUS
     token: Token | None = None
-    events: list[Event] | None = field(default_factory=list[Event], repr=False)
+    events: dict[Event, Event] | None = field(default_factory=dict[Event, Event], repr=False)
 
     @property
     def fields(self) -> Fields:
@@ -102,7 +102,7 @@ class Request:
     def take_events(self) -> list[Event]:
         """What is to be told before the answer; from now on, nothing waits for the answer."""
         events, self.events = self.events, None
-        return events or []
+        return list(events or ())
 
     def header(self, name: str) -> str | None:
         """A header of the HTTP request, or of the upgrade to a socket, by its name in lower case."""

@@ -38,10 +38,11 @@ class Switches:
     async def off(self, name: str) -> Plugin:
         """Switch a plugin off. Raises `PluginNotFound`, and `PluginNeeded` where the host cannot do without."""
         plugin = self._check(name)
-        if await self._storage.get(COLLECTION, name) is None:
-            await self._storage.create(COLLECTION, name, {})
-        self._plugins.switch(name, on=False)
-        self._observers.note(PluginSwitched(target=name, on=False))
+        async with self._storage.transaction():
+            if await self._storage.get(COLLECTION, name) is None:
+                await self._storage.create(COLLECTION, name, {})
+            self._storage.afterwards(lambda: self._plugins.switch(name, on=False))
+            self._observers.note(PluginSwitched(target=name, on=False))
         return plugin
 
     async def on(self, name: str) -> Plugin:
@@ -49,9 +50,10 @@ class Switches:
         plugin = self._find(name)
         if not plugin.loaded:
             raise errors.PluginAbsent(plugin=name, reason=plugin.reason)
-        await self._storage.delete(COLLECTION, name)
-        self._plugins.switch(name, on=True)
-        self._observers.note(PluginSwitched(target=name, on=True))
+        async with self._storage.transaction():
+            await self._storage.delete(COLLECTION, name)
+            self._storage.afterwards(lambda: self._plugins.switch(name, on=True))
+            self._observers.note(PluginSwitched(target=name, on=True))
         return plugin
 
     def _find(self, name: str) -> Plugin:

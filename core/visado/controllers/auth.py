@@ -76,23 +76,16 @@ class AuthController(Controller):
         name = strategy if strategy is not None else request.fields.get("strategy", "local")
         if not isinstance(name, str):
             raise errors.InvalidType(argument="body.strategy", expected="string")
-        try:
+        with self._logins.refusals(name if name in self._strategies else None):
             for field in self._strategies.find(name).fields:
                 if field in request.args:  # addresses end up in logs
                     raise errors.ForbiddenArgument(argument=field)
-            began = self._tokens.moment()
-            asked = request.fields.get("expiresIn") if expires_in is None else expires_in
-            found = await self._admit(request, name, asked)
-            if isinstance(found, Redirect):
-                return _redirect(found)
-            lifetime = DURATION.read(found.asked, "expiresIn", False)
-            issued = await self._logins.issue(found, name, lifetime, began)
-        except errors.LoginChallenged:
-            raise
-        except errors.VisadoError as error:
-            known = name if name in self._strategies else None
-            self._observers.note(events.LoginRefused(strategy=known, reason=error.id))
-            raise
+        began = self._tokens.moment()
+        asked = request.fields.get("expiresIn") if expires_in is None else expires_in
+        found = await self._admit(request, name, asked)
+        if isinstance(found, Redirect):
+            return _redirect(found)
+        issued = await self._logins.issue(found, name, began)
         if found.location is not None:
             return _redirect(Redirect(found.location, cookies=self._answer(request, issued, True, found).cookies))
         return self._answer(request, issued, _by_cookie(request, cookie_auth), found)
@@ -101,7 +94,8 @@ class AuthController(Controller):
         """Ask the strategy, or hear the answer to a challenge; then ask the login checks."""
         if FIELD in request.fields:
             return await self._logins.resume(request, name)
-        found = await self._strategies.authenticate(name, request)
+        with self._logins.refusals(name):
+            found = await self._strategies.authenticate(name, request)
         if isinstance(found, Redirect):
             return found
         user, success = found
@@ -129,7 +123,7 @@ class AuthController(Controller):
         if token is not None:
             location = await self._strategies.logout(request)
             if global_:
-                await self._tokens.revoke_all(token.user_id)
+                await self._tokens.end_all(token.user_id)
             if token.kind == "token":
                 await self._tokens.revoke(token)
             self._tokens.links.unlink(request.connection)

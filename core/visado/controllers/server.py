@@ -18,6 +18,7 @@ from visado.plugins import Plugins
 from visado.request import Fields, Reply, Request
 from visado.sections import LimitsSection, SecuritySection
 from visado.security.documents import Clock
+from visado.security.observers import Observers
 from visado.security.users import Users
 from visado.settings import Settings
 from visado.storage import Storage
@@ -37,6 +38,7 @@ class ServerController(Controller):
         self,
         users: Users,
         strategies: Mapping[str, Strategy],
+        observers: Observers,
         storage: Storage,
         plugins: Plugins,
         settings: Settings,
@@ -45,7 +47,7 @@ class ServerController(Controller):
         table: Callable[[], ActionTable],
         describe: Callable[[], Fields],
     ) -> None:
-        self._users, self._strategies, self._storage = users, strategies, storage
+        self._users, self._strategies, self._observers, self._storage = users, strategies, observers, storage
         self._plugins, self._settings = plugins, settings
         self._clock, self._metrics, self._table, self._describe = clock, counted, table, describe
 
@@ -80,6 +82,7 @@ class ServerController(Controller):
             "application": {"name": "visado", "version": version("visado")},
             "memoryUsed": _memory_used(),
             "nodeVersion": f"python {platform.python_version()}",
+            "observers": {plugin: each.problem() or "ready" for plugin, each in self._observers},
             "plugins": {each.name: each.shown() for each in self._plugins},
             "strategies": {name: each.problem() or "ready" for name, each in self._strategies.items()},
             "system": {"cpus": os.cpu_count(), "platform": sys.platform},
@@ -100,7 +103,9 @@ class ServerController(Controller):
 
     async def _state(self, name: str) -> str:
         if name == "plugins":
-            return "red" if any(each.state == "quarantined" for each in self._plugins) else "green"
+            ill = any(each.state == "quarantined" for each in self._plugins)
+            deaf = any(each.essential and each.problem() for _, each in self._observers)  # no login goes without it
+            return "red" if ill or deaf else "green"
         try:
             await self._storage.check()
         except Exception:

@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
-from visado import errors, events
+from visado import errors
 from visado.arguments import TEXTS, Body, BodyAny, BodyObject, BodyTexts, Flag, Id, Integer, List, Place, Text
 from visado.controller import Controller, action, delete, get, post, put
 from visado.controllers import results
@@ -18,7 +18,6 @@ from visado.security.access import Access
 from visado.security.accounts import Accounts
 from visado.security.documents import found, shown
 from visado.security.mappings import Mappings
-from visado.security.observers import Observers
 from visado.security.roles import Roles
 from visado.security.strategies import Strategies
 from visado.storage import Storage
@@ -39,13 +38,12 @@ class UsersController(Controller):
         strategies: Strategies,
         mappings: Mappings,
         searches: Searches,
-        observers: Observers,
         restricted_profile_ids: list[str],
         write_count: int,
     ) -> None:
         self._users, self._profiles, self._tokens = access.users, access.profiles, access.tokens
         self._storage, self._accounts, self._roles, self._strategies = storage, accounts, roles, strategies
-        self._mappings, self._searches, self._observers = mappings, searches, observers
+        self._mappings, self._searches = mappings, searches
         self._restricted_profile_ids, self._write_count = restricted_profile_ids, write_count
         self._first_admin = asyncio.Lock()
 
@@ -79,7 +77,6 @@ class UsersController(Controller):
     async def revoke_tokens(self, request: Request, id: Id) -> results.Empty:
         """End every token of a user; API keys stay."""
         await self._tokens.revoke_all(id)
-        self._observers.note(events.TokensRevoked(target=id))
 
     # -- making and changing
 

@@ -110,12 +110,13 @@ class Additions:
                 raise errors.StrategyExists(strategy=name)
             strategy, plugin = await self.rehearse(name, kind, settings)
             try:
-                await self._storage.create(COLLECTION, name, {"kind": kind, "settings": settings})
+                async with self._storage.transaction():
+                    await self._storage.create(COLLECTION, name, {"kind": kind, "settings": settings})
+                    self._observers.note(StrategyChanged(change="created", target=name))
             except BaseException:
                 await self.dismiss(strategy)
                 raise
             self._strategies.add(strategy, plugin)
-            self._observers.note(StrategyChanged(change="created", target=name))
 
     async def update(self, name: str, changes: Fields) -> None:
         """Change members of a strategy's settings; null puts one back to its default.
@@ -127,21 +128,23 @@ class Additions:
             settings = {key: value for key, value in {**row["settings"], **changes}.items() if value is not None}
             strategy, plugin = await self.rehearse(name, row["kind"], settings)
             try:
-                await self._storage.update(COLLECTION, name, lambda before: {**before, "settings": settings})
+                async with self._storage.transaction():
+                    await self._storage.update(COLLECTION, name, lambda before: {**before, "settings": settings})
+                    self._observers.note(StrategyChanged(change="updated", target=name))
             except BaseException:
                 await self.dismiss(strategy)
                 raise
             self._forget(name)
             self._strategies.add(strategy, plugin)
-            self._observers.note(StrategyChanged(change="updated", target=name))
 
     async def delete(self, name: str) -> None:
         """Remove a strategy; credentials and tokens stay. Raises `StrategyDeclared`, `UnknownStrategy`."""
         async with self._changing:
             await self._row(name)
-            await self._storage.delete(COLLECTION, name)
+            async with self._storage.transaction():
+                await self._storage.delete(COLLECTION, name)
+                self._observers.note(StrategyChanged(change="deleted", target=name))
             self._forget(name)
-            self._observers.note(StrategyChanged(change="deleted", target=name))
 
     def _forget(self, name: str) -> None:
         self._problems.pop(name, None)

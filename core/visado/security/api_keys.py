@@ -52,10 +52,11 @@ class ApiKeys:
             INFO: info(now, author=author),
         }
         try:
-            await self._storage.create(COLLECTION, key_id, source)
+            async with self._storage.transaction():
+                await self._storage.create(COLLECTION, key_id, source)
+                self._observers.note(events.ApiKeyChanged(change="created", target=key_id, user=user_id))
         except DocumentExists:
             raise errors.DocumentAlreadyExists from None
-        self._observers.note(events.ApiKeyChanged(change="created", target=key_id, user=user_id))
         return shown(key_id, {**source, "token": text})
 
     async def verify(self, text: str) -> Token:

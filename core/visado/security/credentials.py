@@ -81,10 +81,13 @@ class Credentials:
     async def unlink(self, strategy: str, user_id: str) -> bool:
         """Take the subject from the user; whether there was one."""
         found = await self.get_of_user(strategy, user_id)
-        if found is None or not await self._storage.delete(_collection(strategy), found[0]):
+        if found is None:
             return False
-        self._observers.note(CredentialsChanged(change="deleted", target=user_id, strategy=strategy))
-        return True
+        async with self._storage.transaction():
+            was_there = await self._storage.delete(_collection(strategy), found[0])
+            if was_there:
+                self._observers.note(CredentialsChanged(change="deleted", target=user_id, strategy=strategy))
+        return was_there
 
     async def search(self, strategy: str, query: Query) -> Page:
         """A page of the rows that match."""

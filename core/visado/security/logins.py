@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final, cast
 
 from visado import errors, events, wire
+from visado.arguments import DURATION
 from visado.checks import Accept, Challenge, Decision, Login, LoginCheck
 from visado.request import Fields, Request, User, current_request
 from visado.security.challenges import Challenges
@@ -71,23 +72,37 @@ class Logins:
 
     async def admit(self, login: Login, begun: Admission) -> Admission:
         """Ask every check. Raises `LoginRefused`, `LoginChallenged`, and what a check raises."""
-        return await self._ask(login, begun, list(self._checks))
+        with self.refusals(login.strategy, login.user.id):
+            return await self._ask(login, begun, list(self._checks))
+
+    @contextmanager
+    def refusals(self, strategy: str | None, user_id: str | None = None) -> Generator[None, None, None]:
+        """Tell the observers of a login that is refused during the block, and of whose it was, if that is known."""
+        try:
+            yield
+        except errors.LoginChallenged:
+            raise
+        except errors.VisadoError as error:
+            self._observers.note(events.LoginRefused(target=user_id, strategy=strategy, reason=error.id))
+            raise
 
     async def resume(self, request: Request, strategy: str) -> Admission:
         """Go on with a login whose client answers a challenge. Raises what `admit` raises.
 
         Whatever the answer, its reference is used up.
         """
-        row = await self._challenges.take(request.fields[FIELD], strategy)
-        user = await self._users.get(row["userId"])
-        check = self._checks.get(row["check"])
-        if user is None or check is None or self._plugins[check.name] in self._switched_off:
-            raise errors.LoginRefused(reason="log in again")
-        login, admission = Login(request, user, strategy), Admission(user, asked=row["expiresIn"])
-        decision = await self._call(check, lambda: check.answer(login, dict(row["state"])))
-        admission = await self._decide(check, login, admission, decision)
-        names = list(self._checks)
-        return await self._ask(login, admission, names[names.index(check.name) + 1 :])
+        with self.refusals(strategy):
+            row = await self._challenges.take(request.fields[FIELD], strategy)
+        with self.refusals(strategy, row["userId"]):
+            user = await self._users.get(row["userId"])
+            check = self._checks.get(row["check"])
+            if user is None or check is None or self._plugins[check.name] in self._switched_off:
+                raise errors.LoginRefused(reason="log in again")
+            login, admission = Login(request, user, strategy), Admission(user, asked=row["expiresIn"])
+            decision = await self._call(check, lambda: check.answer(login, dict(row["state"])))
+            admission = await self._decide(check, login, admission, decision)
+            names = list(self._checks)
+            return await self._ask(login, admission, names[names.index(check.name) + 1 :])
 
     async def complete(self, user: User, strategy: str, expires_in: int | None = None) -> Fields:
         """Log a user in who has proved who it is in an action of a plugin: the answer of `auth:login`.
@@ -99,13 +114,15 @@ class Logins:
             raise RuntimeError("a login is completed during a request")
         since = self._tokens.moment()
         admission = await self.admit(Login(request, user, strategy), Admission(user, asked=expires_in))
-        issued = await self.issue(admission, strategy, expires_in, since)
+        issued = await self.issue(admission, strategy, since)
         return {**admission.data, **issued.shown()}
 
-    async def issue(self, admission: Admission, strategy: str, lifetime: int | None, since: int) -> Issued:
-        """Make the token, and tell the observers. Raises what `Tokens.create` raises."""
+    async def issue(self, admission: Admission, strategy: str, since: int) -> Issued:
+        """Make the token, and tell the observers. Raises what `Tokens.create` raises, and `InvalidType`."""
         user_id = admission.user.id
-        issued = await self._tokens.create(user_id, lifetime, since=since)
+        with self.refusals(strategy, user_id):
+            lifetime = DURATION.read(admission.asked, "expiresIn", False)
+            issued = await self._tokens.create(user_id, lifetime, since=since)
         self._observers.note(events.LoginSucceeded(actor=user_id, target=user_id, strategy=strategy))
         return issued
 

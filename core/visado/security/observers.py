@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from visado import errors
-from visado.events import Event, Observer
+from visado.events import Event, Observer, PluginSwitched
 from visado.request import Request, current_request
 from visado.security.guard import guarded
 from visado.storage import Storage
 
 _PAUSE: Final = 30.0
+_AT_ONCE: Final = 256
 _PATIENCE: Final = 10.0
 _LONGEST_ID: Final = 200
 _log = logging.getLogger("visado.observers")
@@ -40,8 +41,9 @@ class Observers:
         self._seats: list[_Seat] = []
         self._telling: set[asyncio.Task[None]] = set()
 
-    def __iter__(self) -> Iterator[Observer]:
-        return (seat.observer for seat in self._seats)
+    def __iter__(self) -> Iterator[tuple[str, Observer]]:
+        """Every observer at work, with the name of its plugin."""
+        return ((seat.plugin, seat.observer) for seat in self._seats if seat.plugin not in self._off)
 
     def add(self, observer: Any, plugin: str) -> None:
         """Let an observer hear from now on. Raises `TypeError` for what is none."""
@@ -52,8 +54,9 @@ class Observers:
     def note(self, event: Event) -> None:
         """Tell of this, as soon as what the present task has written is there for all.
 
-        What is noted twice during one request is told once.
+        What is noted twice during one request is told once. Raises `TypeError` for an event that cannot be hashed.
         """
+        hash(event)
         if not self._seats:
             return
         request = current_request()
@@ -66,8 +69,8 @@ class Observers:
     def _keep(self, event: Event, request: Request | None) -> None:
         if request is None or request.events is None:
             self.tell_later([event])
-        elif event not in request.events:
-            request.events.append(event)
+        else:
+            request.events.setdefault(event, event)
 
     def tell_later(self, events: Iterable[Event]) -> asyncio.Future[None]:
         """Tell of events, in a task of its own. It raises `Unobserved` where an essential observer fails."""
@@ -82,13 +85,44 @@ class Observers:
             task.exception()  # it is in the log already
 
     async def _tell(self, events: Iterable[Event]) -> None:
-        failed = False
-        for event in events:
-            for seat in [each for each in self._seats if each.plugin not in self._switched_off]:
-                heard = seat.plugin not in self._off and await _hears(seat, event)
-                failed |= not heard and seat.observer.essential
-        if failed:
+        told = list(events)
+        if not all(await asyncio.gather(*(self._hears_all(seat, told) for seat in self._seats))):
             raise errors.Unobserved
+
+    async def _hears_all(self, seat: _Seat, events: list[Event]) -> bool:
+        """Tell an observer of events, many at a time; say whether it did not miss what it must not."""
+        missed = 0
+        for start in range(0, len(events), _AT_ONCE):
+            told = [each for each in events[start : start + _AT_ONCE] if self._is_for(seat, each)]
+            missed += (await asyncio.gather(*(self._hears(seat, each) for each in told))).count(False)
+        return not (missed and seat.observer.essential)
+
+    def _is_for(self, seat: _Seat, event: Event) -> bool:
+        """Whether an observer is to hear of it: one that was switched off still hears of that."""
+        is_its_end = isinstance(event, PluginSwitched) and event.target == seat.plugin
+        return is_its_end or seat.plugin not in self._switched_off
+
+    async def _hears(self, seat: _Seat, event: Event) -> bool:
+        """Tell an observer of an event, and say whether it heard."""
+        observer = seat.observer
+        if seat.plugin in self._off - self._switched_off:
+            return False
+        if not observer.essential and time.monotonic() < seat.away_until:
+            seat.missed += 1
+            return False
+        if seat.missed:
+            _log.warning("%s missed %s events while it was left out", _name(seat), seat.missed)
+            seat.missed = 0
+        late = errors.Unobserved()
+        try:
+            await guarded(_name(seat), observer.timeout, lambda: observer.observe(event), late)
+        except errors.VisadoError as error:
+            if error is late:
+                seat.away_until = time.monotonic() + _PAUSE
+            else:
+                _log.warning("%s did not hear of %s: %s", _name(seat), event.kind, error.text)
+            return False
+        return True
 
     async def open(self, failed: Callable[[str, str], None]) -> None:
         """Let every observer begin; `failed` hears of the plugin and the reason where one cannot."""
@@ -100,7 +134,8 @@ class Observers:
 
     async def close(self) -> None:
         """Tell what is left to tell, then let every observer end."""
-        await asyncio.gather(*self._telling, return_exceptions=True)
+        while self._telling:
+            await asyncio.gather(*self._telling, return_exceptions=True)
         for seat in self._seats:
             try:
                 await guarded(_name(seat), _PATIENCE, seat.observer.close, errors.Unobserved())
@@ -110,23 +145,3 @@ class Observers:
 
 def _name(seat: _Seat) -> str:
     return f'an observer of the plugin "{seat.plugin}"'
-
-
-async def _hears(seat: _Seat, event: Event) -> bool:
-    """Tell an observer of an event, and say whether it heard."""
-    observer = seat.observer
-    if not observer.essential and time.monotonic() < seat.away_until:
-        seat.missed += 1
-        return False
-    if seat.missed:
-        _log.warning("%s missed %s events while it was left out", _name(seat), seat.missed)
-        seat.missed = 0
-    try:
-        await guarded(_name(seat), observer.timeout, lambda: observer.observe(event), errors.Unobserved())
-    except errors.Unobserved:
-        seat.away_until = time.monotonic() + _PAUSE
-    except errors.VisadoError:
-        pass
-    else:
-        return True
-    return False

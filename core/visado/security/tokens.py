@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from visado import errors
+from visado import errors, events
 from visado.query import And, Equals, Not, Query, Range
 from visado.request import Fields, Token, current_request
 from visado.sections import TokenSettings
 from visado.security.documents import Clock
 from visado.security.links import Links
+from visado.security.observers import Observers
 from visado.security.signing import Signer, fingerprint
 from visado.storage import Collection, DocumentMissing, Storage
 
@@ -44,8 +45,17 @@ class Issued:
 class Tokens:
     """The tokens that are alive. What was verified once is remembered until it ends."""
 
-    def __init__(self, storage: Storage, clock: Clock, signer: Signer, settings: TokenSettings, links: Links) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        clock: Clock,
+        signer: Signer,
+        settings: TokenSettings,
+        links: Links,
+        observers: Observers,
+    ) -> None:
         self._storage, self._clock, self._signer, self._settings = storage, clock, signer, settings
+        self._observers = observers
         self.links = links
         # Text -> the token and when it stops working; and the way back, to forget by id.
         self._verified: dict[str, tuple[Token, int]] = {}
@@ -156,7 +166,13 @@ class Tokens:
             self.end(token.id)
 
     async def revoke_all(self, user_id: str, *, keep: str | None = None, tell: bool = False) -> None:
-        """End every token of a user, but the one with the id `keep`; with `tell`, sockets hear of it."""
+        """End every token of a user, but the one with the id `keep`, and tell the observers; `tell` tells sockets."""
+        async with self._storage.transaction():
+            await self.end_all(user_id, keep=keep, tell=tell)
+            self._observers.note(events.TokensRevoked(target=user_id))
+
+    async def end_all(self, user_id: str, *, keep: str | None = None, tell: bool = False) -> None:
+        """Do the same as a part of something else, of which the observers are told."""
         self._moment += 1
         if len(self._revoked) >= _REMEMBERED:
             self._revoked.clear()
@@ -174,7 +190,7 @@ class Tokens:
         """End every token of a user, but the one with which the user asks for it."""
         request = current_request()
         own = request.token if request is not None and request.user.id == user_id else None
-        await self.revoke_all(user_id, keep=own.id if own is not None else None)
+        await self.end_all(user_id, keep=own.id if own is not None else None)
 
     def moment(self) -> int:
         """Say when a login began, for `create`."""

@@ -70,13 +70,14 @@ class Users:
         document = self._document(proposed, content)
         while True:
             try:
-                await self._storage.create(COLLECTION, proposed, document)
+                async with self._storage.transaction():
+                    await self._storage.create(COLLECTION, proposed, document)
+                    self._note("created", proposed)
             except DocumentExists:
                 if user_id is not None:
                     raise errors.UserExists(user=user_id) from None
                 proposed = names.user_id(style)
             else:
-                self._note("created", proposed)
                 return _user(proposed, document)
 
     async def update(self, user_id: str, changes: Fields, updater: str | None = None) -> User:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, TypeAlias, TypeVar
 
 from typing_extensions import override
@@ -77,7 +78,7 @@ class AuditObserver(Observer):
                 batch, self._queue = self._queue[:_AT_ONCE], self._queue[_AT_ONCE:]
                 failure: Exception | None = None
                 try:
-                    await self._in_thread(lambda each=batch: self._log.append([event for event, _ in each]))
+                    await self._in_thread(partial(self._log.append, [event for event, _ in batch]))
                 except Exception as error:
                     failure = error
                 for _, done in batch:

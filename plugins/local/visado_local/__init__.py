@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from visado import (
     Controller,
     Credentials,
+    Events,
     Logins,
     Section,
     SecuritySection,
@@ -34,11 +35,11 @@ def register_settings() -> type[Section]:
 
 @hookimpl
 def register_strategies(
-    settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens
+    settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens, events: Events
 ) -> Iterable[Strategy]:
     """Offer `local`."""
     strict = settings[SecuritySection].preset == "strict"
-    host = Host(storage, users, credentials, tokens)
+    host = Host(storage, users, credentials, tokens, events)
     return [LocalStrategy(settings[LocalSection], host, strict=strict)]
 
 

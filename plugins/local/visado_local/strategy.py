@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from visado import (
     Credentials,
+    Events,
     Fail,
     Fields,
     Outcome,
@@ -26,6 +27,7 @@ from visado import (
     Users,
     current_request,
     errors,
+    events,
 )
 from visado_local.credentials import Given
 from visado_local.errors import (
@@ -64,6 +66,7 @@ class Host:
     users: Users
     credentials: Credentials
     tokens: Tokens
+    events: Events
 
 
 class LocalStrategy(Strategy):
@@ -75,7 +78,7 @@ class LocalStrategy(Strategy):
 
     def __init__(self, section: LocalSection, host: Host, *, strict: bool, clock: Callable[[], int] = _now) -> None:
         self._users, self._credentials, self._tokens = host.users, host.credentials, host.tokens
-        self._storage, self._clock, self._strict = host.storage, clock, strict
+        self._storage, self._clock, self._strict, self._events = host.storage, clock, strict, host.events
         self._passwords = Passwords(section.memory, section.iterations, section.parallelism)
         self._policies = Policies(section, host.users, self._passwords, strict=strict)
         self._reset_tokens = ResetTokens(host.storage, section.reset_password_expires_in)
@@ -234,6 +237,7 @@ class LocalStrategy(Strategy):
     async def _write(self, user_id: str, fields: Fields, *, subject: str | None = None) -> None:
         async with self._storage.transaction():
             await self._credentials.update(self.name, user_id, fields, subject=subject)
+            self._events.note(events.CredentialsChanged(change="updated", target=user_id, strategy=self.name))
             await self._end_other_tokens(user_id)
 
     async def _end_other_tokens(self, user_id: str) -> None:

@@ -28,7 +28,7 @@ class Local:
 
     def made(self, section=None):
         host, settings = self.host, self.host.settings
-        lent = Host(host.storage, host.users, host.credentials, host.tokens)
+        lent = Host(host.storage, host.users, host.credentials, host.tokens, host.observers)
         strict = settings[SecuritySection].preset == "strict"
         return LocalStrategy(section or settings[LocalSection], lent, strict=strict, clock=lambda: self.now)
 
