@@ -1,5 +1,54 @@
-"""The plugin author's kit: suites to subclass, and hosts to test against.
+"""The plugin author's kit: suites to subclass, hosts to test against, a clock, and secrets that are followed.
 
-Owns what a plugin promises, as tests. `StrategyContract` for strategies, `StorageContract` for storages, `live` for a
-real host in a process of its own. It needs pytest, which is yours to install.
+Owns what a plugin promises, as tests: a suite for each kind of plugin (`strategy`, `login_check`, `observer`,
+`storage`), a real host in a process of its own (`live`), and pytest fixtures (`fixtures`). Their names can be imported
+from here. It needs pytest, which is yours to install.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from visado.testing.canaries import Canaries
+    from visado.testing.clock import Clock
+    from visado.testing.live import LiveHost, serve
+    from visado.testing.login_check import LoginCheckContract
+    from visado.testing.observer import ObserverContract
+    from visado.testing.stage import HOSTILE, open_host
+    from visado.testing.storage import StorageContract
+    from visado.testing.strategy import StrategyContract
+
+__all__ = [
+    "HOSTILE",
+    "Canaries",
+    "Clock",
+    "LiveHost",
+    "LoginCheckContract",
+    "ObserverContract",
+    "StorageContract",
+    "StrategyContract",
+    "open_host",
+    "serve",
+]
+
+_HOMES: Final = {
+    "Canaries": "canaries",
+    "Clock": "clock",
+    "HOSTILE": "stage",
+    "LiveHost": "live",
+    "LoginCheckContract": "login_check",
+    "ObserverContract": "observer",
+    "StorageContract": "storage",
+    "StrategyContract": "strategy",
+    "open_host": "stage",
+    "serve": "live",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, and nothing else: `live` does without pytest."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -31,7 +31,7 @@ from visado.request import Fields, Request, Response
 from visado.testing.canaries import Canaries
 from visado.testing.check_stage import CheckStage, Door, accepted, refused
 from visado.testing.clock import Clock
-from visado.testing.stage import HOSTILE, held, open_host, staged, told
+from visado.testing.stage import HOSTILE, ask, held, open_host, staged, told
 
 _LONGEST_TIMEOUT: Final = 60
 _LONGEST_CHALLENGE: Final = 3_600
@@ -268,6 +268,16 @@ class LoginCheckContract(ABC):
             assert not isinstance(decision, Accept), (
                 "who cannot be checked is not accepted: let errors of the storage and of others pass, or return Fail"
             )
+
+    @staged
+    async def test_forgets_deleted_users(self, stage: CheckStage) -> None:
+        user_id = await self.enrolled(stage)
+        if not (self.challenges and self.accepts_others):
+            pytest.skip("what this check asks for does not depend on what is kept of a user")
+        await ask(stage.host, "security:deleteUser", _id=user_id)
+        assert await stage.user() == user_id
+        mend = "forget(user_id) what is kept of a deleted user: the next user of this id is another"
+        accepted(await stage.login(user_id), user_id, mend)
 
     # Secrets
 

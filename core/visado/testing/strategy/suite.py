@@ -82,6 +82,7 @@ class StrategySuite(ABC):
                     host.strategies.drop(strategy.name)
                 host.strategies.add(strategy)
             await host.open()
+            assert host.strategies.get(strategy.name) is strategy, "open() works in a host of the suite: see the log"
             yield Stage(host, strategy)
 
     async def enroll(self, stage: Stage, number: int = 0) -> tuple[str, Fields]:

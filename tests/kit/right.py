@@ -1,0 +1,249 @@
+"""A plugin of each kind that does everything right, small, and the kit's suites for them."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import os
+
+from visado import (
+    Accept,
+    Challenge,
+    Collection,
+    Fail,
+    LoginCheck,
+    Observer,
+    Pass,
+    Redirect,
+    Strategy,
+    Success,
+    errors,
+)
+from visado.testing import LoginCheckContract, ObserverContract, StorageContract, StrategyContract
+from visado.tinydb import TinyStorage
+
+WRONG = "wrong name or phrase"
+
+
+def hashed(phrase, salt=None):
+    salt = salt or os.urandom(16)
+    return (salt + hashlib.scrypt(phrase.encode(), salt=salt, n=2**12, r=8, p=1)).hex()
+
+
+def verified(kept, phrase):
+    return hmac.compare_digest(kept, hashed(phrase, bytes.fromhex(kept)[:16]))
+
+
+def is_text(value):
+    return isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable()
+
+
+class Phrase(Strategy):
+    """A name and a phrase, kept in the host's credentials; and each of the other endings for a word."""
+
+    name = "phrase"
+    fields = ("name", "phrase")
+    decoy = hashed("decoy")
+
+    def __init__(self, host):
+        self.host, self.credentials = host, host.credentials
+
+    async def authenticate(self, request):
+        match request.fields.get("name"):
+            case None:
+                return Pass()
+            case "elsewhere":
+                return Redirect("https://id.example.com/login")
+            case "down":
+                raise errors.Overloaded
+        name, phrase = request.fields["name"], request.fields.get("phrase")
+        if not (is_text(name) and is_text(phrase)):
+            return Fail(WRONG)
+        row = await self.credentials.get(self.name, name)
+        right = await asyncio.to_thread(verified, row["hash"] if row else self.decoy, phrase)
+        return Success(row["userId"]) if row and right else Fail(WRONG)
+
+    async def validate(self, user_id, credentials, *, update):
+        name, _ = self.read(credentials, update)
+        row = await self.credentials.get(self.name, name) if name else None
+        if row and row["userId"] != user_id:
+            raise errors.SubjectTaken(subject=name)
+
+    async def create(self, user_id, credentials):
+        name, phrase = self.read(credentials, False)
+        await self.credentials.link(self.name, name, user_id, {"hash": await asyncio.to_thread(hashed, phrase)})
+        return {"name": name}
+
+    async def update(self, user_id, credentials):
+        name, phrase = self.read(credentials, True)
+        changes = {"hash": await asyncio.to_thread(hashed, phrase)} if phrase else {}
+        await self.credentials.update(self.name, user_id, changes, subject=name)
+        return await self.info(user_id)
+
+    async def delete(self, user_id):
+        if not await self.credentials.unlink(self.name, user_id):
+            raise errors.NoCredentials(what="user", name=user_id)
+
+    async def exists(self, user_id):
+        return await self.credentials.get_of_user(self.name, user_id) is not None
+
+    async def info(self, user_id):
+        return {"name": (await self.credentials.find_of_user(self.name, user_id))[0]}
+
+    async def by_id(self, subject):
+        row = await self.credentials.get(self.name, subject)
+        if row is None:
+            raise errors.NoCredentials(what="name", name=subject)
+        return {"name": subject, "kuid": row["userId"]}
+
+    def read(self, credentials, update):
+        read = [credentials.get("name"), credentials.get("phrase")]
+        if not all(is_text(each) or (update and each is None) for each in read):
+            raise errors.CredentialsRejected(reason="a name and a phrase of up to 100 characters are needed")
+        return read
+
+
+class PhraseContract(StrategyContract):
+    """How a `Phrase` is fed."""
+
+    plugin = Phrase
+
+    def make(self, host):
+        return self.plugin(host)
+
+    def credentials(self, number):
+        return {"name": f"Name {number}", "phrase": f"Correct-horse-{number}-battery"}
+
+    def wrong(self, body):
+        return {**body, "phrase": "wrong-horse-battery"}
+
+    def unknown(self, body):
+        return {**body, "name": "Nobody"}
+
+    def changed(self, credentials):
+        return {**credentials, "phrase": f"{credentials['phrase']}-changed"}
+
+    def subject(self, credentials):
+        return credentials["name"]
+
+    def secrets(self, credentials):
+        return [credentials["phrase"]]
+
+    def passing(self):
+        return {"other": "things"}
+
+    def redirecting(self):
+        return {"name": "elsewhere"}
+
+    def raising(self):
+        return {"name": "down"}
+
+
+class Codes(LoginCheck):
+    """Asks who has codes for one of them: each works once."""
+
+    name = "codes"
+
+    def __init__(self, host):
+        self.storage = host.storage
+        self.storage.declare(Collection("codes"))
+
+    async def forget(self, user_id):
+        await self.storage.delete("codes", user_id)
+
+    async def give(self, user_id, codes):
+        await self.storage.create("codes", user_id, {"left": [self.digest(code) for code in codes]})
+
+    def digest(self, code):
+        return hashlib.sha256(code.encode()).hexdigest()
+
+    async def check(self, login):
+        if await self.storage.get("codes", login.user.id) is None:
+            return Accept()
+        return Challenge("A code, please.")
+
+    async def answer(self, login, state):
+        code = login.request.fields.get("code")
+        if not is_text(code):
+            return Fail("wrong code")
+        return Accept() if await self.take(login.user.id, self.digest(code)) else Fail("wrong code")
+
+    async def take(self, user_id, digest):
+        taken = False
+
+        def change(row):
+            nonlocal taken
+            taken = digest in row["left"]
+            return {"left": [each for each in row["left"] if each != digest]}
+
+        await self.storage.update("codes", user_id, change)
+        return taken
+
+
+class CodesContract(LoginCheckContract):
+    """How `Codes` is fed."""
+
+    plugin = Codes
+
+    def make(self, host):
+        return self.plugin(host)
+
+    async def enroll(self, stage, user_id):
+        await stage.check.give(user_id, [self.code(user_id, number) for number in range(20)])
+
+    async def answer(self, stage, user_id, challenge):
+        used = self.__dict__.setdefault("used", {})
+        used[user_id] = used.get(user_id, -1) + 1
+        return {"code": self.code(user_id, used[user_id])}
+
+    def code(self, user_id, number):
+        return f"code-{number}-of-{user_id}"
+
+
+class Listener(Observer):
+    """Writes down what happens."""
+
+    def __init__(self, folder):
+        self.heard = []
+
+    async def observe(self, event):
+        self.heard.append(event.as_dict())
+
+
+class ListenerContract(ObserverContract):
+    """Where a `Listener` keeps what it hears."""
+
+    plugin = Listener
+
+    def make(self, host):
+        return self.plugin(host)
+
+    async def heard(self, stage):
+        return stage.observer.heard
+
+
+class TinyContract(StorageContract):
+    """The default storage, for a short test."""
+
+    plugin = TinyStorage
+    writers, writes = 8, 25
+
+    def make(self, folder):
+        return self.plugin(folder)
+
+
+class TestPhrase(PhraseContract):
+    """All of it."""
+
+
+class TestCodes(CodesContract):
+    """All of it."""
+
+
+class TestListener(ListenerContract):
+    """All of it."""
+
+
+class TestTiny(TinyContract):
+    """All of it."""
