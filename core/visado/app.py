@@ -137,6 +137,7 @@ class Host:
             "credentials": self.credentials,
             "tokens": self.tokens,
             "events": self.observers,
+            "strategies": self.strategies,
         }
 
     def _known(self, controller: str) -> tuple[frozenset[str], bool] | None:
@@ -163,7 +164,7 @@ class Host:
             plugin.note("action", [each.id for controller in new for each in controller.actions()])
             controllers.extend(new)
 
-        self.plugins.call("register_controllers", add, **self._lent(), logins=self.logins, strategies=self.strategies)
+        self.plugins.call("register_controllers", add, **self._lent(), logins=self.logins)
         try:
             self.table = ActionTable(controllers, self.plugins.off)
         except ValueError as error:

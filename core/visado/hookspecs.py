@@ -49,14 +49,29 @@ def open_storage(settings: Settings) -> Storage | None:
 
 @hookspec
 def register_strategies(
-    settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens, events: Events
+    settings: Settings,
+    storage: Storage,
+    users: Users,
+    credentials: Credentials,
+    tokens: Tokens,
+    events: Events,
+    strategies: Mapping[str, Strategy],
 ) -> Iterable[Strategy]:
-    """Offer ways to log in. Called before the storage is open: declare collections here, read them later."""
+    """Offer ways to log in. Called before the storage is open: declare collections here, read them later.
+
+    `strategies` are all of the host, at the time when it is looked at.
+    """
 
 
 @hookspec
 def register_strategy_kinds(
-    settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens, events: Events
+    settings: Settings,
+    storage: Storage,
+    users: Users,
+    credentials: Credentials,
+    tokens: Tokens,
+    events: Events,
+    strategies: Mapping[str, Strategy],
 ) -> Iterable[StrategyKind]:
     """Let administrators add strategies of a kind while the host runs: another directory, another provider."""
 

@@ -213,8 +213,13 @@ class Tokens(Protocol):
         """End one token."""
         ...
 
-    async def revoke_all(self, user_id: str, *, keep: str | None = None, tell: bool = False) -> None:
-        """End every token of a user, but the one with the id `keep`; API keys stay. `tell` tells open sockets."""
+    async def revoke_all(
+        self, user_id: str, *, keep: str | None = None, tell: bool = False, strategy: str | None = None
+    ) -> None:
+        """End every token of a user, but the one with the id `keep`; API keys stay. `tell` tells open sockets.
+
+        Observers are told, too, and of the `strategy` that wants it.
+        """
         ...
 
     async def revoke_others(self, user_id: str) -> None:

@@ -165,11 +165,13 @@ class Tokens:
             await self._storage.delete(COLLECTION, token.id)
             self.end(token.id)
 
-    async def revoke_all(self, user_id: str, *, keep: str | None = None, tell: bool = False) -> None:
+    async def revoke_all(
+        self, user_id: str, *, keep: str | None = None, tell: bool = False, strategy: str | None = None
+    ) -> None:
         """End every token of a user, but the one with the id `keep`, and tell the observers; `tell` tells sockets."""
         async with self._storage.transaction():
             await self.end_all(user_id, keep=keep, tell=tell)
-            self._observers.note(events.TokensRevoked(target=user_id))
+            self._observers.note(events.TokensRevoked(target=user_id, strategy=strategy))
 
     async def end_all(self, user_id: str, *, keep: str | None = None, tell: bool = False) -> None:
         """Do the same as a part of something else, of which the observers are told."""
