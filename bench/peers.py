@@ -23,7 +23,7 @@ NODE = CACHE / "node"
 SECRET = secrets.token_hex(32)
 USER = "5b1e2d3c-8f64-4c0e-9d27-0a6f1c9b7e42"
 OPTIONS = ["--host", "127.0.0.1", "--port", "{port}", "--loop", "uvloop", "--http", "httptools", "--no-access-log"]
-SOCKETS = ["--ws", "websockets-sansio", "--ws-per-message-deflate", "false", "--ws-ping-interval", "60"]
+SOCKETS = ["--ws", "websockets-sansio", "--ws-per-message-deflate", "false", "--ws-ping-interval", "86400"]
 SHARED = ("uvicorn", "httptools", "uvloop", "starlette", "pyjwt", "websockets")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import socket
@@ -18,6 +19,7 @@ SERVER, BOTH, LOAD = "0", "0,1", "1"
 """Cores: of the servers, of servers that may use two, and of whoever asks them."""
 
 PATIENCE = 60.0
+LOOKS = 10
 _TICKS = os.sysconf("SC_CLK_TCK")
 VISADO = Path(sys.executable).with_name("visado")
 
@@ -39,12 +41,12 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds of processor time so far, of all threads, user and system."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        fields = (self._proc / "stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
     def rss(self) -> float:
         """Resident memory in MB."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        lines = (self._proc / "status").read_text().splitlines()
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 
     def ask(self, verb: str, path: str, body: str | None = None, token: str | None = None) -> bytes:
@@ -63,10 +65,22 @@ class Server:
 
     def rest(self) -> None:
         """Wait until the server has done what nobody waits for any more, such as the last logins of a flood."""
-        before, now = -1.0, self.cpu()
-        while now - before > 1 / _TICKS:
-            time.sleep(0.1)
-            before, now = now, self.cpu()
+        quiet = 0
+        while quiet < LOOKS:
+            quiet = 0 if self._busy() else quiet + 1
+            time.sleep(0.005)
+
+    def _busy(self) -> bool:
+        """Whether a thread of it computes or waits for the disk."""
+        for file in self._proc.glob("task/*/stat"):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                if file.read_text().rpartition(")")[2].split()[0] in "RD":
+                    return True
+        return False
+
+    @property
+    def _proc(self) -> Path:
+        return Path(f"/proc/{self.process.pid}")
 
     def stop(self) -> None:
         self.process.terminate()
