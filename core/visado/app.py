@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -13,8 +12,9 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from visado import openapi, plugins, sections, settings
+from visado import openapi, sections
 from visado.alarm import Alarm
+from visado.answers import Answers
 from visado.controller import ActionTable, Controller
 from visado.controllers.admin import AdminController
 from visado.controllers.api_keys import ApiKeysController
@@ -27,13 +27,14 @@ from visado.controllers.roles import RolesController
 from visado.controllers.searches import Searches
 from visado.controllers.server import ServerController
 from visado.controllers.users import UsersController
+from visado.discovery import discover, open_storage
 from visado.http import HttpEnd
 from visado.metrics import Metrics
 from visado.pages import Pages
 from visado.pipeline import Pipeline
 from visado.plugins import Plugin, Plugins, StartError
 from visado.request import Fields
-from visado.security import documents, names
+from visado.security import challenges, documents, names, tokens
 from visado.security.access import Access
 from visado.security.accounts import Accounts
 from visado.security.additions import Additions
@@ -52,9 +53,9 @@ from visado.security.signing import Signer
 from visado.security.strategies import Strategies
 from visado.security.tokens import Tokens
 from visado.security.users import Users
-from visado.settings import Section, Settings
-from visado.storage import Storage
+from visado.settings import Settings
 from visado.switches import Switches
+from visado.watched import Epoch, WatchedStorage
 from visado.websocket import WebSocketEnd
 
 _PURGE_EVERY: Final = 600.0
@@ -75,7 +76,10 @@ class Host:
     def __init__(self, installed: Plugins, settings: Settings, clock: Clock = documents.now) -> None:
         self.plugins, self.settings, self.clock = installed, settings, clock
         self.node = names.node_id()
-        self.storage = _storage(installed, settings)
+        self.epoch = Epoch()
+        quiet = {tokens.COLLECTION, challenges.COLLECTION}
+        self.storage = WatchedStorage(open_storage(installed, settings), self.epoch, quiet)
+        installed.on_switch.append(self.epoch.end)
         self._build_security()
         self._ask_plugins()
         self._build_actions()
@@ -98,6 +102,7 @@ class Host:
         self.credentials = Credentials(storage, observers)
         self.mappings = Mappings(storage)
         self.strategies = Strategies(self.users, self.credentials, observers, plugins.off)
+        self.strategies.on_change.append(self.epoch.end)
         self.additions = Additions(storage, self.strategies, observers)
         self.challenges = Challenges(storage, clock)
         self.tokens.on_revoke.append(self.challenges.forget)
@@ -222,8 +227,9 @@ class Host:
 
     def _build_ends(self) -> None:
         self.pipeline = Pipeline(self.table, self.access, self.observers, self.settings, self.clock, self.metrics)
-        http = HttpEnd(self.pipeline, self.table, self.settings, self.node)
-        self._sockets = WebSocketEnd(self.pipeline, self.links, self.settings, self.node)
+        answers = Answers(self.pipeline, self.table, self.access, self.epoch, self.metrics)
+        http = HttpEnd(self.pipeline, self.table, answers, self.settings, self.node)
+        self._sockets = WebSocketEnd(self.pipeline, answers, self.links, self.settings, self.node)
         self.asgi: ASGIApp = _dispatch(http, self._sockets)
         pages = Pages(self.asgi, self.plugins.off)
 
@@ -292,46 +298,8 @@ def _dispatch(http: ASGIApp, sockets: ASGIApp) -> ASGIApp:
     return end
 
 
-def _storage(installed: Plugins, settings: Settings) -> Storage:
-    found: list[Storage] = []
-
-    def take(plugin: Plugin, storage: Storage | None) -> None:
-        if storage is not None:
-            plugin.note("storage", [settings[sections.StorageSection].url])
-            found.append(storage)
-
-    installed.call("open_storage", take, settings=settings)
-    if len(found) != 1:
-        url, how = settings[sections.StorageSection].url, "no plugin opens" if not found else "two plugins open"
-        raise StartError(f"storage.url: {how} {url!r}")
-    return found[0]
-
-
 def _set(names: list[str] | None) -> frozenset[str] | None:
     return None if names is None else frozenset(names)
-
-
-def discover(
-    *,
-    config: Path | None = None,
-    secrets: Path | None = None,
-    given: Mapping[str, Mapping[str, Any]] | None = None,
-    alarm: Alarm | None = None,
-) -> tuple[Plugins, Settings]:
-    """Find the plugins, and read the settings of all. Raises `SettingsError`, `StartError`."""
-    first = settings.load([sections.PluginsSection], config=config, secrets=secrets, given=given, rest="ignore")
-    installed = plugins.discover(first[sections.PluginsSection], alarm)
-    declared: list[type[Section]] = [*sections.SECTIONS]
-
-    def take(plugin: Plugin, section: Any) -> None:
-        if not (inspect.isclass(section) and issubclass(section, Section)):
-            raise TypeError(f"register_settings returns a Section, not {type(section).__name__}")
-        plugin.note("settings", [f"[{section.name}]"])
-        declared.append(section)
-
-    installed.call("register_settings", take)
-    away = [plugin.name for plugin in installed if plugin.state != "active"]  # their tables do no harm
-    return installed, settings.load(declared, config=config, secrets=secrets, given=given, away=away)
 
 
 def build(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -41,18 +41,6 @@ def check_headers(headers: Mapping[bytes, bytes], limit: int) -> tuple[str, list
         if name not in ("gzip", "deflate", "identity"):
             raise errors.UnsupportedCompression(algorithm=name)
     return media_type, [name for name in encodings if name != "identity"]
-
-
-async def collect(chunks: AsyncIterator[bytes], limit: int) -> bytes:
-    """Put a body together. Raises `RequestTooLarge` with the first byte over the limit."""
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in chunks:
-        size += len(chunk)
-        if size > limit:
-            raise errors.RequestTooLarge
-        parts.append(chunk)
-    return b"".join(parts)
 
 
 def unpack(data: bytes, encodings: list[str], limit: int) -> bytes:

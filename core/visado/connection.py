@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -81,6 +82,7 @@ def _scheme(scope: Mapping[str, Any]) -> str:
     return {"ws": "http", "wss": "https"}.get(scheme, scheme)
 
 
+@lru_cache(1_024)
 def _place(address: str) -> tuple[str, str, int | None] | None:
     try:
         parts = urlsplit(address)
@@ -90,6 +92,7 @@ def _place(address: str) -> tuple[str, str, int | None] | None:
     return (parts.scheme, parts.hostname, port) if parts.hostname else None
 
 
+@lru_cache(1_024)
 def _hostname(address: str) -> str | None:
     try:
         return urlsplit(address).hostname
@@ -97,6 +100,7 @@ def _hostname(address: str) -> str | None:
         return None
 
 
+@lru_cache(1_024)
 def _is_loopback(name: str | None) -> bool:
     if not name:
         return False

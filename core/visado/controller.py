@@ -54,23 +54,28 @@ class Declaration:
     routes: tuple[Route, ...]
     cookie: Literal["verified", "optional", "ignored"]
     own: bool
+    pure: bool
 
 
 _MARK: Final = "__visado_action__"
 
 
 def action(
-    *routes: Route, cookie: Literal["verified", "optional", "ignored"] = "verified", own: bool = False
+    *routes: Route,
+    cookie: Literal["verified", "optional", "ignored"] = "verified",
+    own: bool = False,
+    pure: bool = False,
 ) -> Callable[[F], F]:
     """Make a method an action: its name in camelCase is the action's, its signature the arguments.
 
     `cookie` says what a bad `authToken` cookie means: a refusal, nothing (`optional`: the request then goes
     on as anonymous), or that the cookie is not looked at (`ignored`). `own` marks an action of the host's that the
-    wire contract does not have.
+    wire contract does not have. The answer of a `pure` action follows from the request and from what the host's storage
+    keeps, and from nothing else: it may be remembered until that changes.
     """
 
     def mark(handler: F) -> F:
-        setattr(handler, _MARK, Declaration(routes, cookie, own))
+        setattr(handler, _MARK, Declaration(routes, cookie, own, pure))
         return handler
 
     return mark
@@ -107,6 +112,7 @@ class Action:
     source: str = ""
     plugin: str = ""
     own: bool = False
+    pure: bool = False
 
     @property
     def id(self) -> str:
@@ -132,6 +138,7 @@ def _build(controller: Controller, name: str, member: Handler, declared: Declara
         source=f"{type(controller).__module__}.{type(controller).__qualname__}.{name}",
         plugin=controller.plugin,
         own=declared.own,
+        pure=declared.pure,
     )
 
 
@@ -169,9 +176,9 @@ class ActionTable:
     def __contains__(self, controller: str) -> bool:
         return bool(self._of(controller))
 
-    def has(self, controller: str | None, name: str | None) -> bool:
-        """Whether there is such an action, be its plugin off or not."""
-        return name in self._actions.get(controller or "", ())
+    def get(self, controller: str | None, name: str | None) -> Action | None:
+        """The action of this name, be its plugin off or not, or None."""
+        return self._actions.get(controller or "", {}).get(name or "")
 
     def names(self, controller: str) -> frozenset[str]:
         """The actions of a controller; none where it does not exist."""
@@ -190,11 +197,14 @@ class ActionTable:
         return found
 
     def public(self) -> dict[str, dict[str, Any]]:
-        """Describe the table in the shape of `server:publicApi`, from which clients choose their routes."""
+        """Describe the table in the shape of `server:publicApi`, from which clients choose their routes.
+
+        Actions of our own stay out: official clients, and their tools, then see what they know.
+        """
         return {
-            controller: {each.name: _describe(each) for each in self._of(controller)}
+            controller: described
             for controller in self._actions
-            if controller in self
+            if (described := {each.name: _describe(each) for each in self._of(controller) if not each.own})
         }
 
 

@@ -133,6 +133,8 @@ def _operation(action: Action, route: Route, rank: int) -> Fields:
         operation["description"] = " ".join(rest.split())
     if route.deprecated:
         operation["deprecated"] = True
+    if action.own:
+        operation["x-visado-own"] = True
     if route.verb in ("POST", "PUT"):
         operation["requestBody"] = _body(action)
     return operation

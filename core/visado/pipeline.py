@@ -79,6 +79,10 @@ class Pipeline:
         self._metrics.count(self._label(request), response.status)
         return response
 
+    def admits(self, user_id: str, limit: int) -> bool:
+        """Count a request of a user whose profiles limit their rate, and say whether it is within the limit."""
+        return self._requests.admit(user_id, limit)
+
     async def _report(self, happened: list[events.Event], response: Response) -> Response:
         """Tell the observers, and answer with an error where one that must hear cannot."""
         try:
@@ -88,8 +92,8 @@ class Pipeline:
         return response
 
     def _label(self, request: Request) -> str:
-        known = self._table.has(request.controller, request.action)
-        return f"{request.controller}:{request.action}" if known else "unknown"
+        action = self._table.get(request.controller, request.action)
+        return action.id if action is not None else "unknown"
 
     async def _answer(self, request: Request) -> Reply:
         controller, name = self._admit(request)
@@ -182,7 +186,7 @@ class Pipeline:
         if (controller, name) == ("auth", "logout") and not request.user.anonymous:
             return
         limit = self._access.profiles.rate_limit(request.user)
-        if limit and not self._requests.admit(request.user.id, limit):
+        if limit and not self.admits(request.user.id, limit):
             raise errors.TooManyRequestsOfUser
 
 

@@ -66,6 +66,7 @@ class Plugins:
         self._alarm = alarm
         self.switched_off: set[str] = set()
         """The plugins that an administrator has switched off."""
+        self.on_switch: list[Callable[[], None]] = []
         self.off: set[str] = set()
         """Those, and the ones that were quarantined at work: nothing of theirs is handed out."""
         self._manager = pluggy.PluginManager(GROUP)
@@ -101,11 +102,17 @@ class Plugins:
         change(self.switched_off, name)
         if plugin.loaded:
             plugin.state, plugin.reason = ("active", "") if on else ("disabled", "by an administrator")
+        self._switched()
+
+    def _switched(self) -> None:
+        for hear in self.on_switch:
+            hear()
 
     def suspend(self, name: str, reason: str) -> None:
         """Go on without a plugin that was at work."""
         self._plugins[name].quarantine(reason)
         self.off.add(name)
+        self._switched()
 
     def interrupted(self, name: str, seconds: float) -> None:
         """Go on without a plugin that has held up the whole host."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Final, Literal, TypeAlias
 
 from visado import errors
@@ -65,7 +66,11 @@ class Connection:
     same_origin: bool = True
     secure: bool = False
     headers: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes], repr=False)
-    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    @cached_property
+    def id(self) -> str:
+        """A name for the connection, unlike any other's."""
+        return new_id()
 
     def expired(self) -> None:
         """Hear that the remembered token has just ended."""
@@ -77,7 +82,8 @@ class Request:
 
     `args` are the arguments beside the body; `textual` says that they come from a URL, where every value is
     text. `jwt` and `cookie` are the token as it was sent. `events` are to be told before the answer; None once
-    they have been.
+    they have been. `rests_on` are the tokens that were verified for the answer; None where it rests on something else
+    that may change unseen.
     """
 
     id: str
@@ -93,6 +99,7 @@ class Request:
     user: User = ANONYMOUS
     token: Token | None = None
     events: dict[Event, Event] | None = field(default_factory=dict[Event, Event], repr=False)
+    rests_on: list[tuple[str, Any]] | None = field(default_factory=list[tuple[str, Any]], repr=False)
 
     @property
     def fields(self) -> Fields:
@@ -111,6 +118,12 @@ class Request:
 
     def __repr__(self) -> str:  # a body may hold a password
         return f"<Request {self.id!r} {self.controller!r}:{self.action!r} of {self.user.id!r}>"
+
+
+def new_id() -> str:
+    """Make an id for a request that has none, or for a connection: a UUID of the fourth version."""
+    digits = os.urandom(16).hex()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 class Malformed(Exception):
@@ -139,9 +152,9 @@ def from_payload(payload: Any, connection: Connection, request_id: str | None = 
     """
     if not is_object(payload):
         error = errors.InvalidType(argument="request", expected="object")
-        raise Malformed(error, request_id or str(uuid.uuid4()))
+        raise Malformed(error, request_id or new_id())
     fields = payload
-    shown = request_id or fields.get("requestId") or str(uuid.uuid4())
+    shown = request_id or fields.get("requestId") or new_id()
     for name, types, expected in _TYPES:
         value = fields.get(name)
         if value is not None and not isinstance(value, types):

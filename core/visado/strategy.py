@@ -68,13 +68,15 @@ class Strategy(ABC):
     `fields` are the names of its credentials, for `security:getCredentialFields`. `timeout` (seconds) bounds
     each call of the strategy, and `concurrency` how many logins it runs at once: a directory that hangs must
     not stall another strategy. Errors of `visado.errors` pass to the client as they are; any other exception
-    becomes a 500 whose cause is in the log alone.
+    becomes a 500 whose cause is in the log alone. `stored` says that a user has credentials here if and only if the
+    host's `Credentials` hold a row of it: the host then looks there, and may remember answers that say so.
     """
 
     name: str
     fields: tuple[str, ...] = ()
     timeout: float = 10.0
     concurrency: int = 64
+    stored: bool = False
 
     async def open(self) -> None:
         """Begin: the storage is open. Raise where the strategy can never work; what may come back is no reason."""

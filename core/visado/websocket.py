@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import uuid
+from collections.abc import Hashable
 from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from visado import connection, errors, wire
+from visado.answers import Answers
 from visado.pipeline import Pipeline
-from visado.request import Connection, Malformed, Reply, Request, Response, from_payload
+from visado.request import Connection, Malformed, Reply, Request, Response, from_payload, new_id
 from visado.sections import HttpSection, LimitsSection, ServerSection
 from visado.security.documents import now
 from visado.security.links import Links
@@ -33,8 +34,8 @@ _PONG: Final = b'{"p":2}'
 class WebSocketEnd:
     """Answers WebSocket messages; an ASGI application."""
 
-    def __init__(self, pipeline: Pipeline, links: Links, settings: Settings, node: str) -> None:
-        self._pipeline, self._links, self._node = pipeline, links, node
+    def __init__(self, pipeline: Pipeline, answers: Answers, links: Links, settings: Settings, node: str) -> None:
+        self._pipeline, self._answers, self._links, self._node = pipeline, answers, links, node
         self._limits, self._http = settings[LimitsSection], settings[HttpSection]
         self._public_url = settings[ServerSection].public_url
         self._sockets: set[Socket] = set()
@@ -50,7 +51,7 @@ class WebSocketEnd:
         if cookie is not None and foreign:
             await send({"type": "websocket.close", "code": 1008})  # before the handshake: 403
             return
-        socket.begin(self._pipeline, self._limits, self._node, cookie, send)
+        socket.begin(self._pipeline, self._answers, self._links, self._limits, self._node, cookie, send)
         await send({"type": "websocket.accept"})
         self._sockets.add(socket)
         try:
@@ -67,15 +68,20 @@ class WebSocketEnd:
 class Socket(Connection):
     """One WebSocket: reads messages, runs their requests side by side, writes the answers."""
 
-    def begin(self, pipeline: Pipeline, limits: LimitsSection, node: str, cookie: str | None, send: Send) -> None:
+    def begin(
+        self,
+        pipeline: Pipeline,
+        answers: Answers,
+        links: Links,
+        limits: LimitsSection,
+        node: str,
+        cookie: str | None,
+        send: Send,
+    ) -> None:
         """Make ready to serve."""
-        self._pipeline, self._limits, self._node, self._cookie, self._send = (
-            pipeline,
-            limits,
-            node,
-            cookie,
-            send,
-        )
+        self._pipeline, self._answers, self._links, self._limits = pipeline, answers, links, limits
+        self._node, self._cookie, self._send = node, cookie, send
+        self._kind = (self.near, self.secure, self.origin, self.same_origin, cookie)
         self._rates = Rates(now)
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -89,46 +95,68 @@ class Socket(Connection):
                 data: bytes = message.get("bytes") or (message.get("text") or "").encode()
                 if not data:
                     continue
-                await self._places.acquire()
-                self._begin(self._answer(data))
+                await self._hear(data)
         finally:
             self._closed = True
             for task in self._tasks:
                 task.cancel()
+
+    async def _hear(self, data: bytes) -> None:
+        """Answer at once what was answered before, and begin to answer everything else."""
+        rate = self._limits.messages_per_second
+        if rate and not self._rates.admit(self.id, rate):
+            refused = Response(new_id(), Reply(None), errors.SocketRateLimitExceeded())
+            return await self._write(wire.encode(refused.envelope(self._node)))
+        try:
+            payload = wire.decode(data)
+        except ValueError as error:
+            payload = error
+        if payload == _PING:
+            return await self._write(_PONG)
+        key, again = self._again(payload)
+        if again is not None:
+            return await self._write(again)
+        await self._places.acquire()
+        self._begin(self._answer(payload, key))
+        return None
+
+    def _again(self, payload: Any) -> tuple[Hashable, bytes | None]:
+        """Find the answer that an equal message got on a socket of this kind, if it is still good."""
+        if not is_object(payload) or not isinstance(payload.get("requestId"), str):
+            return None, None
+        key = (self._kind, repr({name: value for name, value in payload.items() if name != "requestId"}))
+        answer = self._answers.find(key, payload["requestId"])
+        if answer is None or not self._links.holds(self, answer.token_id):
+            return key, None
+        return key, answer.body(payload["requestId"])
 
     def _begin(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, data: bytes) -> None:
+    async def _answer(self, payload: Any, key: Hashable) -> None:
         try:
-            await self._write(await self._reply(data))
+            await self._write(await self._reply(payload, key))
         finally:
             self._places.release()
 
-    async def _reply(self, data: bytes) -> bytes:
-        rate = self._limits.messages_per_second
-        if rate and not self._rates.admit(self.id, rate):
-            refused = Response(str(uuid.uuid4()), Reply(None), errors.SocketRateLimitExceeded())
-            return wire.encode(refused.envelope(self._node))
-        try:
-            payload = wire.decode(data)
-        except ValueError as error:
-            payload = error
-        if payload == _PING:
-            return _PONG
+    async def _reply(self, payload: Any, key: Hashable) -> bytes:
+        epoch = self._answers.epoch
         response = await self._pipeline.run(self._decode(payload))
         try:
-            return self._encode(response)
+            data = self._encode(response)
         except Exception:  # what a plugin returned is no JSON
             _log.exception("%r: the answer cannot be written", response.request)
             return self._encode(response.failed())
+        if key is not None:
+            self._answers.keep(key, response, data, [], epoch)
+        return data
 
     async def _decode(self, payload: Any) -> Request:
         if not is_object(payload):
             cause = str(payload) if isinstance(payload, ValueError) else "a request is an object"
-            raise Malformed(errors.UnexpectedWebSocketError(cause=cause), str(uuid.uuid4()))
+            raise Malformed(errors.UnexpectedWebSocketError(cause=cause), new_id())
         request = from_payload(payload, self)
         request.cookie = self._cookie
         return request

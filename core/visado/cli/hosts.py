@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from visado.alarm import Alarm
-from visado.app import Host, build, discover
+from visado.app import Host, build
+from visado.discovery import discover
 from visado.plugins import StartError
 from visado.settings import Settings, SettingsError
 from visado.storage import StorageError

@@ -53,15 +53,15 @@ Next, in an environment of your own:
 def _target(name: str, into: Path) -> Path:
     """The folder of the new package. Raises `_Refused` where the name is taken or none, or the folder is in use."""
     if name.startswith("visado-"):
-        raise _Refused(f"{name}: the package is called visado-NAME already: say {name.removeprefix('visado-')}")
+        raise _Refused(f"{name!r}: visado- is put before the name: say {name.removeprefix('visado-')!r}")
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
-        raise _Refused(f"{name}: a name is lower-case words with dashes between them, {_LONGEST} characters at most")
+        raise _Refused(f"{name!r}: a name is lower-case words with dashes between them, {_LONGEST} characters at most")
     if keyword.iskeyword(name):
-        raise _Refused(f"{name}: this is a keyword of Python")
+        raise _Refused(f"{name!r}: this is a keyword of Python")
     if name in entry_points(group="visado").names or importlib.util.find_spec(_package(name)) is not None:
-        raise _Refused(f"{name}: a plugin of this name is installed")
+        raise _Refused(f"{name!r}: a plugin of this name is installed")
     if _table(name) in _tables():
-        raise _Refused(f"{name}: [{_table(name)}] is a table of the host's own settings")
+        raise _Refused(f"{name!r}: [{_table(name)}] is a table of the host's own settings")
     if not into.is_dir():
         raise _Refused(f"{into}: no such folder")
     target = into / f"visado-{name}"

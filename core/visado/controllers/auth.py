@@ -24,7 +24,7 @@ from visado.request import ANONYMOUS_ID, Fields, Malformed, Reply, Request, from
 from visado.security import rights
 from visado.security.access import Access
 from visado.security.documents import shown
-from visado.security.logins import FIELD, Admission, Logins
+from visado.security.logins import FIELD, Admission, Logins, answers
 from visado.security.observers import Observers
 from visado.security.strategies import Strategies
 from visado.security.tokens import FOREVER, Issued
@@ -43,18 +43,18 @@ class AuthController(Controller):
         self._access, self._strategies, self._logins, self._observers = access, strategies, logins, observers
         self._users, self._tokens = access.users, access.tokens
 
-    @action(get("/_me"), get("/users/_me", deprecated=True))
+    @action(get("/_me"), get("/users/_me", deprecated=True), pure=True)
     async def get_current_user(self, request: Request) -> results.CurrentUser:
         """Show who I am, and by which strategies I can log in."""
         user = request.user
         return shown(user.id, user.content) | {"strategies": await self._strategies.of(user)}
 
-    @action(get("/_me/_rights"), get("/users/_me/_rights", deprecated=True))
+    @action(get("/_me/_rights"), get("/users/_me/_rights", deprecated=True), pure=True)
     async def get_my_rights(self, request: Request) -> results.Found:
         """List my rights: an item per action entry of my roles."""
         return rights.listing(self._access.rights(request).policies)
 
-    @action(get("/strategies"))
+    @action(get("/strategies"), pure=True)
     async def get_strategies(self, request: Request) -> results.Names:
         """List the strategies that are installed."""
         return list(self._strategies)
@@ -92,7 +92,7 @@ class AuthController(Controller):
 
     async def _admit(self, request: Request, name: str, asked: Any) -> Admission | Redirect:
         """Ask the strategy, or hear the answer to a challenge; then ask the login checks."""
-        if FIELD in request.fields:
+        if answers(request):
             return await self._logins.resume(request, name)
         with self._logins.refusals(name):
             found = await self._strategies.authenticate(name, request)
@@ -131,7 +131,7 @@ class AuthController(Controller):
         shown = {"acknowledged": True} | ({"location": location} if location else {})
         return Reply(shown, cookies=(cookies.cleared(secure=request.connection.secure),))
 
-    @action(post("/_checkToken"), cookie="ignored")
+    @action(post("/_checkToken"), cookie="ignored", pure=True)
     async def check_token(
         self, request: Request, token: BodyText | None = None, cookie_auth: Flag | None = None
     ) -> results.Checked:
@@ -142,6 +142,7 @@ class AuthController(Controller):
         try:
             found = await self._access.verify(text)
         except errors.InvalidToken as error:
+            request.rests_on = None
             return {"valid": False, "state": error.text}
         return {"valid": True, "expiresAt": found.expires_at, "kuid": found.user_id}
 

@@ -30,12 +30,12 @@ class ProfilesController(Controller):
         self._profiles, self._users, self._mappings = profiles, users, mappings
         self._searches, self._write_count = searches, write_count
 
-    @action(get("/profiles/:_id"))
+    @action(get("/profiles/:_id"), pure=True)
     async def get_profile(self, request: Request, id: Id) -> results.Document:
         """Show a profile."""
         return shown(id, self._profiles.find(id))
 
-    @action(get("/profiles/:_id/_rights"))
+    @action(get("/profiles/:_id/_rights"), pure=True)
     async def get_profile_rights(self, request: Request, id: Id) -> results.Found:
         """List the rights that a profile gives."""
         self._profiles.find(id)

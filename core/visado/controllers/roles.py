@@ -27,7 +27,7 @@ class RolesController(Controller):
         self._roles, self._profiles, self._mappings = roles, profiles, mappings
         self._searches, self._write_count = searches, write_count
 
-    @action(get("/roles/:_id"))
+    @action(get("/roles/:_id"), pure=True)
     async def get_role(self, request: Request, id: Id) -> results.Document:
         """Show a role."""
         return shown(id, self._roles.find(id))

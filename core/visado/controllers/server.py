@@ -21,8 +21,8 @@ from visado.security.documents import Clock
 from visado.security.observers import Observers
 from visado.security.users import Users
 from visado.settings import Settings
-from visado.storage import Storage
 from visado.strategy import Strategy
+from visado.watched import WatchedStorage
 
 PROTOCOL: Final = "2.56.0"
 """The version of the wire contract: the clients' own tools look at its first number."""
@@ -39,7 +39,7 @@ class ServerController(Controller):
         users: Users,
         strategies: Mapping[str, Strategy],
         observers: Observers,
-        storage: Storage,
+        storage: WatchedStorage,
         plugins: Plugins,
         settings: Settings,
         clock: Clock,
@@ -70,7 +70,7 @@ class ServerController(Controller):
             "limits": self._settings[LimitsSection].model_dump(),
             "plugins": {each.name: {"version": each.version} for each in self._plugins},
             "routes": self._table().public(),
-            "services": {"storage": {"backend": type(self._storage).__name__, "version": version("visado")}},
+            "services": {"storage": {"backend": type(self._storage.inner).__name__, "version": version("visado")}},
             "version": PROTOCOL,
         }
 
@@ -117,7 +117,7 @@ class ServerController(Controller):
         """Tell the time, in milliseconds since 1970."""
         return {"now": self._clock()}
 
-    @action(get("/_publicApi", deprecated=True))
+    @action(get("/_publicApi", deprecated=True), pure=True)
     async def public_api(self, request: Request) -> results.Object:
         """List every action with its routes; clients choose theirs from it."""
         return self._table().public()

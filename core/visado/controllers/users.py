@@ -49,19 +49,19 @@ class UsersController(Controller):
 
     # -- one user
 
-    @action(get("/users/:_id"))
+    @action(get("/users/:_id"), pure=True)
     async def get_user(self, request: Request, id: Id) -> results.Document:
         """Show a user."""
         user = await self._users.find(id)
         return shown(user.id, user.content)
 
-    @action(get("/users/:_id/_strategies"))
+    @action(get("/users/:_id/_strategies"), pure=True)
     async def get_user_strategies(self, request: Request, id: Id) -> results.StrategyList:
         """List the strategies by which a user can log in."""
         strategies = await self._strategies.of(await self._users.find(id))
         return {"strategies": strategies, "total": len(strategies)}
 
-    @action(get("/users/:_id/_rights"))
+    @action(get("/users/:_id/_rights"), pure=True)
     async def get_user_rights(self, request: Request, id: Id) -> results.Found:
         """List the rights of a user."""
         user = await self._users.find(id)

@@ -43,5 +43,8 @@ class Access:
     async def verify(self, text: str) -> Token:
         """Find out whose token or API key this is. Raises `InvalidToken`."""
         if text.startswith(api_keys.PREFIX) and not self.tokens.knows(text):
-            return await self.api_keys.verify(text)
-        return await self.tokens.verify(text)
+            token = await self.api_keys.verify(text)
+        else:
+            token = await self.tokens.verify(text)
+        self.tokens.rest_on(text)
+        return token

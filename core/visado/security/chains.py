@@ -19,6 +19,8 @@ class Chain(Strategy):
     Credentials belong to its members: it has none of its own.
     """
 
+    stored = True
+
     def __init__(self, name: str, members: Sequence[str], strategies: Strategies) -> None:
         for member in members:
             if member == name or member not in strategies:

@@ -14,6 +14,8 @@ from visado.security.signing import fingerprint
 from visado.storage import Collection, Storage
 
 COLLECTION: Final = "challenges"
+PREFIX: Final = "klogin-"
+"""How a reference begins: strategies may have a member of a challenge's name, too, such as OAuth's verifier."""
 _PENDING: Final = 20
 _PURGED_AT_ONCE: Final = 1_000
 
@@ -30,7 +32,7 @@ class Challenges:
 
         Of a user's challenges, only the latest are kept.
         """
-        reference, ends_at = secrets.token_urlsafe(32), self._clock() + int(lifetime * 1_000)
+        reference, ends_at = f"{PREFIX}{secrets.token_urlsafe(32)}", self._clock() + int(lifetime * 1_000)
         async with self._storage.transaction():
             query = Query(Equals("userId", user_id), (Sort("endsAt", descending=True),), offset=_PENDING - 1)
             for old, _ in (await self._storage.search(COLLECTION, query)).hits:

@@ -30,6 +30,10 @@ class Links:
         if token.id not in self._timers and token.expires_at >= 0:
             self._wait(token)
 
+    def holds(self, connection: Connection, token_id: str | None) -> bool:
+        """Whether a connection uses this token, or none is needed."""
+        return token_id is None or self._token_of.get(connection) == token_id
+
     def unlink(self, connection: Connection) -> None:
         """Forget a connection."""
         token_id = self._token_of.pop(connection, None)

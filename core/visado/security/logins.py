@@ -13,7 +13,7 @@ from visado import errors, events, wire
 from visado.arguments import DURATION
 from visado.checks import Accept, Challenge, Decision, Login, LoginCheck
 from visado.request import Fields, Request, User, current_request
-from visado.security.challenges import Challenges
+from visado.security.challenges import PREFIX, Challenges
 from visado.security.guard import guarded
 from visado.security.observers import Observers
 from visado.security.tokens import Issued, Tokens
@@ -24,6 +24,11 @@ from visado.values import are_header_texts
 FIELD: Final = "challenge"
 """The member of a login's body that answers a challenge."""
 _LONGEST: Final = 3_600
+
+
+def answers(request: Request) -> bool:
+    """Whether a login answers a challenge."""
+    return str(request.fields.get(FIELD)).startswith(PREFIX)
 
 
 @dataclass(frozen=True, slots=True)

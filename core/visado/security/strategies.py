@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from visado import errors, wire
 from visado.events import CredentialsChanged
-from visado.request import Fields, Request, User
+from visado.request import Fields, Request, User, current_request
 from visado.security.credentials import Credentials
 from visado.security.guard import guarded
 from visado.security.observers import Observers
@@ -48,6 +48,7 @@ class Strategies(Mapping[str, Strategy]):
         self._users, self._credentials, self._observers, self._off = users, credentials, observers, off
         self._places: dict[str, _Place] = {}
         self._retiring: set[asyncio.Task[None]] = set()
+        self.on_change: list[Callable[[], None]] = []
 
     def add(self, strategy: Strategy, plugin: str = "") -> None:
         """Register a strategy. Raises `TypeError` for what is none, `ValueError` naming both where a name is taken."""
@@ -57,6 +58,7 @@ class Strategies(Mapping[str, Strategy]):
         if other is not strategy:
             raise ValueError(f"the strategy {strategy.name!r} is declared by {_class(other)} and by {_class(strategy)}")
         self._credentials.declare(strategy.name)
+        self._changed()
 
     def drop(self, name: str) -> None:
         """Forget a strategy that was never opened: what it came with does not work."""
@@ -65,8 +67,13 @@ class Strategies(Mapping[str, Strategy]):
     def remove(self, name: str) -> None:
         """Forget a strategy, and close it once nobody is in the middle of a call."""
         task = asyncio.create_task(self._retire(self._places.pop(name)))
+        self._changed()
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
+
+    def _changed(self) -> None:
+        for hear in self.on_change:
+            hear()
 
     async def _retire(self, place: _Place) -> None:
         place.retired = True
@@ -246,6 +253,11 @@ class Strategies(Mapping[str, Strategy]):
         return [name for name in self if await self._has(name, user.id)]
 
     async def _has(self, name: str, user_id: str) -> bool:
+        if self._places[name].strategy.stored:
+            return await self._credentials.get_of_user(name, user_id) is not None
+        request = current_request()
+        if request is not None:
+            request.rests_on = None
         try:
             return await self.run(name, lambda strategy: strategy.exists(user_id)) is True
         except errors.VisadoError:

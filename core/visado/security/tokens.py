@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -90,6 +90,24 @@ class Tokens:
     def knows(self, text: str) -> bool:
         """Whether this text was verified before, and is remembered."""
         return text in self._verified
+
+    def rest_on(self, text: str) -> None:
+        """Note that the answer to the present request rests on a token that has just been verified."""
+        request = current_request()
+        if request is not None and request.rests_on is not None:
+            known = self._verified.get(text)
+            if known is None:  # it works once
+                request.rests_on = None
+            else:
+                request.rests_on.append((text, known))
+
+    def still(self, rests_on: Iterable[tuple[str, Any]]) -> bool:
+        """Whether every token that an answer rests on would be verified again, and be the same."""
+        for text, known in rests_on:
+            now = self._verified.get(text)
+            if now is None or now is not known or (now[1] != FOREVER and self._clock() >= now[1]):
+                return False
+        return True
 
     async def verify(self, text: str) -> Token:
         """Find out whose token this is. Raises `InvalidToken`, `ExpiredToken`."""

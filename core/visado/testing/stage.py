@@ -24,6 +24,7 @@ from visado.security.documents import now
 from visado.storage import Collection, Document
 from visado.strategy import Outcome, Redirect, Strategy, Success
 from visado.tinydb import TinyStorage
+from visado.values import is_object
 
 NOBODY: Final = "kuid-of-nobody-0"
 _SERVER_ERROR: Final = 500
@@ -64,7 +65,7 @@ async def open_host(
 async def ask(host: Host, action: str, body: Any = None, *, token: str | None = None, **arguments: Any) -> Response:
     """Run an action in a host of this process, as a client nearby would: through the whole of its pipeline."""
     controller, _, name = action.rpartition(":")
-    request = Request("1", controller, name, arguments, body, jwt=token, connection=Connection())
+    request = Request("1", controller, name, arguments, _copied(body), jwt=token, connection=Connection())
 
     async def decoded() -> Request:
         return request
@@ -73,6 +74,10 @@ async def ask(host: Host, action: str, body: Any = None, *, token: str | None = 
         return await host.pipeline.run(decoded())
 
     return await asyncio.create_task(answer())  # a request has a context of its own
+
+
+def _copied(body: Any) -> Any:
+    return body.copy() if is_object(body) else body  # a plugin may change it
 
 
 async def create_user(host: Host, number: int = 0) -> str:
@@ -129,7 +134,7 @@ class Stage:
         return await self.host.strategies.authenticate(self.strategy.name, self._request(body))
 
     def _request(self, body: Any) -> Request:
-        return Request("login", "auth", "login", {"strategy": self.strategy.name}, body)
+        return Request("login", "auth", "login", {"strategy": self.strategy.name}, _copied(body))
 
 
 class Staging(Protocol):

@@ -73,6 +73,7 @@ class LocalStrategy(Strategy):
     """Checks passwords, and keeps their hashes in the host's credentials, under the user name."""
 
     name = "local"
+    stored = True
     fields = ("username", "password")
     concurrency = 100_000  # the pool of `Passwords` is the limit: it refuses at once
 

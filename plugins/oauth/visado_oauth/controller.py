@@ -15,19 +15,17 @@ class OauthController(Controller):
     name: ClassVar[str] = "oauth"
 
     def __init__(self, strategies: Mapping[str, Strategy]) -> None:
-        self.providers = {name: each for name, each in strategies.items() if isinstance(each, OauthStrategy)}
-        for each in self.providers.values():
-            each.others = strategies
+        self._strategies = strategies
 
-    @action(post("/_oauth/:strategy/_link"))
+    @action(post("/_oauth/:strategy/_link"), own=True)
     async def link(self, request: Request, strategy: Text) -> Any:
         """Begin to link an identity of mine: the answer holds the provider's address.
 
         A browser gets a cookie, goes to the address, and comes back as after a login. A client without cookies sends
         `challenge` (and `redirectUri`), and gives code, state and verifier to `auth:createMyCredentials`.
         """
-        found = self.providers.get(strategy)
-        if found is None:
+        found = self._strategies.get(strategy)
+        if not isinstance(found, OauthStrategy):
             raise errors.UnknownStrategy(strategy=strategy)
         if request.user.anonymous:
             raise errors.LoginRequired(controller="oauth", action="link")

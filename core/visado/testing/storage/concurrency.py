@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import ClassVar
 
-from visado.query import Equals, Query
+from visado.query import Equals, Prefix, Query
 from visado.storage import Document, DocumentExists, Storage
 from visado.testing.storage.suite import StorageSuite, on_an_open_storage
 
@@ -47,8 +47,18 @@ class Concurrency(StorageSuite):
                 return True
             return False
 
+        async def create_as_a_whole(who: int) -> bool:
+            with suppress(DocumentExists):
+                async with storage.transaction():
+                    await storage.create("plain", f"of {who}", {})
+                    await storage.create("plain", "id of a transaction", {"by": who})
+                return True
+            return False
+
         assert sum(await asyncio.gather(*(take(who) for who in range(50)))) == 1
         assert sum(await asyncio.gather(*(create(who) for who in range(50)))) == 1
+        assert sum(await asyncio.gather(*(create_as_a_whole(who) for who in range(10)))) == 1
+        assert (await storage.search("plain", Query(Prefix("_id", "of ")))).total == 1
 
     @on_an_open_storage
     async def test_many_writers_and_readers(self, storage: Storage) -> None:

@@ -12,7 +12,7 @@ from visado import errors
 from visado.query import Query
 from visado.storage import Collection, DocumentExists, DocumentMissing, Storage
 from visado.testing.storage.samples import ANN, BOB, EVE, PEOPLE, STORABLE, UNSTORABLE
-from visado.testing.storage.suite import StorageSuite, on_an_open_storage
+from visado.testing.storage.suite import StorageSuite, on_an_open_storage, promised
 
 
 class Documents(StorageSuite):
@@ -81,6 +81,7 @@ class Documents(StorageSuite):
             assert await storage.get("plain", id_) == {"is": id_}
         assert (await storage.search("plain", Query())).total == len(ids)
 
+    @promised
     @pytest.mark.parametrize("name", STORABLE)
     def test_keeps_any_json(self, tmp_path: Path, name: str) -> None:
         """What JSON can say comes back as it was, now and after a restart."""
@@ -95,6 +96,7 @@ class Documents(StorageSuite):
 
         asyncio.run(main())
 
+    @promised
     @pytest.mark.parametrize("name", UNSTORABLE)
     def test_refuses_what_is_no_json(self, tmp_path: Path, name: str) -> None:
         """What JSON cannot say is refused before anything is changed, and what follows is kept."""
@@ -131,6 +133,7 @@ class Documents(StorageSuite):
         document["object"]["a"] = 2
         assert await storage.get("plain", "a") == {"list": [1], "object": {"a": 1}}
 
+    @promised
     def test_takes_a_declaration_twice(self, tmp_path: Path) -> None:
         """Once more with the same words does no harm."""
         storage = self.make(tmp_path / "data")

@@ -40,6 +40,17 @@ STORABLE: dict[str, Document] = {
 }
 
 
+MOMENTS = (
+    "2026-03-29T01:30:00.000Z",
+    "2026-03-29T02:30:00+01:00",
+    "2026-10-25T02:30:00",
+    "2026-02-30",
+    "20260101",
+    "1969-12-31T23:59:59.999999-12:00",
+    "12:00",
+)
+
+
 def _endless() -> Document:
     document: dict[str, Any] = {}
     document["self"] = [document]

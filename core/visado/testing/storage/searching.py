@@ -10,12 +10,13 @@ import pytest
 from visado.query import Anything, Equals, Predicate, Prefix, Query, Sort
 from visado.storage import Document, Storage
 from visado.testing.storage.samples import ANN, BOB, EVE, FINDS
-from visado.testing.storage.suite import StorageSuite, on_an_open_storage
+from visado.testing.storage.suite import StorageSuite, on_an_open_storage, promised
 
 
 class Searching(StorageSuite):
     """What is searched for is found, in its order."""
 
+    @promised
     @pytest.mark.parametrize(("where", "found"), [find[1:] for find in FINDS], ids=[find[0] for find in FINDS])
     def test_finds(self, tmp_path: Path, where: Predicate, found: set[str]) -> None:
         """Every predicate finds what it says, with an index and without."""

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import pytest
 
 from visado.storage import Storage
 from visado.testing.storage.samples import PEOPLE, PLAIN
 
 _Test = Callable[[Any, Storage], Coroutine[Any, Any, None]]
+T = TypeVar("T", bound="StorageSuite")
+P = ParamSpec("P")
+
+
+def promised(test: Callable[Concatenate[T, P], None]) -> Callable[Concatenate[T, P], None]:
+    """Where a test fails, say what a storage promises: the docstring of the test."""
+
+    @functools.wraps(test)
+    def run(self: T, *args: P.args, **named: P.kwargs) -> None:
+        try:
+            test(self, *args, **named)
+        except (Exception, pytest.fail.Exception) as error:
+            promise = " ".join((test.__doc__ or "").split())
+            raise AssertionError(f"A storage promises: {promise} This one: {error!r}") from error
+
+    return run
 
 
 def on_an_open_storage(test: _Test) -> Callable[[StorageSuite, Path], None]:
@@ -26,7 +45,7 @@ def on_an_open_storage(test: _Test) -> Callable[[StorageSuite, Path], None]:
         asyncio.run(main())
 
     run.__name__, run.__doc__ = test.__name__, test.__doc__
-    return run
+    return promised(run)
 
 
 class StorageSuite(ABC):

@@ -50,8 +50,8 @@ class Crowds(StrategySuite):
         user_id, credentials = await self.enroll(stage)
         other, others = await stage.user(1), self.credentials(1)
         for delay in (0, 0, 0.001, 0.005, 0.02):
-            for call in (stage.login(self.login(credentials)), stage.strategy.create(other, others)):
-                await _abandon(call, delay)
+            await _abandon(stage.login(self.login(credentials)), delay)
+            await _abandon(stage.strategy.create(other, others), delay)
         await self.gets_in(stage, credentials, user_id, "logins that were given up harm nobody")
         mend = "a create() that is cancelled leaves nothing, or all: undo what it began, or begin with what decides"
         if not await stage.strategy.exists(other):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable
 
 import pytest
 
@@ -105,12 +104,12 @@ class Lifecycle(StrategySuite):
         strategy = stage.strategy
         for user_id in (await stage.user(), NOBODY):
             await self._exists(stage, user_id, False, "for who has no credentials")
-            calls: dict[str, Awaitable[object]] = {"info": strategy.info(user_id), "delete": strategy.delete(user_id)}
+            mend = "of a user without credentials: raise errors.NoCredentials"
+            await refused(strategy.info(user_id), f"info() {mend}")
+            await refused(strategy.delete(user_id), f"delete() {mend}")
             changed = self.changed(self.credentials(0))
             if changed is not None:
-                calls["update"] = strategy.update(user_id, changed)
-            for name, call in calls.items():
-                await refused(call, f"raise errors.NoCredentials from {name}() of a user without credentials")
+                await refused(strategy.update(user_id, changed), f"update() {mend}")
 
     @staged
     async def test_hostile_credentials_are_taken_or_refused(self, stage: Stage) -> None:
@@ -120,13 +119,9 @@ class Lifecycle(StrategySuite):
         bodies += [*(dict.fromkeys(credentials, value) for value in HOSTILE), {}, {"kuid": NOBODY}]
         strategy = stage.strategy
         for body in bodies:
-            calls: list[Awaitable[object]] = [
-                strategy.validate(user_id, body, update=False),
-                strategy.validate(user_id, body, update=True),
-                strategy.create(user_id, body),
-            ]
-            for call in calls:
-                await survived(call, body)
+            await survived(strategy.validate(user_id, body, update=False), body)
+            await survived(strategy.validate(user_id, body, update=True), body)
+            await survived(strategy.create(user_id, body), body)
             if await strategy.exists(user_id):
                 json.dumps(await strategy.info(user_id))
                 await survived(strategy.update(user_id, body), body)

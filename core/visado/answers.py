@@ -1,0 +1,96 @@
+"""Answers to pure reads, remembered as bytes: who asks the same again is answered without work.
+
+One rule says how long an answer is good: until something is written or a plugin is switched, and as long as every token
+that was verified for it is remembered and has not ended. What is written about tokens does not count for the first
+half: the second knows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from visado.controller import ActionTable
+from visado.metrics import Metrics
+from visado.pipeline import Pipeline
+from visado.request import Request, Response
+from visado.security.access import Access
+from visado.watched import Epoch
+
+_REMEMBERED: Final = 4_096
+_LARGEST: Final = 8_192
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_.:-]{8,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer without the id of its request, which stands between the parts."""
+
+    parts: list[bytes]
+    headers: list[tuple[bytes, bytes]]
+    rests_on: tuple[tuple[str, Any], ...]
+    epoch: int
+    label: str
+    user_id: str
+    token_id: str | None
+    limit: int
+
+    def body(self, request_id: str) -> bytes:
+        """The answer to a request of this id."""
+        return request_id.encode().join(self.parts)
+
+
+class Answers:
+    """The answers that are good, by whatever an end tells equal requests by."""
+
+    def __init__(self, pipeline: Pipeline, table: ActionTable, access: Access, epoch: Epoch, metrics: Metrics) -> None:
+        self._pipeline, self._table, self._access = pipeline, table, access
+        self._epoch, self._metrics = epoch, metrics
+        self._answers: dict[Hashable, Answer] = {}
+
+    @property
+    def epoch(self) -> int:
+        """The present, for `keep`: ask before the request is run."""
+        return self._epoch.number
+
+    def find(self, key: Hashable, request_id: str) -> Answer | None:
+        """The answer to an equal request, if it is still good and the user's rate limit admits another."""
+        answer = self._answers.get(key)
+        if answer is None or answer.epoch != self._epoch.number or self._pipeline.stopping:
+            return None
+        if not self._access.tokens.still(answer.rests_on) or not _PLAIN.fullmatch(request_id):
+            return None
+        if answer.limit and not self._pipeline.admits(answer.user_id, answer.limit):
+            return None
+        self._metrics.count(answer.label, 200)
+        return answer
+
+    def keep(
+        self, key: Hashable, response: Response, body: bytes, headers: list[tuple[bytes, bytes]], epoch: int
+    ) -> None:
+        """Remember an answer, if that is possible: `body` is as it was sent, `headers` are without the request's id."""
+        request = response.request
+        if request is None or request.rests_on is None or epoch != self._epoch.number or len(body) > _LARGEST:
+            return
+        if response.status != 200 or response.reply.cookies or not self._is_pure(request):  # noqa: PLR2004
+            return
+        if not _PLAIN.fullmatch(response.request_id):
+            return
+        if len(self._answers) >= _REMEMBERED:
+            del self._answers[next(iter(self._answers))]
+        self._answers[key] = Answer(
+            parts=body.split(response.request_id.encode()),
+            headers=headers,
+            rests_on=tuple(request.rests_on),
+            epoch=epoch,
+            label=f"{request.controller}:{request.action}",
+            user_id=request.user.id,
+            token_id=request.token.id if request.token else None,
+            limit=self._access.profiles.rate_limit(request.user),
+        )
+
+    def _is_pure(self, request: Request) -> bool:
+        action = self._table.get(request.controller, request.action)
+        return action is not None and action.pure
