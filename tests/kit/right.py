@@ -107,10 +107,10 @@ class Phrase(Strategy):
 class PhraseContract(StrategyContract):
     """How a `Phrase` is fed."""
 
-    plugin = Phrase
+    Plugin = Phrase
 
     def make(self, host):
-        return self.plugin(host)
+        return self.Plugin(host)
 
     def credentials(self, number):
         return {"name": f"Name {number}", "phrase": f"Correct-horse-{number}-battery"}
@@ -184,10 +184,10 @@ class Codes(LoginCheck):
 class CodesContract(LoginCheckContract):
     """How `Codes` is fed."""
 
-    plugin = Codes
+    Plugin = Codes
 
     def make(self, host):
-        return self.plugin(host)
+        return self.Plugin(host)
 
     async def enroll(self, stage, user_id):
         await stage.check.give(user_id, [self.code(user_id, number) for number in range(20)])
@@ -214,10 +214,10 @@ class Listener(Observer):
 class ListenerContract(ObserverContract):
     """Where a `Listener` keeps what it hears."""
 
-    plugin = Listener
+    Plugin = Listener
 
     def make(self, host):
-        return self.plugin(host)
+        return self.Plugin(host)
 
     async def heard(self, stage):
         return stage.observer.heard
@@ -226,11 +226,11 @@ class ListenerContract(ObserverContract):
 class TinyContract(StorageContract):
     """The default storage, for a short test."""
 
-    plugin = TinyStorage
+    Plugin = TinyStorage
     writers, writes = 8, 25
 
     def make(self, folder):
-        return self.plugin(folder)
+        return self.Plugin(folder)
 
 
 class TestPhrase(PhraseContract):

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, ParamSpec
 
 import pytest
 
@@ -16,17 +16,16 @@ from visado.storage import Storage
 from visado.testing.storage.samples import PEOPLE, PLAIN
 
 _Test = Callable[[Any, Storage], Coroutine[Any, Any, None]]
-T = TypeVar("T", bound="StorageSuite")
 P = ParamSpec("P")
 
 
-def promised(test: Callable[Concatenate[T, P], None]) -> Callable[Concatenate[T, P], None]:
+def promised(test: Callable[P, None]) -> Callable[P, None]:
     """Where a test fails, say what a storage promises: the docstring of the test."""
 
     @functools.wraps(test)
-    def run(self: T, *args: P.args, **named: P.kwargs) -> None:
+    def run(*args: P.args, **named: P.kwargs) -> None:
         try:
-            test(self, *args, **named)
+            test(*args, **named)
         except (Exception, pytest.fail.Exception) as error:
             promise = " ".join((test.__doc__ or "").split())
             raise AssertionError(f"A storage promises: {promise} This one: {error!r}") from error

@@ -1,0 +1,65 @@
+"""The kit finds what is wrong with a plugin, and says what to mend; with a right one it finds nothing."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+WRONG = ["wrong_strategies", "wrong_checks", "wrong_observers", "wrong_storages"]
+
+
+def faults():
+    """Every planted fault: its module, its class."""
+    for module in WRONG:
+        for name, each in vars(importlib.import_module(f".{module}", __package__)).items():
+            if name.startswith("Test") and hasattr(each, "caught_by"):
+                yield pytest.param(module, each, id=f"{module.removeprefix('wrong_')}-{name.removeprefix('Test')}")
+
+
+FAULTS = list(faults())
+
+
+def run(folder, *tests):
+    """Run tests as an author would: what each came to, by its class and its name."""
+    report = folder / "report.xml"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *tests]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert report.exists(), done.stdout + done.stderr
+    cases = ET.parse(report).iter("testcase")
+    return {(*each.get("classname").split(".")[-2:], each.get("name").partition("[")[0]): each for each in cases}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What the kit says of each wrong plugin: all of them in one process."""
+    tests = [
+        f"{HERE / module}.py::{each.__name__}::{each.caught_by}" for module, each in (fault.values for fault in FAULTS)
+    ]
+    return run(tmp_path_factory.mktemp("wrong"), *tests)
+
+
+@pytest.mark.parametrize(("module", "fault"), FAULTS)
+def test_a_wrong_plugin_is_told_what_to_mend(found, module, fault):
+    case = found[module, fault.__name__, fault.caught_by]
+    failure = case.find("failure")
+    assert failure is not None, "the fault was not found"
+    assert fault.says in failure.get("message"), failure.get("message")
+
+
+def test_right_plugins_pass(tmp_path):
+    cases = run(tmp_path, str(HERE / "right.py"))
+    bad = [name for name, case in cases.items() if case.find("failure") is not None or case.find("error") is not None]
+    assert not bad
+    assert {name[1] for name in cases} == {"TestPhrase", "TestCodes", "TestListener", "TestTiny"}
+
+
+def test_there_are_enough_faults():
+    assert len(FAULTS) > 40
+    assert len({(each.values[1].caught_by, each.values[1].__name__) for each in FAULTS}) == len(FAULTS)

@@ -1,0 +1,149 @@
+"""Login checks that are wrong, each in a way of its own: which promise of the kit each breaks, and what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+from visado import Accept, Challenge, Fail
+
+from .right import Codes, CodesContract
+
+
+class TestTakesReplays(CodesContract):
+    caught_by, says = "test_an_answer_works_once", "remember which answers were used"
+
+    class Plugin(Codes):
+        async def take(self, user_id, digest):
+            return digest in (await self.storage.get("codes", user_id))["left"]
+
+
+class TestLooksFirst(CodesContract):
+    """Notes that a code is used in a second step: two may have seen it unused."""
+
+    caught_by, says = "test_one_of_many_answers_gets_a_token", "note in one step"
+
+    class Plugin(Codes):
+        async def take(self, user_id, digest):
+            found = digest in (await self.storage.get("codes", user_id))["left"]
+            await asyncio.sleep(0.001)
+            return await super().take(user_id, digest) or found
+
+
+class TestTakesAnything(CodesContract):
+    caught_by, says = "test_wrong_answers_are_refused", "compare all of the answer with what was asked for"
+
+    class Plugin(Codes):
+        async def answer(self, login, state):
+            return Accept() if login.request.fields.get("code") else Fail()
+
+
+class TestTakesNothing(CodesContract):
+    """Compares what was not sent with what is not known."""
+
+    caught_by, says = "test_wrong_answers_are_refused", "an answer that is not there is wrong"
+
+    class Plugin(Codes):
+        async def answer(self, login, state):
+            code = login.request.fields.get("code")
+            return Accept() if code == state.get("code") else await super().answer(login, state)
+
+
+class TestTakesOdditiesForYes(CodesContract):
+    caught_by, says = "test_hostile_answers_are_refused", "an answer may be any JSON: check its type"
+
+    class Plugin(Codes):
+        async def answer(self, login, state):
+            code = login.request.fields.get("code")
+            return await super().answer(login, state) if isinstance(code, str) or code is None else Accept()
+
+
+class TestBreaksAtOddities(CodesContract):
+    caught_by, says = "test_hostile_answers_are_refused", "see the log for the cause"
+
+    class Plugin(Codes):
+        async def answer(self, login, state):
+            code = login.request.fields["code"].strip()
+            return Accept() if await self.take(login.user.id, self.digest(code)) else Fail("wrong code")
+
+
+class TestTellsTheCode(CodesContract):
+    caught_by, says = "test_no_secret_is_logged_or_shown", "is in a challenge or an answer"
+
+    class Plugin(Codes):
+        async def check(self, login):
+            decision = await super().check(login)
+            hint = {"example": "code-0-of-" + login.user.id}
+            return Challenge(data=hint) if isinstance(decision, Challenge) else decision
+
+
+class TestLogsTheCode(CodesContract):
+    caught_by, says = "test_no_secret_is_logged_or_shown", "is in the log"
+
+    class Plugin(Codes):
+        async def answer(self, login, state):
+            logging.getLogger("codes").info("an answer: %s", login.request.fields)
+            return await super().answer(login, state)
+
+
+class TestTakesAnybodysCode(CodesContract):
+    caught_by, says = "test_an_answer_is_of_one_user", "this was another user's answer"
+
+    class Plugin(Codes):
+        async def take(self, user_id, digest):
+            for other in ("kuid-of-user-0", "kuid-of-user-1"):
+                if await self.storage.get("codes", other) and await super().take(other, digest):
+                    return True
+            return False
+
+
+class TestLetsOthersWait(CodesContract):
+    caught_by, says = "test_does_not_hold_the_event_loop", "do slow work in a thread"
+
+    class Plugin(Codes):
+        async def answer(self, login, state):
+            time.sleep(0.1)  # noqa: ASYNC251 - the fault
+            return await super().answer(login, state)
+
+
+class TestOpensWhereItCannotSee(CodesContract):
+    caught_by, says = "test_fails_closed", "who cannot be checked is not accepted"
+
+    class Plugin(Codes):
+        async def check(self, login):
+            try:
+                return await super().check(login)
+            except Exception:
+                return Accept()
+
+
+class TestChallengesNobody(CodesContract):
+    caught_by, says = "test_a_right_answer_gets_a_token", "who is enrolled is challenged at every login"
+
+    class Plugin(Codes):
+        async def check(self, login):
+            return Accept()
+
+
+class TestRefusesEverybody(CodesContract):
+    caught_by, says = "test_others_get_in", "return Accept() for users who are not concerned"
+
+    class Plugin(Codes):
+        async def check(self, login):
+            return Fail("no codes")
+
+
+class TestRemembersTheDead(CodesContract):
+    caught_by, says = "test_forgets_deleted_users", "forget(user_id) what is kept of a deleted user"
+
+    class Plugin(Codes):
+        async def forget(self, user_id):
+            return
+
+
+class TestNeverGivesUp(CodesContract):
+    caught_by, says = "test_is_declared_well", "timeout: seconds"
+
+    class Plugin(Codes):
+        timeout = 3_600

@@ -1,0 +1,372 @@
+"""Strategies that are wrong, each in a way of its own: which promise of the kit each breaks, and what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from visado import Collection, Fail, Redirect, Success, errors
+
+from .right import WRONG, Phrase, PhraseContract, hashed, is_text, verified
+
+
+class TestSomebodyElse(PhraseContract):
+    caught_by, says = "test_right_credentials_succeed", "right credentials log their owner in: return Success('kuid-of-"
+
+    class Plugin(Phrase):
+        async def authenticate(self, request):
+            found = await super().authenticate(request)
+            return Success("kuid-of-user-1") if isinstance(found, Success) else found
+
+
+class TestNobody(PhraseContract):
+    """Names the user who logged in by something that is no id of a user."""
+
+    caught_by, says = "test_right_credentials_succeed", "right credentials log their owner in: return Success"
+
+    class Plugin(Phrase):
+        async def authenticate(self, request):
+            found = await super().authenticate(request)
+            return Success(request.fields["name"]) if isinstance(found, Success) else found
+
+
+class TestAnySecret(PhraseContract):
+    caught_by, says = "test_wrong_secret_and_unknown_subject_fail_alike", "return Fail() for a wrong secret"
+
+    class Plugin(Phrase):
+        async def authenticate(self, request):
+            row = await self.credentials.get(self.name, request.fields["name"])
+            return Success(row["userId"]) if row else Fail(WRONG)
+
+
+class TestTellsWhoExists(PhraseContract):
+    caught_by, says = (
+        "test_wrong_secret_and_unknown_subject_fail_alike",
+        "an unknown subject and a wrong secret fail alike",
+    )
+
+    class Plugin(Phrase):
+        async def authenticate(self, request):
+            if await self.credentials.get(self.name, request.fields["name"]) is None:
+                return Fail("nobody has this name")
+            return await super().authenticate(request)
+
+
+class TestQuickWithStrangers(PhraseContract):
+    caught_by, says = "test_time_does_not_tell_who_exists", "do the same work for both, with a decoy"
+    timing_samples = 5
+
+    class Plugin(Phrase):
+        async def authenticate(self, request):
+            if await self.credentials.get(self.name, request.fields["name"]) is None:
+                return Fail(WRONG)
+            return await super().authenticate(request)
+
+
+class TestHashesOnTheLoop(PhraseContract):
+    caught_by, says = "test_does_not_hold_the_event_loop", "in a thread (asyncio.to_thread)"
+
+    class Plugin(Phrase):
+        async def authenticate(self, request):
+            for _ in range(20):
+                hashed(request.fields["phrase"])
+            return await super().authenticate(request)
+
+
+class TestShowsTheSecret(PhraseContract):
+    caught_by, says = "test_created_credentials_exist_until_deleted", "is in a result: return what may be shown"
+
+    class Plugin(Phrase):
+        async def create(self, user_id, credentials):
+            await super().create(user_id, credentials)
+            return credentials
+
+
+class TestShowsNoJson(PhraseContract):
+    caught_by, says = "test_created_credentials_exist_until_deleted", "return what JSON can write"
+
+    class Plugin(Phrase):
+        async def info(self, user_id):
+            return {**await super().info(user_id), "seen": {1, 2}}
+
+
+class TestLogsTheSecret(PhraseContract):
+    caught_by, says = "test_no_secret_is_logged_shown_or_kept", "is in the log"
+
+    class Plugin(Phrase):
+        async def authenticate(self, request):
+            logging.getLogger("phrase").debug("a login: %s", request.fields)
+            return await super().authenticate(request)
+
+
+class TestShowsTheSecretOfItself(PhraseContract):
+    caught_by, says = "test_no_secret_is_logged_shown_or_kept", "is in a repr"
+
+    class Plugin(Phrase):
+        async def create(self, user_id, credentials):
+            self.last = credentials
+            return await super().create(user_id, credentials)
+
+        def __repr__(self):
+            return f"Phrase({vars(self)})"
+
+
+class TestKeepsTheSecret(PhraseContract):
+    caught_by, says = "test_no_secret_is_logged_shown_or_kept", "is in a row of the storage: keep a hash"
+
+    class Plugin(Phrase):
+        async def create(self, user_id, credentials):
+            shown = await super().create(user_id, credentials)
+            await self.credentials.update(self.name, user_id, {"hint": f"begins like {credentials['phrase']}"})
+            return shown
+
+
+class TestTellsTheSecret(PhraseContract):
+    caught_by, says = "test_no_secret_is_logged_shown_or_kept", "is in an error"
+
+    class Plugin(Phrase):
+        async def create(self, user_id, credentials):
+            try:
+                return await super().create(user_id, credentials)
+            except errors.VisadoError:
+                raise errors.CredentialsRejected(reason=f"{credentials} is there already") from None
+
+
+class TestDeletesNothing(PhraseContract):
+    caught_by, says = (
+        "test_created_credentials_exist_until_deleted",
+        "exists() returns True or False, here False after de",
+    )
+
+    class Plugin(Phrase):
+        async def delete(self, user_id):
+            await self.info(user_id)
+
+
+class TestForgetsOnlyTheUser(PhraseContract):
+    """A deleted user's old secret goes on to work, because logins are answered out of a memory."""
+
+    caught_by, says = "test_created_credentials_exist_until_deleted", "delete() takes the credentials away"
+
+    class Plugin(Phrase):
+        def __init__(self, host):
+            super().__init__(host)
+            self.known = {}
+
+        async def create(self, user_id, credentials):
+            self.known[credentials["name"]] = user_id, hashed(credentials["phrase"])
+            return await super().create(user_id, credentials)
+
+        async def authenticate(self, request):
+            user_id, kept = self.known.get(request.fields.get("name"), ("", self.decoy))
+            return Success(user_id) if verified(kept, request.fields["phrase"]) else Fail(WRONG)
+
+
+class TestTwoPerUser(PhraseContract):
+    caught_by, says = "test_a_user_has_credentials_once", "raise errors.UserLinked from a second create()"
+
+    class Plugin(Phrase):
+        async def create(self, user_id, credentials):
+            if await self.exists(user_id):
+                return await self.update(user_id, credentials)
+            return await super().create(user_id, credentials)
+
+
+class TestTwoOwners(PhraseContract):
+    """The second to ask for a name takes it from the first."""
+
+    caught_by, says = "test_a_subject_has_one_owner", "a subject has one owner: raise errors.SubjectTaken from create()"
+
+    class Plugin(Phrase):
+        async def create(self, user_id, credentials):
+            row = await self.credentials.get(self.name, credentials["name"])
+            if row:
+                await self.credentials.unlink(self.name, row["userId"])
+            return await super().create(user_id, credentials)
+
+
+class TestLooksFirst(PhraseContract):
+    """Keeps rows of its own, and looks whether a name is free before it hashes: two may find that it is."""
+
+    caught_by, says = "test_one_of_many_creations_wins", "take it in one step"
+
+    class Plugin(Phrase):
+        def __init__(self, host):
+            super().__init__(host)
+            self.owners, self.users = {}, set()
+
+        async def create(self, user_id, credentials):
+            if credentials["name"] in self.owners:
+                raise errors.SubjectTaken(subject=credentials["name"])
+            self.owners[credentials["name"]] = user_id, await asyncio.to_thread(hashed, credentials["phrase"])
+            self.users.add(user_id)
+            return {"name": credentials["name"]}
+
+        async def exists(self, user_id):
+            return user_id in self.users
+
+
+class TestNearlyExists(PhraseContract):
+    caught_by, says = "test_created_credentials_exist_until_deleted", "exists() returns True or False"
+
+    class Plugin(Phrase):
+        async def exists(self, user_id):
+            return await self.credentials.get_of_user(self.name, user_id)
+
+
+class TestTrustsItsInput(PhraseContract):
+    caught_by, says = "test_hostile_logins_end_in_a_refusal", "check what a client sends before it is used"
+
+    class Plugin(Phrase):
+        async def authenticate(self, request):
+            name, phrase = request.fields["name"], request.fields["phrase"]
+            row = await self.credentials.get(self.name, name.strip())
+            right = await asyncio.to_thread(verified, row["hash"] if row else self.decoy, phrase)
+            return Success(row["userId"]) if row and right else Fail(WRONG)
+
+
+class TestTrustsItsCredentials(PhraseContract):
+    caught_by, says = "test_hostile_credentials_are_taken_or_refused", "refuse it with an error of 4xx"
+
+    class Plugin(Phrase):
+        def read(self, credentials, update):
+            return [credentials.get("name"), credentials.get("phrase")]
+
+
+class TestReturnsNothing(PhraseContract):
+    caught_by, says = "test_hostile_logins_end_in_a_refusal", "refuse it with an error of 4xx"
+
+    class Plugin(Phrase):
+        async def authenticate(self, request):
+            if not is_text(request.fields.get("name")):
+                return None
+            return await super().authenticate(request)
+
+
+class TestReturnsTrue(PhraseContract):
+    caught_by, says = "test_right_credentials_succeed", "return Success('kuid-of-user-0'), not True"
+
+    class Plugin(Phrase):
+        async def authenticate(self, request):
+            return isinstance(await super().authenticate(request), Success)
+
+
+class TestTwoLinesOfRedirection(PhraseContract):
+    caught_by, says = "test_redirects_to_an_address", "a location of one line"
+
+    class Plugin(Phrase):
+        async def authenticate(self, request):
+            return Redirect("https://id.example.com/login\r\nSet-Cookie: a=b")
+
+
+class TestRaisesItsOwn(PhraseContract):
+    caught_by, says = "test_its_errors_pass", "raise one of visado.errors, or your own subclass of one"
+
+    class Plugin(Phrase):
+        async def authenticate(self, request):
+            raise ConnectionError("the directory is down")
+
+
+class TestFoldsCase(PhraseContract):
+    caught_by, says = "test_the_whole_secret_counts", "do not fold, trim or cut it"
+
+    class Plugin(Phrase):
+        async def authenticate(self, request):
+            request.body["phrase"] = request.fields["phrase"].lower()
+            return await super().authenticate(request)
+
+        def read(self, credentials, update):
+            name, phrase = super().read(credentials, update)
+            return [name, phrase and phrase.lower()]
+
+
+class TestCutsLongSecrets(PhraseContract):
+    caught_by, says = "test_the_whole_secret_counts", "a long secret counts to its end"
+
+    class Plugin(Phrase):
+        async def authenticate(self, request):
+            request.body["phrase"] = request.fields["phrase"][:72]
+            return await super().authenticate(request)
+
+        def read(self, credentials, update):
+            phrase = credentials.get("phrase")
+            return super().read({**credentials, "phrase": phrase and phrase[:72]}, update)
+
+
+class TestKeepsTheOldOne(PhraseContract):
+    caught_by, says = "test_an_update_takes_the_place", "update() keeps what it was given"
+
+    class Plugin(Phrase):
+        async def update(self, user_id, credentials):
+            return await super().update(user_id, {"name": credentials["name"]})
+
+
+class TestLeavesHalfBehind(PhraseContract):
+    """Reserves a name before it hashes, and never lets go of it where it is cancelled meanwhile."""
+
+    caught_by, says = "test_abandoned_calls_harm_nobody", "a create() that is cancelled leaves nothing, or all"
+
+    class Plugin(Phrase):
+        def __init__(self, host):
+            super().__init__(host)
+            self.reserved = set()
+
+        async def create(self, user_id, credentials):
+            if credentials["name"] in self.reserved:
+                raise errors.SubjectTaken(subject=credentials["name"])
+            self.reserved.add(credentials["name"])
+            await asyncio.sleep(0.03)
+            shown = await super().create(user_id, credentials)
+            self.reserved.discard(credentials["name"])
+            return shown
+
+
+class TestGoesOnRegardless(PhraseContract):
+    caught_by, says = "test_abandoned_calls_harm_nobody", "let asyncio.CancelledError pass"
+
+    class Plugin(Phrase):
+        async def authenticate(self, request):
+            try:
+                return await super().authenticate(request)
+            except BaseException:
+                return Fail(WRONG)
+
+
+class TestMixesUpLogins(PhraseContract):
+    caught_by, says = "test_many_logins_at_once_are_not_confused", "never on the strategy"
+
+    class Plugin(Phrase):
+        async def authenticate(self, request):
+            self.row = await self.credentials.get(self.name, request.fields["name"])
+            phrase = request.fields["phrase"]
+            right = await asyncio.to_thread(verified, self.row["hash"] if self.row else self.decoy, phrase)
+            return Success(self.row["userId"]) if right else Fail(WRONG)
+
+
+class TestKeepsItInMind(PhraseContract):
+    """What it knows is in memory alone: gone with the process."""
+
+    caught_by, says = "test_what_it_keeps_can_be_moved", "keep in the host's storage, as JSON, all that a login needs"
+
+    class Plugin(Phrase):
+        def __init__(self, host):
+            super().__init__(host)
+            host.storage.declare(Collection("pepper"))
+            self.pepper = {}
+
+        async def create(self, user_id, credentials):
+            self.pepper[credentials["name"]] = hashed(credentials["phrase"])
+            await self.credentials.link(self.name, credentials["name"], user_id)
+            return {"name": credentials["name"]}
+
+        async def authenticate(self, request):
+            row = await self.credentials.get(self.name, request.fields["name"])
+            kept = self.pepper.get(request.fields["name"], self.decoy)
+            return Success(row["userId"]) if row and verified(kept, request.fields["phrase"]) else Fail(WRONG)
+
+
+class TestHidesItsFields(PhraseContract):
+    caught_by, says = "test_is_declared_well", "fields: name everything that credentials hold; phrase is not there"
+
+    class Plugin(Phrase):
+        fields = ("name",)
