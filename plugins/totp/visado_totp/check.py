@@ -30,6 +30,10 @@ class TotpCheck(LoginCheck):
         self._devices = enrolments.devices
 
     @override
+    async def open(self) -> None:
+        self._enrolments.prepare()
+
+    @override
     async def check(self, login: Login) -> Decision:
         user_id, attempts = login.user.id, self._section.attempts
         row = await self._enrolments.get(user_id)

@@ -61,6 +61,10 @@ class Enrolments:
         self.devices = Devices(storage, section.remember_devices, clock)
         storage.declare(Collection(COLLECTION))
 
+    def prepare(self) -> None:
+        """Raise unless secrets can be sealed. Only now: where a hook raises, logins go on without its check."""
+        _ = self._seals.cipher
+
     async def get(self, user_id: str) -> Row | None:
         """The enrolment of a user, or None."""
         return await self._storage.get(COLLECTION, user_id)

@@ -12,8 +12,8 @@ from visado_totp.settings import TotpSection
 
 def _enrolments(settings: Settings, storage: Storage, users: Users, events: Events) -> Enrolments:
     section = settings[TotpSection]
-    given = section.secret.get_secret_value() if section.secret is not None else None
-    seals = Seals((given or read_secret(settings[ServerSection].data / "totp-secret")).encode())
+    given, file = section.secret, settings[ServerSection].data / "totp-secret"
+    seals = Seals(lambda: given.get_secret_value() if given is not None else read_secret(file))
     return Enrolments(section, storage, users, events, seals)
 
 

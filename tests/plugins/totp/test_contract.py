@@ -13,7 +13,7 @@ from .phone import Phone
 
 class TestTotp(LoginCheckContract):
     def make(self, host):
-        section, seals = host.settings[TotpSection], Seals(b"x" * 64)
+        section, seals = host.settings[TotpSection], Seals(lambda: "x" * 64)
         self.enrolments = Enrolments(section, host.storage, host.users, host.observers, seals, host.clock)
         self.phones = {}
         return TotpCheck(section, host.users, self.enrolments)

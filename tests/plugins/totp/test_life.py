@@ -217,3 +217,12 @@ def test_no_secret_is_in_the_log_nor_in_the_storage(tmp_path):
         assert secret.encode() not in kept
     assert raw not in kept
     assert base64.b64encode(raw).rstrip(b"=") not in kept
+
+
+def test_where_the_key_cannot_be_read_nobody_logs_in(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "totp-secret").write_text("too short")
+    with serve(tmp_path, config=CONFIG) as host:
+        door = Door(host, "http")
+        assert door.login(door.user("ann")).status == 503
+        assert "totp-secret holds no secret" in host.log
