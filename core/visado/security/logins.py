@@ -28,7 +28,8 @@ _LONGEST: Final = 3_600
 
 def answers(request: Request) -> bool:
     """Whether a login answers a challenge."""
-    return str(request.fields.get(FIELD)).startswith(PREFIX)
+    reference = request.fields.get(FIELD)
+    return isinstance(reference, str) and reference.startswith(PREFIX)
 
 
 @dataclass(frozen=True, slots=True)
