@@ -44,7 +44,7 @@ async def signed_in(stage, sub="sub-1", refresh=None, **orders):
     assert isinstance(found, Success)
     host = stage.host
     user = await host.users.get(found.user_id)
-    texts = [(await host.tokens.issue(user))["jwt"] for _ in range(2)]
+    texts = [(await host.tokens.create(user.id)).text for _ in range(2)]
     request = stage.request(user=found.user_id)
     request.token = await host.tokens.verify(texts[0])
     return request, texts
