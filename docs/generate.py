@@ -108,6 +108,9 @@ def _actions(table: ActionTable) -> Iterator[str]:
     yield ""
     yield "*Where* says where an argument stands over HTTP. Over WebSocket, what stands in the path or the query is a"
     yield "member beside `body`."
+    yield ""
+    yield "What is marked *visado's own* is not in the wire contract: Kuzzle's clients know no method for it, and call it by"
+    yield "its route or with `query`. Its names follow visado's own [versions](../publishing.md#versions)."
     by_controller: dict[str, list[Action]] = {}
     for each in table:
         by_controller.setdefault(each.controller, []).append(each)
@@ -123,6 +126,8 @@ def _action(each: Action) -> Iterator[str]:
     yield from (f"- {_route(route)}" for route in each.routes)
     if not each.routes:
         yield "- no route of its own: `POST /_query`, WebSocket, command line"
+    if each.own:
+        yield "- visado's own: not in the wire contract"
     open_to = [
         role for role in ("anonymous", "default") if rights.allows(roles.RESTRICTED[role], each.controller, each.name)
     ]
@@ -207,15 +212,17 @@ def _error(each: type[VisadoError]) -> str:
 def _hooks() -> Iterator[str]:
     yield from ("# Hooks", "")
     yield "Every hook that a plugin may implement: `from visado import hookimpl`, and a function of the hook's name"
-    yield "with any of its arguments. [The page on hooks](../hooks.md) says when each runs, with an example of each."
+    yield "with any of its arguments. [Each has a page](../hooks.md) that says when it runs, with an example."
     found = [(name, each) for name, each in vars(hookspecs).items() if hasattr(each, "visado_spec")]
     for name, each in found:
-        yield from ("", f"## {name}", "", "```python", *_signature(name, each), "```", "", prose(each.__doc__))
+        yield from ("", f"## {name}", "", "```python signature", *signature(name, each), "```", "", prose(each.__doc__))
+        yield from ("", f"[When it runs, what it may return, an example](../hooks/{name}.md).")
         if (each.visado_spec or {}).get("firstresult"):
             yield from ("", "The plugins are asked one after the other: the first answer that is not None counts.")
 
 
-def _signature(name: str, function: Any) -> list[str]:
+def signature(name: str, function: Any) -> list[str]:
+    """Write the signature of a hook, in lines."""
     signature = inspect.signature(function)
     inside = [f"{each.name}: {_written(each.annotation)}" for each in signature.parameters.values()]
     answer = _written(signature.return_annotation)

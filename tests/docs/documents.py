@@ -5,14 +5,18 @@ A block is marked by words after its language, which renderers do not show:
     sh serve          start the host, or stop it and start it again
     sh run            run in bash, in the order of the document; must succeed, unless `errors` follows
     sh socket         send the JSON in its quotes over a WebSocket
+    sh fresh          run in bash with the packages of others at hand, and nothing of visado's: for new environments
     json output       what the block before writes to standard output; `text output` likewise
     text errors       what it writes to standard error; it must then fail
     toml file=PATH    the content of a file, in any language
     python plugin=X   a module that is the plugin X, installed when it is read
-    json check        well-formed, though nobody runs it; `toml check` and `python check` likewise
+    python same=PATH  what a file holds that a command before has written
+    python signature  a hook, as `visado.hookspecs` declares it
+    json check        well-formed, though nobody runs it; `toml check`, `python check` and `sh check` likewise
 
 `<!-- input: a | b -->` above a block gives it lines of standard input. `<token>` in a block stands for the last
-token that was seen, `<key>` for the last API key, 7512 for the port of the host.
+token that was seen, `<key>` for the last API key, `<reference>` for that of the last challenge, 7512 for the port of
+the host.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,15 +36,21 @@ from websockets.sync.client import connect
 from visado.testing.live import LiveHost
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "reference").glob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```(\w+)(?: ([^\n]*))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INPUT = re.compile(r"<!-- input: (.*?) -->\s*\Z")
-SEEN = {"<token>": re.compile(r"kauth-[\w.-]+"), "<key>": re.compile(r"kapikey-[\w.-]+")}
+SEEN = {
+    "<token>": re.compile(r"kauth-[\w.-]+"),
+    "<key>": re.compile(r"kapikey-[\w.-]+"),
+    "<reference>": re.compile(r"klogin-[\w-]+"),
+}
 VOLATILE = [
     (re.compile(r"k(?:auth|apikey)-[\w.…-]+"), "<token>"),
     (re.compile(r"k(?:uid|node)-[a-z]+-[a-z]+-\d+"), "<name>"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "<sha256>"),
+    (re.compile(r"klogin-[\w-]+"), "<reference>"),
+    (re.compile(r"\b\d{4}-\d\d-\d\dT[\d:.]+Z"), "<time>"),
     (re.compile(r"\b1[0-9]{12}\b"), "0"),
     (re.compile(r"\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT"), "<date>"),
     (re.compile(r"process \d+"), "process <id>"),
@@ -113,6 +124,8 @@ class Reader:
             "PIP_NO_INDEX": "1",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         }
+        for each in ("core", "plugins"):
+            (folder / each).symlink_to(ROOT / each)
 
     def follow(self, document: Path) -> None:
         """Play every marked block, in order. Raises where something else happens than the document says."""
@@ -140,9 +153,11 @@ class Reader:
             self._serve()
         elif "socket" in block.words:
             self._compare(block, self._send(block), "", failed=False)
-        elif "run" in block.words:
+        elif {"run", "fresh"} & {*block.words}:
             done = self._run(block)
             self._compare(block, done.stdout, done.stderr, failed=done.returncode != 0)
+        elif path := block.named("same="):
+            assert (self.folder / path).read_text(encoding="utf-8") == block.text
 
     def _serve(self) -> None:
         self.stop()
@@ -162,7 +177,7 @@ class Reader:
         return subprocess.run(
             ["bash", "-c", script],
             cwd=self.folder,
-            env=os.environ | self._environment | url,
+            env=os.environ | self._environment | url | (self._bare() if "fresh" in block.words else {}),
             input="".join(f"{line}\n" for line in block.input),
             capture_output=True,
             text=True,
@@ -170,6 +185,16 @@ class Reader:
             check=False,
             start_new_session=True,  # without a terminal, a prompt reads standard input
         )
+
+    def _bare(self) -> dict[str, str]:
+        """What a new environment would get from an index: every package but visado's own."""
+        others = self.folder / "others"
+        if not others.exists():
+            others.mkdir()
+            for each in Path(sysconfig.get_path("purelib")).iterdir():
+                if each.suffix != ".pth" and not each.name.startswith(("visado", "_visado", "pip")):
+                    (others / each.name).symlink_to(each)
+        return {"PYTHONPATH": str(others), "PIP_TARGET": "", "PIP_UPGRADE": "0"}
 
     def _send(self, block: Block) -> str:
         payload = re.search(r"'(\{.*\})'", block.text, re.DOTALL)[1]

@@ -15,8 +15,21 @@ sys.path.insert(0, str(Path(__file__).parent))  # the tests are no package
 
 from documents import DOCUMENTS, FENCE, ROOT, Reader, blocks
 
+import visado
 from visado import app, errors, hookspecs
 
+ORDER = [
+    "register_settings",
+    "open_storage",
+    "register_strategies",
+    "register_strategy_kinds",
+    "register_login_checks",
+    "register_observers",
+    "register_controllers",
+    "register_routes",
+    "register_middleware",
+    "register_commands",
+]
 GUIDES = [each for each in DOCUMENTS if any({"run", "serve"} & {*block.words} for block in blocks(each))]
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 TITLE = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -68,10 +81,18 @@ def test_following_a_document_to_the_letter_works(document, reader):
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)
 def test_blocks_are_well_formed(document):
-    readers = {"json": json.loads, "toml": tomllib.loads, "python": lambda text: compile(text, named(document), "exec")}
+    readers = {
+        "json": json.loads,
+        "toml": tomllib.loads,
+        "python": lambda text: compile(text, named(document), "exec"),
+        "sh": lambda text: subprocess.run(["bash", "-n"], input=text, text=True, check=True),
+    }
     for block in blocks(document):
-        if block.language in readers and (block.words or block.language == "toml"):
-            readers[block.language](block.text)
+        if block.language in readers:
+            where = f"{named(document)}:{block.line}"
+            assert block.words, f"{where}: say what is to be done with it, or at least `check`"
+            if "check" in block.words or (block.language != "sh" and "signature" not in block.words):
+                readers[block.language](block.text)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)
@@ -158,13 +179,35 @@ def test_every_setting_is_in_the_reference(host):
             assert f"| `{key}` |" in written or f"`[{section.name}.{key}]`" in written
 
 
-def test_every_hook_is_in_the_reference_and_on_its_page():
-    page = (ROOT / "docs" / "hooks.md").read_text()
-    for name, each in vars(hookspecs).items():
-        if hasattr(each, "visado_spec"):
-            assert f"## {name}\n" in text_of("hooks.md")
-            assert f"## {name}\n" in page
-            assert f"def {name}(" in page
+HOOKS = [name for name, each in vars(hookspecs).items() if hasattr(each, "visado_spec")]
+
+
+def signature_of(name, document):
+    found = [block.text for block in blocks(document) if "signature" in block.words]
+    return next(text for text in found if text.startswith(f"def {name}("))
+
+
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_has_a_page_with_its_true_signature_and_an_example_that_runs(name):
+    page = ROOT / "docs" / "hooks" / f"{name}.md"
+    assert signature_of(name, page) == signature_of(name, ROOT / "docs" / "reference" / "hooks.md")
+    for title in ("When it runs", "What it may return", "Example"):
+        assert f"\n## {title}\n" in page.read_text(encoding="utf-8")
+    code = [block for block in blocks(page) if block.named("plugin=") or block.named("same=")]
+    assert any(f"@hookimpl\ndef {name}(" in block.text for block in code)
+    assert page in GUIDES
+
+
+def test_the_index_of_hooks_lists_them_in_the_order_in_which_they_run():
+    index = (ROOT / "docs" / "hooks.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| \[(\w+)\]\(hooks/\w+\.md\)", index, re.MULTILINE) == ORDER
+    assert sorted(ORDER) == sorted(HOOKS)
+
+
+def test_every_public_name_is_in_the_manual():
+    manual = "\n".join(each.read_text(encoding="utf-8") for each in DOCUMENTS)
+    missing = [name for name in visado.__all__ if not re.search(rf"\b{name}\b", manual)]
+    assert missing == []
 
 
 def test_every_error_that_a_document_names_exists():
