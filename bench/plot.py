@@ -27,9 +27,9 @@ def main():
         if row["bar"]:
             axes.plot([row["bar"]["value"]] * 2, [place - 0.45, place + 0.45], color="black", linewidth=2)
     axes.axvline(1, color="black", linewidth=0.5, linestyle="dotted")
-    names = [f"{row['what']} ({row['unit']}, of {row['against']})" for row in rows]
+    names = [f"{row['part']}: {row['what']} ({row['unit']})" for row in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=8)
-    axes.set_xlabel("median against median of the same run; whiskers: minimum and maximum; black stroke: the bar")
+    axes.set_xlabel("of the bare part, median to median;\nwhiskers: minimum and maximum; black stroke: the bar")
     for suffix in (".svg", ".png"):
         metadata = {"Date": None} if suffix == ".svg" else None
         figure.savefig(result.with_suffix(suffix), metadata=metadata, dpi=150)
