@@ -59,7 +59,8 @@ class Exchange:
         self.path: bytes = scope["raw_path"].partition(b"?")[0]
         given = self.headers.get(b"x-kuzzle-request-id", b"").decode("latin-1")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
-        self._whole = b"content-length" not in self.headers and b"transfer-encoding" not in self.headers
+        unsized = b"content-length" not in self.headers and b"transfer-encoding" not in self.headers
+        self._whole = unsized and self.verb in ("GET", "HEAD")
         self._until = asyncio.get_running_loop().time() + limits.request_timeout
         self._data: bytes | None = None
         self.plain: tuple[Response, bytes, list[tuple[bytes, bytes]]] | None = None

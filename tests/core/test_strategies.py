@@ -349,8 +349,7 @@ def test_a_chain_asks_one_after_the_other(play, scripted):
     strategies = [scripted("one"), scripted("two")]
 
     async def chained(inside):
-        inside.host.strategies._strategies["both"] = Chain("both", ["one", "two"], inside.host.strategies)
-        inside.host.strategies._places["both"] = asyncio.Semaphore(9)
+        inside.host.strategies.add(Chain("both", ["one", "two"], inside.host.strategies))
         await scene(inside)
 
     play(chained, strategies=strategies)
