@@ -11,6 +11,7 @@ A block is marked by words after its language, which renderers do not show:
     toml file=PATH    the content of a file, in any language
     python plugin=X   a module that is the plugin X, installed when it is read
     python same=PATH  what a file holds that a command before has written
+    toml pyproject    well-formed: it holds no settings
     python signature  a hook, as `visado.hookspecs` declares it
     json check        well-formed, though nobody runs it; `toml check`, `python check` and `sh check` likewise
 
