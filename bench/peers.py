@@ -85,7 +85,7 @@ def prepare() -> list[str]:
         subprocess.run([PYTHON, "-m", "pip", "--disable-pip-version-check", "-qq", "install", "-r", pins], check=True)
         shutil.copy(pins, CACHE / "python")
     missing = [f"{name}: the peers have {theirs}, visado {ours}" for name, theirs, ours in _differing(pins)]
-    if not (shutil.which("node") and shutil.which("npm")):
+    if not _has_node():
         return [*missing, *(f"node and npm: no {peer.name}" for peer in PEERS if peer.in_node)]
     if not _same(PINS / "package-lock.json", NODE / "installed.json"):
         NODE.mkdir(exist_ok=True)
@@ -100,7 +100,11 @@ def prepare() -> list[str]:
 
 def available() -> list[Peer]:
     """The peers that can be started here."""
-    return [peer for peer in PEERS if not peer.in_node or (NODE / "installed.json").exists()]
+    return [peer for peer in PEERS if not peer.in_node or _has_node()]
+
+
+def _has_node() -> bool:
+    return bool(shutil.which("node") and shutil.which("npm"))
 
 
 def _same(pins: Path, installed: Path) -> bool:

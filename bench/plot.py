@@ -29,7 +29,7 @@ def main():
     axes.axvline(1, color="black", linewidth=0.5, linestyle="dotted")
     names = [f"{row['part']}: {row['what']} ({row['unit']})" for row in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=8)
-    axes.set_xlabel("share of what it is compared with, median to median;\nwhiskers: minimum and maximum; black stroke: the bar")
+    axes.set_xlabel("share of what it is compared with;\nwhiskers: minimum and maximum; black stroke: the bar")
     for suffix in (".svg", ".png"):
         metadata = {"Date": None} if suffix == ".svg" else None
         figure.savefig(result.with_suffix(suffix), metadata=metadata, dpi=150)
