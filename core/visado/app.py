@@ -227,9 +227,9 @@ class Host:
 
     def _build_ends(self) -> None:
         self.pipeline = Pipeline(self.table, self.access, self.observers, self.settings, self.clock, self.metrics)
-        answers = Answers(self.pipeline, self.table, self.access, self.epoch, self.metrics)
-        http = HttpEnd(self.pipeline, self.table, answers, self.settings, self.node)
-        self._sockets = WebSocketEnd(self.pipeline, answers, self.links, self.settings, self.node)
+        self.answers = Answers(self.pipeline, self.table, self.access, self.epoch, self.metrics)
+        http = HttpEnd(self.pipeline, self.table, self.answers, self.settings, self.node)
+        self._sockets = WebSocketEnd(self.pipeline, self.answers, self.links, self.settings, self.node)
         self.asgi: ASGIApp = _dispatch(http, self._sockets)
         pages = Pages(self.asgi, self.plugins.off)
 
