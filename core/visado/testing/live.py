@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import os
 import select
 import signal
@@ -173,7 +174,10 @@ class LiveHost:
     def socket(self, headers: Mapping[str, str] | None = None) -> Generator[LiveSocket]:
         """Open a WebSocket for the length of a block."""
         address = self.url.replace("http", "ws", 1)
-        with connect(address, proxy=None, additional_headers=headers, open_timeout=_PATIENCE) as connection:
+        quiet = logging.Logger("visado.testing", logging.CRITICAL)  # or every message would be in the log of the test
+        with connect(
+            address, proxy=None, additional_headers=headers, open_timeout=_PATIENCE, logger=quiet
+        ) as connection:
             yield LiveSocket(connection)
 
     def login(self, username: str, password: str, **arguments: Any) -> str:

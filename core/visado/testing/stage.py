@@ -28,6 +28,7 @@ from visado.values import is_object
 
 NOBODY: Final = "kuid-of-nobody-0"
 _SERVER_ERROR: Final = 500
+_PATIENCE: Final = 60.0
 
 
 def _nested(depth: int) -> Any:
@@ -194,8 +195,21 @@ def told(value: object) -> str:
         return f"a very long {type(value).__name__}"
 
 
-async def held(call: Awaitable[object]) -> float:
-    """Await a call, and return for how long it kept the event loop from everybody else in one go, in seconds."""
+async def held(call: Callable[[int], Awaitable[object]], enough: float) -> float:
+    """Return for how long a call keeps the event loop from everybody else in one go, in seconds.
+
+    It is called with 0, 1, ... until it is no longer than `enough`, ten times at most: what holds the loop does so each
+    time, while a machine may have other things to do now and then.
+    """
+    longest = _PATIENCE
+    for number in range(10):
+        longest = min(longest, await _held(call(number)))
+        if longest <= enough:
+            break
+    return longest
+
+
+async def _held(call: Awaitable[object]) -> float:
     last, longest = time.perf_counter(), 0.0
 
     async def beat() -> None:

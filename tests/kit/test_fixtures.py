@@ -1,0 +1,93 @@
+"""The fixtures of the kit, as a plugin's tests use them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import visado.testing
+
+pytest_plugins = ["visado.testing.fixtures"]
+
+LEAKS = """
+import logging
+
+import pytest
+
+pytest_plugins = ["visado.testing.fixtures"]
+
+
+def test_log(canaries):
+    logging.getLogger("mine").debug("the password is %s", canaries.make())
+
+
+@pytest.mark.parametrize("how", [str, lambda text: text.encode().hex(), repr])
+def test_result(canaries, how):
+    canaries.check({"shown": [how(canaries.make())]})
+
+
+def test_host(host, canaries):
+    canaries.add("visado")
+    (host.folder / "log").open("a").write("visado")
+"""
+
+
+@pytest.fixture
+def host_config():
+    return '[local]\nrequire_password = true\n[security]\npreset = "strict"\n'
+
+
+def test_a_host_is_asked_over_http_and_websocket(host, canaries):
+    body = {"username": "admin", "password": canaries.make("password")}
+    admin = host.create_admin(**body)
+    with host.socket() as socket, host.socket() as other:
+        answer = socket.query("auth:login", strategy="local", body=body)
+        assert answer.status == 200
+        token = answer.result["jwt"]
+        assert other.query("auth:getCurrentUser", token=token).result["_id"] == "admin"
+        assert other.query("server:info").error_id == "security.rights.unauthorized"
+        other.send("{")
+        assert other.receive()["status"] == 400
+        assert host.query("auth:logout", token=admin).status == 200
+    assert host.request("GET", "/_me", token=token).result["_id"] == "admin"
+    canaries.check(answer.body, where="the answer")
+
+
+def test_what_comes_unasked_is_noted(host):
+    host.create_admin(password="a long enough password of an administrator")
+    with host.socket() as socket:
+        login = {"username": "admin", "password": "a long enough password of an administrator"}
+        token = socket.query("auth:login", strategy="local", expiresIn="1s", body=login).result["jwt"]
+        assert socket.query("auth:getCurrentUser", token=token).status == 200
+        while not socket.notes:
+            socket.query("auth:getCurrentUser")
+    assert socket.notes[0]["type"] == "TokenExpired"
+
+
+def test_time_stands_still_until_told(clock):
+    before = clock()
+    assert clock.advance(1.5) == clock() == before + 1_500
+
+
+def test_a_secret_that_gets_out_fails_the_test(tmp_path):
+    (tmp_path / "test_leaks.py").write_text(LEAKS)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "3 failed, 2 passed, 2 errors" in done.stdout, done.stdout
+    for place in ("the log:", "what is shown:", "the log of the host:"):
+        assert f"is in {place}" in done.stdout
+
+
+def test_the_names_are_in_one_place():
+    for name in visado.testing.__all__:
+        assert getattr(visado.testing, name)
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = visado.testing.Nothing
+
+
+def test_a_host_needs_no_pytest(tmp_path):
+    script = "import sys; sys.modules['pytest'] = None; import visado.testing.live"
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(tmp_path))
