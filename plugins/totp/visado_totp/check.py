@@ -35,17 +35,21 @@ class TotpCheck(LoginCheck):
 
     @override
     async def check(self, login: Login) -> Decision:
-        user_id, attempts = login.user.id, self._section.attempts
+        user_id = login.user.id
+        state: Fields = {
+            "attempts": self._section.attempts,
+            "endsAt": self._enrolments.clock() + self._section.challenge_lifetime,
+        }
         row = await self._enrolments.get(user_id)
         if row is None:
             if not self.required_of(login.user):
                 return Accept()
             key, offer = self._enrolments.offer(user_id)
-            return await self._ask_to_enrol(login.user, key, {"attempts": attempts, "offer": offer})
+            return await self._ask_to_enrol(login.user, key, {**state, "offer": offer})
         if await self._devices.knows(user_id, row["generation"], _device(login.request, user_id)):
             return Accept()
         self._enrolments.refuse_guessing(row)
-        return self._ask(row, {"attempts": attempts})
+        return self._ask(row, state)
 
     @override
     async def answer(self, login: Login, state: Fields) -> Decision:
@@ -109,7 +113,8 @@ class TotpCheck(LoginCheck):
 
     def _challenge(self, reason: str, data: Mapping[str, Any], state: Fields) -> Challenge:
         shown = {**data, "attempts": state["attempts"], "remember": self._devices.lifetime}
-        return Challenge(reason, shown, state, self._section.challenge_lifetime / 1_000)
+        left = state["endsAt"] - self._enrolments.clock()  # or a password that was right once would be so for ever
+        return Challenge(reason, shown, state, max(left, 1) / 1_000)
 
     def _wish(self, request: Request) -> object:
         """Read whether, and how, the device wants to be remembered. Raises `InvalidArgument`."""
@@ -121,9 +126,6 @@ class TotpCheck(LoginCheck):
 
 def _device(request: Request, user_id: str) -> object:
     """Find what a remembered device sends: a member of the body, or a cookie."""
-    given = request.fields.get("device")
-    return (
-        given
-        if given is not None
-        else devices.in_cookies(request.header("cookie"), user_id, secure=request.connection.secure)
-    )
+    if "device" in request.fields:
+        return request.fields["device"]
+    return devices.in_cookies(request.header("cookie"), user_id, secure=request.connection.secure)

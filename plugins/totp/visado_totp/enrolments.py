@@ -57,7 +57,7 @@ class Enrolments:
         clock: Callable[[], int] = now,
     ) -> None:
         self._section, self._storage, self._users = section, storage, users
-        self._events, self._seals, self._clock = events, seals, clock
+        self._events, self._seals, self.clock = events, seals, clock
         self.devices = Devices(storage, section.remember_devices, clock)
         storage.declare(Collection(COLLECTION))
 
@@ -80,13 +80,13 @@ class Enrolments:
         """Make up a key for a user, and seal it for `enrol`."""
         key = Key.make(self._section.digits, self._section.period)
         content = {"secret": key.secret, "digits": key.digits, "period": key.period}
-        ends_at = self._clock() + self._section.challenge_lifetime
+        ends_at = self.clock() + self._section.challenge_lifetime
         return key, self._seals.seal(_OFFER, user_id, {**content, "endsAt": ends_at})
 
     def offered(self, user_id: str, offer: str) -> Key:
         """Read the key of an offer. Raises `InvalidEnrolment`."""
         found = self._seals.open(_OFFER, user_id, offer)
-        if found is None or self._clock() >= found.pop("endsAt"):
+        if found is None or self.clock() >= found.pop("endsAt"):
             raise InvalidEnrolment
         return Key(**found)
 
@@ -95,7 +95,7 @@ class Enrolments:
 
         Raises `InvalidEnrolment`, `WrongCode`, `AlreadyEnrolled`.
         """
-        key, present = self.offered(user_id, offer), self._clock()
+        key, present = self.offered(user_id, offer), self.clock()
         steps = key.steps(_read(code), present, self._section.window)
         if not steps:
             raise WrongCode
@@ -125,7 +125,7 @@ class Enrolments:
 
         Raises `WrongCode`, `TooManyWrongCodes`, `NotEnrolled`, `UnreadableSecret`.
         """
-        text, present = _read(code), self._clock()
+        text, present = _read(code), self.clock()
         happened: list[Event] = []
 
         def change(row: Row) -> Row:
@@ -158,10 +158,10 @@ class Enrolments:
         counted = self._counted(row)
         if len(counted) >= self._section.wrong_codes:
             free_at = counted[-self._section.wrong_codes] + self._section.wrong_codes_window
-            raise TooManyWrongCodes(seconds=-(-(free_at - self._clock()) // 1_000))
+            raise TooManyWrongCodes(seconds=-(-(free_at - self.clock()) // 1_000))
 
     def _counted(self, row: Row) -> list[int]:
-        since = self._clock() - self._section.wrong_codes_window
+        since = self.clock() - self._section.wrong_codes_window
         return [each for each in row["wrong"] if each > since]
 
     def _key(self, user_id: str, row: Row) -> Key:
@@ -181,9 +181,9 @@ class Enrolments:
 
     async def remember_device(self, user_id: str) -> str:
         """Remember a device of a user, and return its token. Raises `NotEnrolled`."""
-        row = await self.find(user_id)
+        token = await self.devices.remember(user_id, (await self.find(user_id))["generation"])
         self._events.note(DevicesChanged(change="created", target=user_id))
-        return await self.devices.remember(user_id, row["generation"])
+        return token
 
     async def forget_devices(self, user_id: str) -> None:
         """Ask every device of a user again. Raises `NotEnrolled`."""

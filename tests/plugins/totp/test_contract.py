@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from visado.testing.login_check import LoginCheckContract
+from visado.testing.stage import staged
 from visado_totp.check import TotpCheck
 from visado_totp.enrolments import Enrolments
 from visado_totp.seals import Seals
@@ -31,6 +32,16 @@ class TestTotp(LoginCheckContract):
 
     def secrets(self):
         return [phone.secret for phone in self.phones.values()]
+
+    @staged
+    async def test_no_answer_prolongs_a_login(self, stage):
+        user_id = await self.enrolled(stage)
+        first = challenge = await stage.challenge(user_id)
+        for answer in ({}, {"code": "wrong"}, {}):
+            stage.clock.advance(90)
+            challenge = (await stage.reply(challenge["reference"], answer)).error.challenge
+            assert challenge["expiresAt"] == first["expiresAt"]
+        assert challenge["data"]["attempts"] == 2
 
 
 class TestRecoveryCodes(TestTotp):
