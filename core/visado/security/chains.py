@@ -34,6 +34,8 @@ class Chain(Strategy):
     async def authenticate(self, request: Request) -> Outcome:
         reasons: list[str] = []
         for member in self._members:
+            if member not in self._strategies:  # its plugin is off
+                continue
             outcome = await self._strategies.attempt(member, request)
             match outcome:
                 case Pass():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 from visado import errors
 from visado.events import CredentialsChanged
@@ -12,16 +13,33 @@ from visado.request import Fields
 from visado.security.observers import Observers
 from visado.storage import Collection, DocumentExists, DocumentMissing, Storage
 
+COLLECTION: Final = "credentials"
+
 
 class Credentials:
     """Rows of `{userId, ...}` under the subject, a collection per strategy."""
 
     def __init__(self, storage: Storage, observers: Observers) -> None:
         self._storage, self._observers = storage, observers
+        self._declared: dict[str, None] = {}
+        self._remembered: set[str] = set()
+        storage.declare(Collection(COLLECTION))
+
+    @property
+    def strategies(self) -> list[str]:
+        """The names of all strategies that have rows, or had: also of those that are no longer there."""
+        return list(self._declared)
 
     def declare(self, strategy: str) -> None:
         """Make room for a strategy's rows; the registry does, for every strategy."""
         self._storage.declare(Collection(_collection(strategy), ("userId",)))
+        self._declared[strategy] = None
+
+    async def open(self) -> None:
+        """Remember which strategies had rows before."""
+        for strategy, _ in (await self._storage.search(COLLECTION, Query())).hits:
+            self.declare(strategy)
+            self._remembered.add(strategy)
 
     async def get(self, strategy: str, subject: str) -> Mapping[str, Any] | None:
         """The row of a subject, or None."""
@@ -42,6 +60,7 @@ class Credentials:
     async def link(self, strategy: str, subject: str, user_id: str, fields: Fields | None = None) -> None:
         """Give a subject to a user. Raises `SubjectTaken`, `UserLinked`."""
         async with self._storage.transaction():
+            await self._remember(strategy)
             if await self.get_of_user(strategy, user_id) is not None:
                 raise errors.UserLinked(user=user_id)
             try:
@@ -50,6 +69,12 @@ class Credentials:
                 raise errors.SubjectTaken(subject=subject) from None
             await self._one_only(strategy, subject, user_id)
             self._observers.note(CredentialsChanged(change="created", target=user_id, strategy=strategy))
+
+    async def _remember(self, strategy: str) -> None:
+        if strategy not in self._remembered:
+            with suppress(DocumentExists):
+                await self._storage.create(COLLECTION, strategy, {})
+            self._storage.afterwards(lambda: self._remembered.add(strategy))
 
     async def _one_only(self, strategy: str, subject: str, user_id: str) -> None:
         """Let the first of two subjects that a user was given at the same time stand."""

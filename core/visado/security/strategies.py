@@ -28,15 +28,14 @@ _log = logging.getLogger("visado.strategies")
 
 @dataclass(slots=True)
 class _Place:
-    """A strategy at work: whose it is, who waits for it, and how many calls are under way."""
+    """A strategy at work: whose it is, how many wait for it, and how many calls are under way."""
 
     strategy: Strategy
     plugin: str
     free: asyncio.Semaphore
     waiting: int = 0
     running: int = 0
-    retired: bool = False
-    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Strategies(Mapping[str, Strategy]):
@@ -52,7 +51,7 @@ class Strategies(Mapping[str, Strategy]):
 
     def add(self, strategy: Strategy, plugin: str = "") -> None:
         """Register a strategy. Raises `TypeError` for what is none, `ValueError` naming both where a name is taken."""
-        _check(strategy)
+        check(strategy)
         place = _Place(strategy, plugin, asyncio.Semaphore(strategy.concurrency))
         other = self._places.setdefault(strategy.name, place).strategy
         if other is not strategy:
@@ -76,9 +75,9 @@ class Strategies(Mapping[str, Strategy]):
             hear()
 
     async def _retire(self, place: _Place) -> None:
-        place.retired = True
-        if place.running:
-            await place.idle.wait()
+        while place.running or place.waiting:
+            place.left.clear()
+            await place.left.wait()
         await self._close(place)
 
     @override
@@ -130,8 +129,7 @@ class Strategies(Mapping[str, Strategy]):
             return await guarded(f'the strategy "{strategy.name}"', strategy.timeout, lambda: call(strategy), late)
         finally:
             place.running -= 1
-            if place.retired and not place.running:
-                place.idle.set()
+            place.left.set()
 
     async def create(self, name: str, user_id: str, fields: Fields) -> Fields:
         """Give a user credentials that the strategy agrees to. Raises what `run` raises."""
@@ -155,10 +153,11 @@ class Strategies(Mapping[str, Strategy]):
     async def forget(self, user_id: str) -> None:
         """Take a user's credentials of every strategy. Raises `CredentialsRejected` where one does not let go.
 
-        Of a strategy that is off, what the host keeps for it is deleted.
+        Of a strategy that is off, or was removed, what the host keeps for it is deleted: somebody else may get the id.
         """
-        for name, place in list(self._places.items()):
-            if place.plugin in self._off:
+        for name in self._credentials.strategies:
+            place = self._places.get(name)
+            if place is None or place.plugin in self._off:
                 await self._credentials.unlink(name, user_id)
                 continue
             try:
@@ -197,6 +196,7 @@ class Strategies(Mapping[str, Strategy]):
             await place.free.acquire()
         finally:
             place.waiting -= 1
+            place.left.set()
         try:
             outcome = await self._run(place, lambda strategy: strategy.authenticate(request))
         finally:
@@ -215,12 +215,15 @@ class Strategies(Mapping[str, Strategy]):
         return user
 
     async def open(self, failed: Callable[[str, str], None]) -> None:
-        """Let every strategy begin; `failed` hears of the plugin and the reason where one cannot."""
-        for name in list(self):
+        """Let every strategy begin; `failed` hears of the plugin and the reason where one cannot.
+
+        Also those of plugins that are switched off: they may be switched on.
+        """
+        for place in list(self._places.values()):
             try:
-                await self.run(name, lambda each: each.open())
+                await self._run(place, lambda each: each.open())
             except errors.VisadoError as error:
-                failed(self._places[name].plugin, error.text)
+                failed(place.plugin, error.text)
 
     async def close(self) -> None:
         """Let every strategy end; one that fails to is left to itself."""
@@ -264,7 +267,8 @@ class Strategies(Mapping[str, Strategy]):
             return False
 
 
-def _check(strategy: Any) -> None:
+def check(strategy: Any) -> None:
+    """Raise `TypeError` for what is no strategy, or one whose name or limits are none."""
     if not isinstance(strategy, Strategy):
         raise TypeError(f"a strategy is needed, not {type(strategy).__name__}")
     if not isinstance(getattr(strategy, "name", None), str) or not strategy.name:
