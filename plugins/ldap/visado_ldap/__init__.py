@@ -1,7 +1,7 @@
 """visado-ldap: log in against LDAP directories.
 
-Owns a strategy per directory of `[ldap.directories]`, its settings and the command `ldap:check`. Does not own
-where is kept which user owns which entry: the host's `Credentials` are that.
+Owns a strategy per directory, of `[ldap.directories]` or added while the host runs, and the command `ldap:check`.
+Does not own where is kept which user owns which entry: the host's `Credentials` are that.
 """
 
 from __future__ import annotations
@@ -9,11 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from visado import Credentials, Section, SecuritySection, Settings, Storage, Strategy, Tokens, Users, hookimpl
+from visado import (
+    Credentials,
+    Section,
+    SecuritySection,
+    Settings,
+    Storage,
+    Strategy,
+    StrategyKind,
+    Tokens,
+    Users,
+    hookimpl,
+)
 from visado_ldap import check
 from visado_ldap.accounts import Host
 from visado_ldap.settings import LdapSection
-from visado_ldap.strategy import LdapStrategy
+from visado_ldap.strategy import LdapKind
 
 
 @hookimpl
@@ -26,11 +37,22 @@ def register_settings() -> type[Section]:
 def register_strategies(
     settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens
 ) -> Iterable[Strategy]:
-    """Offer each directory."""
+    """Offer each directory of the settings."""
+    kind = _kind(settings, storage, users, credentials, tokens)
+    return [kind.make(name, section) for name, section in settings[LdapSection].directories.items()]
+
+
+@hookimpl
+def register_strategy_kinds(
+    settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens
+) -> Iterable[StrategyKind]:
+    """Let directories be added while the host runs."""
+    return [_kind(settings, storage, users, credentials, tokens)]
+
+
+def _kind(settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens) -> LdapKind:
     strict = settings[SecuritySection].preset == "strict"
-    host = Host(storage, users, credentials, tokens)
-    sections = settings[LdapSection].directories
-    return [LdapStrategy(name, section, host, strict=strict) for name, section in sections.items()]
+    return LdapKind(Host(storage, users, credentials, tokens, strict=strict))
 
 
 @hookimpl

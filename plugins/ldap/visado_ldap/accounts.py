@@ -23,12 +23,13 @@ _log = logging.getLogger("visado.ldap")
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What the host lends to the strategies."""
+    """What the host lends to the strategies; `strict` is its preset."""
 
     storage: Storage
     users: Users
     credentials: Credentials
     tokens: Tokens
+    strict: bool = False
 
 
 class Accounts:
@@ -124,7 +125,7 @@ class Accounts:
         if row.get("gone"):
             return
         async with self._storage.transaction():
-            await self._tokens.revoke_all(user_id)
+            await self._tokens.revoke_all(user_id, strategy=self._name)
             await self._credentials.update(self._name, user_id, {"gone": True})
         _log.warning("%s: %r is gone or disabled: the user %r loses its tokens", self._name, row.get("dn"), user_id)
 

@@ -1,9 +1,13 @@
-"""`visado ldap:check`: ask a directory step by step, and say in plain words which step fails and why."""
+"""Asking a directory step by step, and saying in plain words which step fails and why.
+
+For the operator (`visado ldap:check`), and for the host before it takes new settings.
+"""
 
 from __future__ import annotations
 
 import argparse
 import getpass
+import logging
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -27,10 +31,11 @@ _HINTS: Final = {
     "bind": "check bind_dn and bind_password",
     "search": "check search_base and search_filter, and what the account of bind_dn may read",
 }
+_log = logging.getLogger("visado.ldap")
 
 
 class Failed(Exception):
-    """A step failed; what there is to say is said."""
+    """A step failed: the text says which one and why, and is reported."""
 
 
 @dataclass(slots=True)
@@ -50,7 +55,7 @@ class Report:
     def fail(self, step: str, text: str) -> Failed:
         """Tell why a step failed."""
         self.write(f"  {'FAILED':8}{step:14}{text}")
-        return Failed(step)
+        return Failed(f"{step}: {text}")
 
     @contextmanager
     def step(self, name: str) -> Generator[None]:
@@ -70,27 +75,33 @@ class Report:
 
 
 class Check:
-    """The steps for one directory."""
+    """The steps for one directory. `ask` is for passwords; with `within`, all must be done by then."""
 
-    def __init__(self, name: str, section: Directory, report: Report, ask: Callable[[str], str]) -> None:
-        self._name, self._section, self._report, self._ask = name, section, report, ask
+    def __init__(
+        self,
+        name: str,
+        section: Directory,
+        report: Report,
+        ask: Callable[[str], str] = getpass.getpass,
+        within: Deadline | None = None,
+    ) -> None:
+        self._name, self._section, self._report, self._ask, self._within = name, section, report, ask, within
         self._lookup = Lookup(name, section)
         self._security = Security(section.tls(), section.start_tls)
 
     def run(self, username: str | None) -> bool:
         """Check every server, and with a user name that login on the first that works; whether all went well."""
-        working: list[Endpoint] = []
+        failed: list[Failed] = []
         for endpoint in self._section.endpoints:
             self._report.write(f"{self._name}: {endpoint.url}")
             try:
-                self._server(endpoint, username)
-            except Failed:
-                continue
-            working.append(endpoint)
-        self._lookup.close()
-        return len(working) == len(self._section.endpoints)
+                self.server(endpoint, username)
+            except Failed as each:
+                failed.append(each)
+        return not failed
 
-    def _server(self, endpoint: Endpoint, username: str | None) -> None:
+    def server(self, endpoint: Endpoint, username: str | None = None) -> None:
+        """Check one server. Raises `Failed`."""
         connection = self._connect(endpoint)
         try:
             self._bind(connection)
@@ -184,7 +195,22 @@ class Check:
         self._report.say("user bind", "the password is right")
 
     def _deadline(self) -> Deadline:
-        return Deadline.after(self._section.timeout)
+        longest = self._section.timeout
+        return self._within.at_most(longest) if self._within is not None else Deadline.after(longest)
+
+
+def rehearse(name: str, section: Directory, deadline: Deadline) -> None:
+    """Check the servers in the order of trial, until one works. Raises `errors.StrategyRejected` where none does."""
+    check = Check(name, section, Report(_log.debug), within=deadline)
+    reasons: list[str] = []
+    for endpoint in section.endpoints:
+        try:
+            check.server(endpoint)
+        except Failed as failed:
+            reasons.append(f"{endpoint.url}: {failed}")
+        else:
+            return
+    raise errors.StrategyRejected(reason="; ".join(reasons))
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:

@@ -247,15 +247,20 @@ def _endpoint(url: str) -> Endpoint:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
-        raise ValueError(f"{url}: {error}") from None
+        raise ValueError(f"{_without_user(url)}: {error}") from None
     if parts.scheme == "ldapi":
         path = unquote(parts.netloc)
         if not path:
-            raise ValueError(f"{url}: name the socket, such as ldapi://%2Frun%2Fslapd%2Fldapi")
+            raise ValueError(f"{_without_user(url)}: name the socket, such as ldapi://%2Frun%2Fslapd%2Fldapi")
         return Endpoint(url, "localhost", 0, path)
     if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/") or parts.query or "@" in parts.netloc:
-        raise ValueError(f"{url}: an address is ldap://host, ldaps://host:port or ldapi://%2Fpath")
+        raise ValueError(f"{_without_user(url)}: an address is ldap://host, ldaps://host:port or ldapi://%2Fpath")
     return Endpoint(url, parts.hostname, port or _PORTS[parts.scheme], secure=parts.scheme == "ldaps")
+
+
+def _without_user(url: str) -> str:
+    """Name an address that is none; what stands before an @ may be a password."""
+    return url.rpartition("@")[2]
 
 
 def _is_loopback(host: str) -> bool:

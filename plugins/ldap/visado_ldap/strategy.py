@@ -1,4 +1,4 @@
-"""A directory as a strategy: log in with the name and the password that it knows."""
+"""Directories as strategies: log in with the name and the password that one knows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any, Final, TypeVar
 
 from typing_extensions import override
 
-from visado import Fail, Fields, Outcome, Query, Request, Strategy, Success, current_request, errors
+from visado import Fail, Fields, Outcome, Query, Request, Strategy, StrategyKind, Success, current_request, errors
 from visado.query import Equals, Or
+from visado_ldap import check
 from visado_ldap import credentials as given
 from visado_ldap.accounts import Accounts, Host, Row, seen
 from visado_ldap.dn import is_below
@@ -48,9 +49,9 @@ class LdapStrategy(Strategy):
 
     fields = ("username", "dn", "bindDN", "searchBase", "searchFilter")
 
-    def __init__(self, name: str, section: Directory, host: Host, *, strict: bool = False) -> None:
+    def __init__(self, name: str, section: Directory, host: Host) -> None:
         self.name = name
-        self._section, self._strict = section, strict
+        self._section, self._strict = section, host.strict
         self._storage, self._credentials, self._tokens = host.storage, host.credentials, host.tokens
         self._lookup = Lookup(name, section)
         self._accounts = Accounts(name, section, host, self._lookup.groups)
@@ -73,6 +74,11 @@ class LdapStrategy(Strategy):
             await asyncio.gather(self._rechecking, return_exceptions=True)
         self._workers.shutdown(wait=False, cancel_futures=True)
         await asyncio.to_thread(self._lookup.close)
+
+    @override
+    async def check(self) -> None:
+        """Go as far as a login would on the first server that works: connect, TLS, bind, find the search base."""
+        await self._ask(lambda deadline: check.rehearse(self.name, self._section, deadline))
 
     @override
     async def authenticate(self, request: Request) -> Outcome:
@@ -212,6 +218,20 @@ class LdapStrategy(Strategy):
         """Under the strict preset, a change ends every token but the one that it was made with."""
         if self._strict:
             await self._tokens.revoke_others(user_id)
+
+
+class LdapKind(StrategyKind):
+    """Directories, of the settings or of an administrator."""
+
+    name = "ldap"
+    settings = Directory
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @override
+    def make(self, name: str, settings: Directory) -> Strategy:
+        return LdapStrategy(name, settings, self._host)
 
 
 def _own() -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
-from visado import Credentials, Fields, Query, Storage, Tokens, Users, errors
+from visado import Credentials, Fields, Query, Storage, Strategy, Tokens, Users, errors
 from visado.query import And, Equals
 from visado_oauth import claims as said
 from visado_oauth.errors import NoIdentity, UnknownIdentity
@@ -26,12 +26,14 @@ _SESSIONS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What the host lends to the strategies."""
+    """What the host lends to the strategies; `strict` is its preset."""
 
     storage: Storage
     users: Users
     credentials: Credentials
     tokens: Tokens
+    strategies: Mapping[str, Strategy]
+    strict: bool = False
 
 
 class Accounts:
@@ -40,7 +42,7 @@ class Accounts:
     def __init__(self, name: str, settings: ProviderSettings, host: Host, seals: Seals) -> None:
         self._name, self._settings, self._seals = name, settings, seals
         self._users, self._credentials, self._storage = host.users, host.credentials, host.storage
-        self.tokens = host.tokens
+        self.tokens, self._others, self._strict = host.tokens, host.strategies, host.strict
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def enter(self, identity: Identity, granted: Granted) -> str | None:
@@ -100,7 +102,19 @@ class Accounts:
 
     async def unlink(self, user_id: str) -> None:
         """Take the identity from a user."""
-        await self._credentials.unlink(self._name, user_id)
+        async with self._storage.transaction():
+            await self._credentials.unlink(self._name, user_id)
+            await self._end_other_tokens(user_id)
+
+    async def _end_other_tokens(self, user_id: str) -> None:
+        """Under the strict preset, a change ends every token but the one that it was made with."""
+        if self._strict:
+            await self.tokens.revoke_others(user_id)
+
+    async def is_last(self, user_id: str) -> bool:
+        """Whether a user has no credentials in any other strategy."""
+        others = [each for name, each in self._others.items() if name != self._name]
+        return not any([await each.exists(user_id) for each in others])
 
     async def is_gone(self, user_id: str) -> bool:
         """Whether there is no such user any more."""
@@ -113,7 +127,9 @@ class Accounts:
         if row is None or row["userId"] != user_id:  # another identity: what was kept of the former goes
             fields |= {"sub": subject, "sessions": [], "refreshToken": None}
         try:
-            await self._credentials.update(self._name, user_id, fields, subject=key(issuer, subject))
+            async with self._storage.transaction():
+                await self._credentials.update(self._name, user_id, fields, subject=key(issuer, subject))
+                await self._end_other_tokens(user_id)
         except errors.SubjectTaken:
             raise errors.SubjectTaken(subject=subject) from None
 
@@ -150,7 +166,7 @@ class Accounts:
         """End the tokens of whoever is meant, and tell the open sockets."""
         for user_id in await self._of_session(issuer, sub, session):
             await self.keep_refresh_token(user_id, None)
-            await self.tokens.revoke_all(user_id, tell=True)
+            await self.tokens.revoke_all(user_id, tell=True, strategy=self._name)
 
     async def _of_session(self, issuer: str, sub: str | None, session: str | None) -> list[str]:
         """Find the users of a session at the provider, or of a subject there."""

@@ -63,7 +63,9 @@ class Reach:
             port = parts.port
         except ValueError:
             raise Unreachable(f"{url[:200]!r} is no address") from None
-        if not parts.hostname or parts.username is not None or parts.password is not None or port == 0:
+        if "@" in parts.netloc:
+            raise Unreachable("an address names no user")
+        if not parts.hostname or port == 0:
             raise Unreachable(f"{url[:200]!r} is no address")
         plain = parts.scheme == "http" and self.http_on_loopback and _is_loopback(parts.hostname)
         if parts.scheme != "https" and not plain:

@@ -1,8 +1,12 @@
-"""Putting the strategies together from the settings: one per provider, each in a quarantine of its own."""
+"""Putting strategies together: one per provider, of the settings or of an administrator."""
 
 from __future__ import annotations
 
-from visado import ServerSection, Settings, read_secret
+from functools import cached_property
+
+from typing_extensions import override
+
+from visado import ServerSection, Settings, Strategy, StrategyKind, read_secret
 from visado_oauth import providers
 from visado_oauth.accounts import Accounts, Host
 from visado_oauth.attempts import Attempts
@@ -15,20 +19,28 @@ from visado_oauth.settings import OauthSection, ProviderSettings
 from visado_oauth.strategy import OauthStrategy
 
 
-def strategies(settings: Settings, host: Host) -> list[OauthStrategy]:
-    """Make the strategies; one whose provider cannot be used is there, refuses, and says why."""
-    section, server = settings[OauthSection], settings[ServerSection]
-    if not section.providers:
-        return []
-    given = section.secret.get_secret_value().encode() if section.secret is not None else None
-    seals = Seals(given or read_secret(server.data / "oauth-secret").encode())
-    reach, http = outgoing(section)
-    attempts = Attempts(host.storage, seals)
-    made: list[OauthStrategy] = []
-    for name, each in section.providers.items():
-        found = resolved(name, each, section, server.public_url, reach)
-        made.append(OauthStrategy(name, found, Accounts(name, each, host, seals), attempts, http, reach))
-    return made
+class OauthKind(StrategyKind):
+    """Providers. One that cannot be used makes a strategy that refuses, and says why: the others go on."""
+
+    name = "oauth"
+    settings = ProviderSettings
+
+    def __init__(self, settings: Settings, host: Host) -> None:
+        self._section, self._server, self._host = settings[OauthSection], settings[ServerSection], host
+
+    @cached_property
+    def _seals(self) -> Seals:
+        """The seals of all providers: a host without one needs no secret."""
+        given = self._section.secret
+        text = given.get_secret_value() if given is not None else read_secret(self._server.data / "oauth-secret")
+        return Seals(text.encode())
+
+    @override
+    def make(self, name: str, settings: ProviderSettings) -> Strategy:
+        reach, http = outgoing(self._section)
+        found = resolved(name, settings, self._section, self._server.public_url, reach)
+        accounts = Accounts(name, settings, self._host, self._seals)
+        return OauthStrategy(name, found, accounts, Attempts(self._host.storage, self._seals), http, reach)
 
 
 def outgoing(section: OauthSection) -> tuple[Reach, Http]:

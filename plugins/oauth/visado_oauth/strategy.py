@@ -15,6 +15,7 @@ from visado import Fields, Outcome, Redirect, Request, Strategy, Success, curren
 from visado_oauth.accounts import Accounts
 from visado_oauth.attempts import Attempts
 from visado_oauth.catalogue import Misconfigured
+from visado_oauth.check import Check, Finding, discovered
 from visado_oauth.client import Http, Refused, Talk
 from visado_oauth.errors import (
     InvalidLogoutToken,
@@ -35,7 +36,6 @@ from visado_oauth.providers import Provider
 
 _PATIENCE: Final = (5.0, 10.0, 20.0, 40.0, 60.0)
 _ANEW: Final = 86_400.0
-_DISCOVERY: Final = "/.well-known/openid-configuration"
 _log = logging.getLogger("visado.oauth")
 
 
@@ -59,8 +59,6 @@ class OauthStrategy(Strategy):
         self._asked_at = 0.0
         self._lock = asyncio.Lock()
         self._watch: asyncio.Task[None] | None = None
-        self.others: Mapping[str, Strategy] = {}
-        """Every strategy of the host: whether a user can still log in is theirs to say, too."""
         if self._configured is not None:
             # Not `iss`: the host refuses fields in addresses, and a callback's address has one.
             self.fields = (self._configured.settings.identifier,)
@@ -86,6 +84,18 @@ class OauthStrategy(Strategy):
         await self._http.close()
 
     @override
+    async def check(self) -> None:
+        """Ask the provider what a login would, as far as nobody has to log in."""
+        if self._configured is None:
+            raise errors.StrategyRejected(reason=self._problem)
+
+        def refuse(found: Finding) -> None:
+            if not found.right:
+                raise errors.StrategyRejected(reason=f"{found.step}: {found.text}")
+
+        self._provider, self._problem = await Check(self._http, self._configured, self._reach).run(refuse), None
+
+    @override
     def problem(self) -> str | None:
         return None if self._provider is not None else self._problem or "it is being asked where its ends are"
 
@@ -101,8 +111,7 @@ class OauthStrategy(Strategy):
         async with self._lock:
             self._asked_at = time.monotonic()
             try:
-                metadata = await self._http.get(self.name, configured.issuer.rstrip("/") + _DISCOVERY)
-                self._provider = configured.completed(metadata, self._reach)
+                self._provider = await discovered(self._http, configured, self._reach)
             except (errors.VisadoError, Refused, Misconfigured) as error:
                 if self._problem != str(error):
                     _log.warning("the provider %r cannot be used: %s", self.name, error)
@@ -243,15 +252,9 @@ class OauthStrategy(Strategy):
     async def delete(self, user_id: str) -> None:
         await self._accounts.find(user_id)
         request = current_request()
-        if request is not None and request.controller == "auth" and not await self._has_others(user_id):
+        if request is not None and request.controller == "auth" and await self._accounts.is_last(user_id):
             raise LastCredentials(user=user_id)
         await self._accounts.unlink(user_id)
-
-    async def _has_others(self, user_id: str) -> bool:
-        for name, other in self.others.items():
-            if name != self.name and await other.exists(user_id):
-                return True
-        return False
 
     @override
     async def exists(self, user_id: str) -> bool:
