@@ -88,8 +88,9 @@ async def create_user(host: Host, number: int = 0) -> str:
 
 async def dump(host: Host) -> Mapping[str, Mapping[str, Document]]:
     """Read everything that is kept: documents by their id, by their collection."""
-    assert isinstance(host.storage, TinyStorage), "the host of a test keeps its data in its folder"
-    return {name: dict((await host.storage.search(name, Query())).hits) for name in host.storage.collections}
+    storage = host.storage.inner
+    assert isinstance(storage, TinyStorage), "the host of a test keeps its data in its folder"
+    return {name: dict((await storage.search(name, Query())).hits) for name in storage.collections}
 
 
 def load(folder: Path, rows: Mapping[str, Mapping[str, Document]]) -> None:
