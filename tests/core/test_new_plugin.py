@@ -72,7 +72,7 @@ def site(made, projects):
     return made / "site"
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "observer"])
 def test_its_own_tests_pass(projects, site, kind):
     shown = run(
         sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=projects[kind], PYTHONPATH=str(site)
@@ -109,7 +109,7 @@ def test_pyright_and_mypy_find_nothing_strict_as_they_are(projects, site):
 
 
 def test_its_check_is_what_a_newcomer_runs(projects, site):
-    """The script itself, in the package that is the quickest."""
+    """The script itself, with the tests in it, in one package."""
     shown = run(projects["observer"] / "check", "-p", "no:cacheprovider", cwd=ROOT, PYTHONPATH=str(site))
     assert re.search(r"\d+ passed", shown)
     assert list((projects["observer"] / "dist").glob("visado_watch_dog-*.whl"))
