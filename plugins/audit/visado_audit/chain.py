@@ -19,7 +19,7 @@ START: Final = "0" * 64
 _LONGEST: Final = 1_000
 _OWN: Final = ("sequence", "previous", "hash")
 _LINE: Final = re.compile(
-    rb'(\{"sequence":([1-9][0-9]{0,17}|0),"previous":"([0-9a-f]{64})",[^\n]*),"hash":"([0-9a-f]{64})"\}'
+    rb'(\{"sequence":([1-9][0-9]{0,17}|0),"previous":"([0-9a-f]{64})"[^\n]*),"hash":"([0-9a-f]{64})"\}'
 )
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str).encode
 

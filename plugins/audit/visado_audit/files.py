@@ -56,13 +56,13 @@ class Files:
         except BlockingIOError:
             raise OSError(errno.EBUSY, "another process writes it", str(self._path)) from None
 
+    def is_there(self) -> bool:
+        """Whether the folder is still where it was."""
+        return _is_same(self._path.parent, self.fd)
+
     def is_at(self, name: str, fd: int) -> bool:
         """Whether this open file is what the name stands for."""
-        try:
-            found = os.stat(name, dir_fd=self.fd, follow_symlinks=False)
-        except FileNotFoundError:
-            return False
-        return os.path.samestat(found, os.fstat(fd))
+        return _is_same(name, fd, self.fd)
 
     def names(self) -> list[str]:
         """Every name in the folder."""
@@ -95,6 +95,14 @@ class Files:
             file.flush()
             os.fsync(fd)
         return name
+
+
+def _is_same(path: str | Path, fd: int, folder: int | None = None) -> bool:
+    try:
+        found = os.stat(path, dir_fd=folder, follow_symlinks=False)
+    except OSError:
+        return False
+    return os.path.samestat(found, os.fstat(fd))
 
 
 def _own(fd: int, flags: int, path: str) -> None:

@@ -120,7 +120,7 @@ class _Opened:
     def is_sound(self) -> bool:
         """Whether the files are where they were, and nobody else has written to them."""
         files = self._files
-        there = files.is_at(files.present, self._fd) and files.is_at(files.head, self._head_fd)
+        there = files.is_there() and files.is_at(files.present, self._fd) and files.is_at(files.head, self._head_fd)
         return there and os.fstat(self._fd).st_size == self._size
 
     def append(self, events: Iterable[Mapping[str, Any]]) -> Head:

@@ -44,11 +44,15 @@ class AuditObserver(Observer):
 
     @override
     async def observe(self, event: Event) -> None:
-        """Write an event down. Raises `LogUnwritable`."""
-        done = self._add(event)
-        await asyncio.wait([done], timeout=None if self.essential else _PATIENCE)
-        if done.done():
-            done.result()
+        """Write an event down. Raises `LogUnwritable` where records are required; elsewhere it is counted."""
+        try:
+            done = self._add(event)
+            await asyncio.wait([done], timeout=None if self.essential else _PATIENCE)
+            if done.done():
+                done.result()
+        except LogUnwritable:
+            if self.essential:
+                raise
 
     @override
     async def close(self) -> None:

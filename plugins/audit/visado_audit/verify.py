@@ -100,10 +100,12 @@ class _Walk:
         for name, file in opened:
             number = 0
             for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n") and file is opened[-1][1]:
+                if line.endswith(b"\n"):
+                    self._step(name, number, line[:-1])
+                elif file is opened[-1][1]:
                     proof.unfinished = len(line)
                 else:
-                    self._step(name, number, line.removesuffix(b"\n"))
+                    raise Break(name, number, "the line is cut off")
         proof.files = len(opened)
         expected = self._head.last.sequence
         if expected > proof.last:
