@@ -1,4 +1,4 @@
-"""Write docs/reference/ from the code: actions, errors, settings, hooks and commands.
+"""Write docs/reference/ from the code: actions, errors, events, settings, hooks and commands.
 
     python docs/generate.py            writes the pages
     python docs/generate.py --check    exits 1 and names the pages that are stale
@@ -18,6 +18,7 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from importlib import import_module
 from importlib.metadata import distributions
 from pathlib import Path
@@ -27,7 +28,7 @@ from pydantic import TypeAdapter
 
 import settings_page
 from settings_page import cell, prose
-from visado import app, cli, errors, hookspecs
+from visado import app, cli, errors, events, hookspecs
 from visado.arguments import Parameter, Place
 from visado.cli import arguments
 from visado.controller import Action, ActionTable, Route
@@ -61,6 +62,7 @@ def pages() -> dict[str, str]:
     written = {
         "actions.md": _actions(host.table),
         "errors.md": _errors(),
+        "events.md": _events(),
         "settings.md": settings_page.page(host.settings.classes()),
         "hooks.md": _hooks(),
         "commands.md": _commands(),
@@ -109,8 +111,8 @@ def _actions(table: ActionTable) -> Iterator[str]:
     yield "*Where* says where an argument stands over HTTP. Over WebSocket, what stands in the path or the query is a"
     yield "member beside `body`."
     yield ""
-    yield "What is marked *visado's own* is not in the wire contract: Kuzzle's clients know no method for it, and call it by"
-    yield "its route or with `query`. Its names follow visado's own [versions](../publishing.md#versions)."
+    yield "What is marked *visado's own* is not in the wire contract: Kuzzle's clients know no method for it, and call it"
+    yield "by its route or with `query`. Its names follow visado's own [versions](../publishing.md#versions)."
     by_controller: dict[str, list[Action]] = {}
     for each in table:
         by_controller.setdefault(each.controller, []).append(each)
@@ -204,6 +206,43 @@ def _errors() -> Iterator[str]:
 def _error(each: type[VisadoError]) -> str:
     cells = (f"`{each.id}`", str(each.status), f"`0x{each.code:08x}`", cell(each.message), cell(prose(each.__doc__)))
     return f"| {' | '.join(cells)} |"
+
+
+# -- events
+
+
+def _events() -> Iterator[str]:
+    yield from ("# Events", "")
+    yield "What [observers](../hooks/register_observers.md) are told, and the [audit log](../audit.md) records. Every"
+    yield "event has `event` (its kind), `at` (UTC), `outcome` (*success* or *refused*), `actor` (the id of who asked;"
+    yield "null: nobody who has logged in, or the host itself), `target` (whom or what it happened to), `strategy`,"
+    yield "`address` and `requestId`; null is what does not apply. What else an event holds stands beside its kind."
+    packages = ("visado", *_plugins())
+    for package in packages:
+        found = sorted(
+            (each for each in _kinds(events.Event) if each.__module__.partition(".")[0] == package),
+            key=lambda each: each.name,
+        )
+        if found:
+            yield from ("", f"## {package.replace('_', '-')}", "", "| event | outcome | more | meaning |")
+            yield "| --- | --- | --- | --- |"
+            yield from map(_event, found)
+
+
+def _kinds(parent: type[events.Event]) -> Iterator[type[events.Event]]:
+    for each in parent.__subclasses__():
+        is_named = isinstance(vars(each).get("name"), str)
+        if is_named and getattr(sys.modules[each.__module__], each.__name__, None) is each:  # slots make a second one
+            yield each
+        yield from _kinds(each)
+
+
+def _event(each: type[events.Event]) -> str:
+    changes = get_args(events.Change) if issubclass(each, events.Changed) else ()
+    names = ", ".join(f"`{each.name}.{change}`" for change in changes) or f"`{each.name}`"
+    common = {*(field.name for field in fields(events.Event)), "change"}
+    more = ", ".join(f"`{field.name}`" for field in fields(each) if field.name not in common)
+    return f"| {names} | {each.outcome} | {more} | {cell(prose(each.__doc__))} |"
 
 
 # -- hooks

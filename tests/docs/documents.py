@@ -11,7 +11,7 @@ A block is marked by words after its language, which renderers do not show:
     toml file=PATH    the content of a file, in any language
     python plugin=X   a module that is the plugin X, installed when it is read
     python same=PATH  what a file holds that a command before has written
-    toml pyproject    well-formed: it holds no settings
+    toml other        well-formed: it holds no settings
     python signature  a hook, as `visado.hookspecs` declares it
     json check        well-formed, though nobody runs it; `toml check`, `python check` and `sh check` likewise
 
@@ -145,20 +145,24 @@ class Reader:
         if path := block.named("file="):
             _write(self.folder / path, block.text)
         if plugin := block.named("plugin="):
-            self._plugins.append(plugin)
-            _write(self.packages / f"{plugin}.py", block.text)
-            info = self.packages / "hooks-1.0.dist-info"
-            _write(info / "METADATA", "Metadata-Version: 2.1\nName: hooks\nVersion: 1.0\n")
-            _write(info / "entry_points.txt", "\n".join(["[visado]", *(f"{each} = {each}" for each in self._plugins)]))
+            self.install(plugin, block.text)
         if "serve" in block.words:
             self._serve()
         elif "socket" in block.words:
             self._compare(block, self._send(block), "", failed=False)
         elif {"run", "fresh"} & {*block.words}:
-            done = self._run(block)
+            done = self.bash(block.text, block.input, fresh="fresh" in block.words)
             self._compare(block, done.stdout, done.stderr, failed=done.returncode != 0)
         elif path := block.named("same="):
             assert (self.folder / path).read_text(encoding="utf-8") == block.text
+
+    def install(self, plugin: str, source: str) -> None:
+        """Put a module beside, as a plugin of the package `hooks`."""
+        self._plugins.append(plugin)
+        _write(self.packages / f"{plugin}.py", source)
+        info = self.packages / "hooks-1.0.dist-info"
+        _write(info / "METADATA", "Metadata-Version: 2.1\nName: hooks\nVersion: 1.0\n")
+        _write(info / "entry_points.txt", "\n".join(["[visado]", *(f"{each} = {each}" for each in self._plugins)]))
 
     def _serve(self) -> None:
         self.stop()
@@ -171,15 +175,20 @@ class Reader:
             text = text.replace(name, value)
         return re.sub(r"\b7512\b", str(self._host.port), text) if self._host else text
 
-    def _run(self, block: Block) -> subprocess.CompletedProcess[str]:
-        keep = f"export -p | grep -v VISADO_URL >{self._kept}"
-        script = f"source {self._kept}\nset -ea\n{self._written(block.text)}\n{keep}"
+    def bash(
+        self, text: str, given: list[str] | None = None, *, fresh: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        """Run commands, with lines of standard input."""
+        before, after = f"source {self._kept}", f"export -p | grep -v VISADO_URL >{self._kept}"
+        if fresh:
+            before, after = "unset PIP_TARGET PIP_UPGRADE", ""
+        script = f"{before}\nset -ea\n{self._written(text)}\n{after}"
         url = {"VISADO_URL": self._host.url} if self._host else {}
         return subprocess.run(
             ["bash", "-c", script],
             cwd=self.folder,
-            env=os.environ | self._environment | url | (self._bare() if "fresh" in block.words else {}),
-            input="".join(f"{line}\n" for line in block.input),
+            env=os.environ | self._environment | url | (self._bare() if fresh else {}),
+            input="".join(f"{line}\n" for line in given or ()),
             capture_output=True,
             text=True,
             timeout=250,
@@ -195,7 +204,7 @@ class Reader:
             for each in Path(sysconfig.get_path("purelib")).iterdir():
                 if each.suffix != ".pth" and not each.name.startswith(("visado", "_visado", "pip")):
                     (others / each.name).symlink_to(each)
-        return {"PYTHONPATH": str(others), "PIP_TARGET": "", "PIP_UPGRADE": "0"}
+        return {"PYTHONPATH": str(others)}
 
     def _send(self, block: Block) -> str:
         payload = re.search(r"'(\{.*\})'", block.text, re.DOTALL)[1]

@@ -204,6 +204,16 @@ def test_the_index_of_hooks_lists_them_in_the_order_in_which_they_run():
     assert sorted(ORDER) == sorted(HOOKS)
 
 
+def test_hooks_run_in_the_order_of_the_index(reader):
+    answers = {"register_settings": "Section"} | dict.fromkeys(ORDER[2:], "[]")
+    source = "from visado import Section, hookimpl\nSection = type('Section', (Section,), {'name': 'tale'})\n"
+    for name in HOOKS:
+        source += f"@hookimpl\ndef {name}():\n    print({name!r})\n    return {answers.get(name)}\n"
+    reader.install("tale", source)
+    told = reader.bash("visado plugins | grep -E '^(register|open)_'").stdout.split()
+    assert told == ORDER[:-1]  # commands are apart
+
+
 def test_every_public_name_is_in_the_manual():
     manual = "\n".join(each.read_text(encoding="utf-8") for each in DOCUMENTS)
     missing = [name for name in visado.__all__ if not re.search(rf"\b{name}\b", manual)]
