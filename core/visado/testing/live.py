@@ -174,7 +174,8 @@ class LiveHost:
     def socket(self, headers: Mapping[str, str] | None = None) -> Generator[LiveSocket]:
         """Open a WebSocket for the length of a block."""
         address = self.url.replace("http", "ws", 1)
-        quiet = logging.Logger("visado.testing", logging.CRITICAL)  # or every message would be in the log of the test
+        quiet = logging.getLogger("visado.testing.socket")
+        quiet.setLevel(logging.CRITICAL)  # or what is sent would be in the log of the test
         with connect(
             address, proxy=None, additional_headers=headers, open_timeout=_PATIENCE, logger=quiet
         ) as connection:
