@@ -141,15 +141,12 @@ class Logins:
     async def _call(self, check: LoginCheck, call: Callable[[], Awaitable[Any]]) -> Any:
         if self._plugins[check.name] in self._off:  # it failed at work, and no login goes without it
             raise errors.CheckOutOfService(check=check.name)
-        late = errors.CheckTimeout(check=check.name, seconds=check.timeout)
-        return await guarded(f'the login check "{check.name}"', check.timeout, call, late)
+        return await _guarded(check, call)
 
     async def forget(self, user_id: str) -> None:
         """Let every check, also one that is not asked at present, forget a user who is being deleted."""
         for check in self:
-            late = errors.CheckTimeout(check=check.name, seconds=check.timeout)
-            call = partial(check.forget, user_id)
-            await guarded(f'the login check "{check.name}"', check.timeout, call, late)
+            await _guarded(check, partial(check.forget, user_id))
 
     async def _decide(self, check: LoginCheck, login: Login, admission: Admission, decision: Decision) -> Admission:
         match decision:
@@ -180,10 +177,10 @@ class Logins:
         return error
 
     async def open(self, failed: Callable[[str, str], None]) -> None:
-        """Let every check begin; `failed` hears of the plugin and the reason where one cannot."""
+        """Let every check begin, also one that is off; `failed` hears of the plugin and the reason where one cannot."""
         for check in self:
             try:
-                await self._call(check, check.open)
+                await _guarded(check, check.open)
             except errors.VisadoError as error:
                 failed(self._plugins[check.name], error.text)
 
@@ -191,7 +188,12 @@ class Logins:
         """Let every check end; one that fails to is left to itself."""
         for check in self:
             with suppress(errors.VisadoError):  # it is in the log
-                await self._call(check, check.close)
+                await _guarded(check, check.close)
+
+
+async def _guarded(check: LoginCheck, call: Callable[[], Awaitable[Any]]) -> Any:
+    late = errors.CheckTimeout(check=check.name, seconds=check.timeout)
+    return await guarded(f'the login check "{check.name}"', check.timeout, call, late)
 
 
 def _is_shown(value: Any) -> bool:
