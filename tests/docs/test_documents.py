@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -16,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # the tests are no package
 from documents import DOCUMENTS, FENCE, ROOT, Reader, blocks
 
 import visado
-from visado import app, errors, hookspecs
+from visado import app, errors, events, hookspecs
 
 ORDER = [
     "register_settings",
@@ -171,6 +173,15 @@ def test_every_error_is_in_the_reference():
             assert f"| `{each.id}` | {each.status} |" in written
 
 
+def test_every_event_is_in_the_reference_once():
+    written = text_of("events.md")
+    for each in vars(events).values():
+        if inspect.isclass(each) and issubclass(each, events.Event) and "name" in vars(each):
+            kinds = [f"{each.name}.{change}" for change in get_args(events.Change)]
+            for kind in kinds if issubclass(each, events.Changed) else [each.name]:
+                assert written.count(f"`{kind}`") == 1, kind
+
+
 def test_every_setting_is_in_the_reference(host):
     written = text_of("settings.md")
     for section in host.settings.classes():
@@ -225,7 +236,7 @@ def test_every_error_that_a_document_names_exists():
     mentioned = re.compile(rf"`((?:{known})\.[a-z_]+\.[a-z_]+)`")
     for document in DOCUMENTS:
         for name in mentioned.findall(prose_of(document)):
-            assert name in errors.CATALOGUE, f"{named(document)}: {name}"
+            assert name in errors.CATALOGUE or f"`{name}`" in text_of("events.md"), f"{named(document)}: {name}"
 
 
 def test_every_action_that_a_document_names_exists(host):
