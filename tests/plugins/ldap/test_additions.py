@@ -1,0 +1,164 @@
+"""Directories that are added while the host runs: with a real slapd, and with sick servers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import time
+from pathlib import Path
+
+import ldap_slapd as slapd
+import ldap_toxic as toxic
+import pytest
+from conftest import playing, settings_of
+from ldap_slapd import password_of, user_dn
+
+from visado import Success, errors
+from visado.events import Observer, TokensRevoked
+from visado.testing.live import serve
+from visado_ldap.errors import DirectoryUnreachable
+
+
+def add(host, name, token=None, **settings):
+    return host.query(
+        "security:createStrategy", token=token, strategy=name, body={"kind": "ldap", "settings": settings}
+    )
+
+
+def enter(host, name, number=1, password=None):
+    body = {"username": f"user{number}", "password": password or password_of(number)}
+    return host.query("auth:login", strategy=name, body=body)
+
+
+def test_a_directory_that_is_added_logs_in_on_the_next_request(directory, tmp_path):
+    given = settings_of(directory, secure=True, auto_create=True)
+    with serve(tmp_path) as host:
+        assert enter(host, "corp").error_id == "security.credentials.unknown_strategy"
+        rehearsal = {"kind": "ldap", "settings": given}
+        assert host.query("security:validateStrategy", strategy="corp", body=rehearsal).result is True
+        made = add(host, "corp", **given)
+        assert made.status == 200, made
+        assert (made.result["plugin"], made.result["problem"]) == ("ldap", None)
+        assert made.result["settings"]["bind_password"] == "**********"
+        first = enter(host, "corp")
+        assert first.status == 200, first
+        assert host.query("auth:getCurrentUser", token=first.result["jwt"]).result["strategies"] == ["corp"]
+        assert enter(host, "corp", password="wrong").status == 401
+        for changes, words in (
+            ({"bind_password": "wrong-canary"}, "invalidCredentials (49) - check bind_dn and bind_password"),
+            ({"search_base": "dc=nowhere"}, "dc=nowhere does not exist"),
+            ({"ca_file": None}, "the certificate is refused"),
+            ({"url": "ldap://127.0.0.1:1"}, "connect: Connection refused"),
+            ({"url": "ldaps://cn=a:url-canary@127.0.0.1"}, "settings.url: "),
+            ({"search_filter": "(uid="}, "settings.search_filter: "),
+            ({"pool_size": 0}, "settings.pool_size: "),
+        ):
+            refused = host.query("security:updateStrategy", strategy="corp", body=changes)
+            assert (refused.status, refused.error_id) == (400, "security.strategy.rejected"), changes
+            assert words in refused.body["error"]["message"], refused.body
+            assert "canary" not in str(refused.body)
+        assert enter(host, "corp").result["_id"] == first.result["_id"]
+        assert host.query("security:updateStrategy", strategy="corp", body={"start_tls": True}).status == 400
+        plain = {"url": directory.url, "start_tls": True}
+        assert host.query("security:updateStrategy", strategy="corp", body=plain).status == 200
+        assert enter(host, "corp").status == 200
+        host.stop()
+        host.start()
+        assert enter(host, "corp").result["_id"] == first.result["_id"]
+        assert host.query("security:deleteStrategy", strategy="corp").status == 200
+        assert enter(host, "corp").error_id == "security.credentials.unknown_strategy"
+        for secret in (slapd.SERVICE_PASSWORD, "canary", password_of(1)):
+            assert secret not in host.log
+
+
+def test_a_directory_of_the_settings_and_one_that_is_added_are_checked_alike(play, own_directory):
+    async def scene(each):
+        await each.strategy.check()
+        own_directory.stop()
+        with pytest.raises(errors.StrategyRejected, match="Connection refused"):
+            await each.strategy.check()
+
+    play(scene, settings_of(own_directory))
+
+
+def test_one_server_that_works_is_enough(play, directory):
+    async def scene(each):
+        await each.strategy.check()
+
+    play(scene, settings_of(directory) | {"url": ["ldap://127.0.0.1:1", directory.url]})
+
+
+@pytest.mark.parametrize("kind", [toxic.Silent, toxic.Slow, toxic.BlackHole, toxic.Garbled, toxic.Closing])
+def test_a_sick_server_is_refused_in_time(play, kind):
+    with kind() as one, kind() as two:
+        given = {
+            "url": [one.url, two.url],
+            "bind_dn": "cn=a",
+            "bind_password": "x",
+            "search_base": "dc=a",
+            "timeout": 1,
+        }
+
+        async def scene(each):
+            began = time.monotonic()
+            with pytest.raises((errors.StrategyRejected, DirectoryUnreachable)):
+                await each.strategy.check()
+            assert time.monotonic() - began < 3 < each.strategy.timeout
+
+        play(scene, given)
+
+
+def held():
+    """What this process holds: threads of directories, and open files."""
+    threads = [each for each in threading.enumerate() if each.name.startswith("visado-ldap")]
+    return len(threads), len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_directory_that_is_changed_or_removed_lets_go_of_everything(tmp_path, directory):
+    given = settings_of(directory, auto_create=True, refresh_interval="100ms")
+
+    async def main():
+        async with playing(tmp_path / "host", given) as each:
+            each.name = "corp"
+            await each.host.additions.create("spare", "ldap", given)
+            await each.host.additions.delete("spare")
+            await asyncio.sleep(0.3)
+            before, tasks = held(), len(asyncio.all_tasks())
+            for turn in range(6):
+                await each.host.additions.create("corp", "ldap", given)
+                outcomes = await asyncio.gather(*(each.login(f"user{n}", password_of(n)) for n in range(8)))
+                assert {type(found) for found in outcomes} == {Success}
+                await each.host.additions.update("corp", {"pool_size": 4 + turn})
+                assert isinstance(await each.login("user1", password_of(1)), Success)
+                await each.host.additions.delete("corp")
+            for _ in range(100):
+                if held() == before and len(asyncio.all_tasks()) == tasks:
+                    return
+                await asyncio.sleep(0.05)
+            assert (held(), len(asyncio.all_tasks())) == (before, tasks)
+
+    asyncio.run(main())
+
+
+def test_observers_hear_for_which_directory_tokens_ended(play, own_directory):
+    heard = []
+
+    class Ear(Observer):
+        async def observe(self, event):
+            heard.append(event)
+
+    async def scene(each):
+        each.host.observers.add(Ear(), "ear")
+        await each.link("kuid-1", username="user1")
+        token = await each.host.tokens.create("kuid-1")
+        own_directory.delete(user_dn(1))
+        for _ in range(2):  # as the host does it: not during a request
+            await asyncio.create_task(each.strategy.recheck.round(), context=contextvars.Context())
+        with pytest.raises(errors.InvalidToken):
+            await each.host.access.verify(token.text)
+
+    play(scene, settings_of(own_directory))
+    assert [event for event in heard if isinstance(event, TokensRevoked)] == [
+        TokensRevoked(target="kuid-1", strategy="ldap")
+    ]
