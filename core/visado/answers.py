@@ -30,6 +30,8 @@ class Answer:
 
     parts: list[bytes]
     headers: list[tuple[bytes, bytes]]
+    head: bytes
+    """The headers, as they are written."""
     rests_on: tuple[tuple[str, Any], ...]
     epoch: int
     label: str
@@ -83,6 +85,7 @@ class Answers:
         self._answers[key] = Answer(
             parts=body.split(response.request_id.encode()),
             headers=headers,
+            head=b"".join(b"%b: %b\r\n" % header for header in headers),
             rests_on=tuple(request.rests_on),
             epoch=epoch,
             label=f"{request.controller}:{request.action}",

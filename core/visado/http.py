@@ -58,11 +58,13 @@ class HttpEnd:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         exchange = Exchange(scope, receive, send, self._limits, self._http, self._node)
-        with contextlib.suppress(Disconnected):
+        try:
             if exchange.verb == "GET" or (exchange.verb == "POST" and exchange.path in self._pure_posts):
                 await self._answer_pure(exchange)
             else:
                 await self._answer(exchange)
+        except Disconnected:
+            return
         if self._access_log:
             who = scope["client"][0] if scope.get("client") else "-"
             _access.info("%s %r %s", who, f"{exchange.verb} {exchange.path.decode('latin-1')}", exchange.status)

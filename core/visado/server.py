@@ -15,6 +15,7 @@ from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from visado.exchange import WHOLE
 from visado.sections import LimitsSection, ServerSection
 from visado.settings import Settings
 
@@ -22,7 +23,10 @@ _LINGER: Final = 1.0
 
 
 class Http(HttpToolsProtocol):
-    """HTTP with limits: seconds and bytes for the headers, and requests sent ahead of their answers."""
+    """HTTP with limits: seconds and bytes for the headers, and requests sent ahead of their answers.
+
+    The ASGI extension `WHOLE` writes an answer whose headers are bytes already, at once.
+    """
 
     seconds: ClassVar[float] = 15
     largest: ClassVar[int] = 65_536
@@ -31,55 +35,70 @@ class Http(HttpToolsProtocol):
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._head = 0
-        self._waiting: asyncio.TimerHandle | None = None
-        self._wait()
+        self._began: float | None = self.loop.time()
+        self._head = self._part = 0
+        self._extensions: dict[str, dict[object, object]] = {WHOLE: {"send": self._send_whole}}
+        self._looking = self.loop.call_later(self.seconds, self._look)
 
-    def _wait(self) -> None:
-        if self._waiting is None:
-            self._waiting = self.loop.call_later(self.seconds, self._give_up)
-
-    def _arrived(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
-
-    def _give_up(self) -> None:
-        self._waiting = None
-        if not self.transport.is_closing():
+    def _look(self) -> None:
+        """Close a connection whose headers take too long: a timer for all of its requests, since one for each costs."""
+        left = self.seconds if self._began is None else self._began + self.seconds - self.loop.time()
+        if left > 0:
+            self._looking = self.loop.call_later(left, self._look)
+        elif not self.transport.is_closing():
             self.transport.close()
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        self._part = len(data)
+        super().data_received(data)
+        if self._began is not None:  # the headers are not complete
+            self._head += self._part
+            if self._head > self.largest and not self.transport.is_closing():
+                self.send_400_response("The headers are too large.")
 
     @override
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._head = 0
-        self._wait()
-
-    @override
-    def on_url(self, url: bytes) -> None:
-        self._count(url)
-        super().on_url(url)
-
-    @override
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(name, value)
-        super().on_header(name, value)
-
-    def _count(self, *parts: bytes) -> None:
-        self._head += sum(map(len, parts))
-        if self._head > self.largest:  # the parser turns this into a 400, and closes
-            raise ValueError("the headers are too large")
+        self._head, self._began = 0, self.loop.time()
 
     @override
     def on_headers_complete(self) -> None:
+        if self._head + self._part > self.largest:
+            size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+            if size > self.largest:  # the parser turns this into a 400, and closes
+                raise ValueError("the headers are too large")
         if len(self.pipeline) >= self.ahead:
             raise ValueError("too many requests wait for their answers")
-        self._arrived()
+        self._began = None
         super().on_headers_complete()
+        self.scope["extensions"] = self._extensions
+
+    def _send_whole(self, head: bytes, body: bytes) -> bool:
+        """Write an answer with status 200, unless something is in the way: then it is to be sent as any other."""
+        cycle = self.cycle  # of this request, as nothing waits behind it
+        if self.pipeline or cycle.response_started or cycle.disconnected or not cycle.keep_alive:
+            return False
+        if cycle.flow.write_paused:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        parts = [b"HTTP/1.1 200 OK\r\n"]
+        for name, value in cycle.default_headers:
+            parts += (name, b": ", value, b"\r\n")
+        cycle.transport.write(b"".join((*parts, head, b"\r\n", body)))
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
+
+    @override
+    def handle_websocket_upgrade(self) -> None:
+        self._looking.cancel()
+        super().handle_websocket_upgrade()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
-        self._arrived()
+        self._looking.cancel()
+        self._extensions.clear()
         super().connection_lost(exc)
 
 
