@@ -30,10 +30,11 @@ def package(kind):
 
 def run(*words, cwd, patience=110, **environment):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("VISADO_")}
+    own = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTEST_DEBUG_TEMPROOT": str(Path(cwd).parent)}
     found = subprocess.run(
         [str(each) for each in words],
         cwd=cwd,
-        env={**clean, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", **environment},
+        env={**clean, **own, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -110,7 +111,7 @@ def test_pyright_and_mypy_find_nothing_strict_as_they_are(projects, site):
 
 def test_its_check_is_what_a_newcomer_runs(projects, site):
     """The script itself, with the tests in it, in one package."""
-    shown = run(projects["observer"] / "check", "-p", "no:cacheprovider", cwd=ROOT, PYTHONPATH=str(site))
+    shown = run(projects["observer"] / "check", "-p", "no:cacheprovider", cwd=site, PYTHONPATH=str(site))
     assert re.search(r"\d+ passed", shown)
     assert list((projects["observer"] / "dist").glob("visado_watch_dog-*.whl"))
 
