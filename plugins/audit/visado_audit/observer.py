@@ -20,6 +20,7 @@ _Waiting: TypeAlias = tuple[Mapping[str, Any], asyncio.Future[None]]
 _MOST: Final = 10_000
 _AT_ONCE: Final = 1_000
 _PATIENCE: Final = 2.0
+_TOO_MUCH: Final = "more happens than the disk takes"
 
 
 class AuditObserver(Observer):
@@ -46,13 +47,19 @@ class AuditObserver(Observer):
     async def observe(self, event: Event) -> None:
         """Write an event down. Raises `LogUnwritable` where records are required; elsewhere it is counted."""
         try:
-            done = self._add(event)
-            await asyncio.wait([done], timeout=None if self.essential else _PATIENCE)
-            if done.done():
-                done.result()
+            await self._record(event)
         except LogUnwritable:
             if self.essential:
                 raise
+
+    async def _record(self, event: Event) -> None:
+        if len(self._queue) >= _MOST:
+            self._log.miss(1, _TOO_MUCH)
+            raise LogUnwritable(reason=_TOO_MUCH)
+        done = self._add(event)
+        await asyncio.wait([done], timeout=None if self.essential else _PATIENCE)
+        if done.done():
+            done.result()
 
     @override
     async def close(self) -> None:
@@ -66,9 +73,6 @@ class AuditObserver(Observer):
         return self._log.failure or self._log.damage or None
 
     def _add(self, event: Event) -> asyncio.Future[None]:
-        if len(self._queue) >= _MOST:
-            self._log.miss(1, "more happens than the disk takes")
-            raise LogUnwritable(reason="more happens than the disk takes")
         done = asyncio.get_running_loop().create_future()
         done.add_done_callback(lambda each: each.cancelled() or each.exception())  # nobody may wait any more
         self._queue.append((event.as_dict(), done))

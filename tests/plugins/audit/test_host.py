@@ -371,7 +371,7 @@ def test_nobody_gets_a_token_without_a_record_where_records_are_required(start, 
     assert host.query("auth:getCurrentUser", token=admin).status == 200
     assert "Not a directory" in problem(host, admin) or "File exists" in problem(host, admin)
     health = host.query("server:healthCheck", token=admin)
-    assert (health.error_id, health.result["services"]["plugins"]) == ("services.storage.service_down", "red")
+    assert (health.error_id, health.result["services"]["plugins"]) == ("core.fatal.service_unavailable", "red")
     folder.unlink()
     shutil.move(folder.with_name("aside"), folder)
     assert host.query("auth:login", body=body).status == 200

@@ -1,0 +1,113 @@
+"""How the host waits for its records: together, not for long, and not on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+
+import pytest
+
+from visado.events import UserChanged
+from visado_audit import observer as observing
+from visado_audit.errors import LogUnwritable
+from visado_audit.observer import AuditObserver
+
+
+@pytest.fixture
+def disk(monkeypatch):
+    """A disk whose syncs are counted, and wait until they may."""
+
+    class Disk:
+        syncs = 0
+        free = threading.Event()
+
+    disk = Disk()
+    disk.free = threading.Event()
+    disk.free.set()
+    real = os.fdatasync
+
+    def sync(fd):
+        disk.syncs += 1
+        disk.free.wait(30)
+        real(fd)
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    return disk
+
+
+def play(scene, book, *, required=False):
+    async def main():
+        observer = AuditObserver(book.log(), required=required)
+        await observer.open()
+        try:
+            await scene(observer)
+        finally:
+            await observer.close()
+
+    asyncio.run(main())
+
+
+def event(target):
+    return UserChanged(change="updated", target=str(target))
+
+
+def test_who_waits_at_the_same_time_waits_for_one_sync(book, disk):
+    async def scene(observer):
+        await asyncio.gather(*(observer.observe(event(number)) for number in range(2_500)))
+
+    play(scene, book)
+    assert [each["target"] for each in book.of("user.updated")] == [str(number) for number in range(2_500)]
+    assert disk.syncs < 10
+    assert book.verify().last == 2_502
+
+
+def test_a_disk_that_hangs_delays_a_moment_and_the_records_follow(book, disk, monkeypatch):
+    monkeypatch.setattr(observing, "_PATIENCE", 0.2)
+
+    async def scene(observer):
+        disk.free.clear()
+        began = time.monotonic()
+        await asyncio.gather(*(observer.observe(event(number)) for number in range(20)))
+        assert 0.2 <= time.monotonic() - began < 1
+        disk.free.set()
+
+    play(scene, book)
+    assert len(book.of("user.updated")) == 20
+
+
+def test_where_records_are_required_the_answer_waits_for_them(book, disk):
+    async def scene(observer):
+        assert observer.essential
+        disk.free.clear()
+        waiting = asyncio.create_task(observer.observe(event(1)))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        disk.free.set()
+        await waiting
+
+    play(scene, book, required=True)
+    assert len(book.of("user.updated")) == 1
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_more_than_the_disk_takes_is_refused_or_counted(book, disk, monkeypatch, required):
+    monkeypatch.setattr(observing, "_MOST", 5)
+    monkeypatch.setattr(observing, "_PATIENCE", 0.1)
+
+    async def scene(observer):
+        disk.free.clear()
+        first = asyncio.create_task(observer.observe(event("first")))
+        await asyncio.sleep(0.1)
+        others = [asyncio.create_task(observer.observe(event(number))) for number in range(8)]
+        await asyncio.sleep(0.3)
+        assert "more happens than the disk takes" in observer.problem()
+        disk.free.set()
+        results = await asyncio.gather(first, *others, return_exceptions=True)
+        assert [isinstance(each, LogUnwritable) for each in results].count(True) == (3 if required else 0)
+
+    play(scene, book, required=required)
+    assert len(book.of("user.updated")) == 6
+    assert [each["count"] for each in book.of("audit.missed")] == [3]
+    assert book.verify()
