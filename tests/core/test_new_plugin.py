@@ -213,6 +213,14 @@ def test_a_place_in_use_is_refused_and_left_alone(tmp_path, capsys, what):
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no folder that nobody can write to")
+def test_a_folder_that_takes_no_files_is_told_in_a_line(capsys):
+    assert cli.main(["new-plugin", "badge", "--into", "/proc/self"]) == 1
+    shown = capsys.readouterr()
+    assert re.fullmatch(r"visado new-plugin: /proc/self: [\w ]+\n", shown.err)
+    assert shown.out == ""
+
+
 def test_without_the_kit_it_says_how_to_get_it(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "copier", None)
     assert cli.main(["new-plugin", "badge", "--into", str(tmp_path)]) == 2

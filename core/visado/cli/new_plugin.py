@@ -6,6 +6,7 @@ import argparse
 import importlib.util
 import keyword
 import re
+import shlex
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Final
 
+_FAILED: Final = 1
 _USAGE: Final = 2
 _TEMPLATE: Final = Path(__file__).parent / "templates" / "plugin"
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -38,12 +40,15 @@ def run(arguments: argparse.Namespace) -> int:
     except _Refused as refusal:
         print(f"visado new-plugin: {refusal}", file=sys.stderr)
         return _USAGE
+    except OSError as error:
+        print(f"visado new-plugin: {arguments.into}: {error.strerror or error}", file=sys.stderr)
+        return _FAILED
     print(f"{target}: a plugin of the kind {arguments.kind}")
     for file in sorted(each for each in target.rglob("*") if each.is_file()):
         print(f"    {file.relative_to(target)}")
     print(f"""
 Next, in an environment of your own:
-    cd {target}
+    cd {shlex.quote(str(target))}
     pip install --editable . --group dev
     ./check
     visado plugins""")
