@@ -48,6 +48,7 @@ class LdapStrategy(Strategy):
     """Asks one directory, and keeps which user owns which entry in the host's credentials, under the stable id."""
 
     fields = ("username", "dn", "bindDN", "searchBase", "searchFilter")
+    stored = True
 
     def __init__(self, name: str, section: Directory, host: Host) -> None:
         self.name = name

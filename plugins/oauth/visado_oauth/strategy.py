@@ -43,6 +43,7 @@ class OauthStrategy(Strategy):
     """Logs in at one provider. `found` is the provider, or why there is none."""
 
     timeout = 20.0
+    stored = True
 
     def __init__(
         self, name: str, found: Provider | str, accounts: Accounts, attempts: Attempts, http: Http, reach: Reach
