@@ -794,13 +794,11 @@ def test_what_nobody_declares_any_more_is_kept(tmp_path: Path, monkeypatch: pyte
     assert (tmp_path / "data" / "snapshot.backup").exists()
 
 
-def test_a_collection_is_declared_once_and_in_time(tmp_path: Path) -> None:
+def test_a_collection_is_declared_once(tmp_path: Path) -> None:
     async def body(storage: TinyStorage) -> None:
         storage.declare(PLAIN)
         with pytest.raises(ValueError, match="twice"):
             storage.declare(Collection("plain", ("other",)))
-        with pytest.raises(ValueError, match="after"):
-            storage.declare(Collection("late"))
 
     using(tmp_path / "data", body)
 

@@ -111,6 +111,7 @@ class LoginCheckContract(ABC):
 
     @staged
     async def test_is_declared_well(self, stage: CheckStage) -> None:
+        """Its name and its limit make sense, and it can work."""
         check = stage.check
         assert isinstance(check, LoginCheck), "make() returns an instance of a subclass of visado.LoginCheck"
         assert check.name.isprintable(), "name: a printable word, which clients see"
@@ -119,6 +120,7 @@ class LoginCheckContract(ABC):
 
     @staged
     async def test_others_get_in(self, stage: CheckStage) -> None:
+        """Who is not concerned gets a token at once."""
         if not self.accepts_others:
             pytest.skip("this check accepts nobody at once")
         user_id = await stage.user()
@@ -126,12 +128,14 @@ class LoginCheckContract(ABC):
 
     @staged
     async def test_a_right_answer_gets_a_token(self, stage: CheckStage) -> None:
+        """Who is challenged and answers gets a token, of that user."""
         user_id = await self.enrolled(stage)
         reference, answer = await self.challenged(stage, user_id)
         accepted(await stage.reply(reference, answer), user_id, "return Accept() from answer() for a right answer")
 
     @staged
     async def test_refuses(self, stage: CheckStage) -> None:
+        """Who is to be refused gets no token."""
         user_id = await stage.user()
         if not await self.refuse(stage, user_id):
             pytest.skip("this check refuses nobody")
@@ -139,6 +143,7 @@ class LoginCheckContract(ABC):
 
     @staged
     async def test_grants_nothing_without_the_strategy(self, stage: CheckStage) -> None:
+        """Where the strategy fails, nothing in the body makes a token."""
         user_id = await self.enrolled(stage)
         refused(await stage.login(user_id, "wrong"), "the strategy decides who it is, and a check never replaces it")
         _, answer = await self.challenged(stage, user_id)
@@ -148,6 +153,7 @@ class LoginCheckContract(ABC):
 
     @staged
     async def test_wrong_answers_are_refused(self, stage: CheckStage) -> None:
+        """A wrong answer, or none, is refused, and uses its reference up."""
         user_id = await self.enrolled(stage)
         reference, answer = await self.challenged(stage, user_id)
         if self.secret_answers:
@@ -159,6 +165,7 @@ class LoginCheckContract(ABC):
 
     @staged
     async def test_hostile_answers_are_refused(self, stage: CheckStage) -> None:
+        """Whatever JSON stands where the answer should: no token, and no 500."""
         user_id = await self.enrolled(stage)
         _, answer = await self.challenged(stage, user_id)
         bodies = [{**answer, field: value} for field in answer for value in HOSTILE if value != answer[field]]
@@ -170,6 +177,7 @@ class LoginCheckContract(ABC):
 
     @staged
     async def test_unknown_references_are_refused(self, stage: CheckStage) -> None:
+        """A right answer to a challenge that nobody was given is refused."""
         user_id = await self.enrolled(stage)
         _, answer = await self.challenged(stage, user_id)
         for reference in ("made-up", *HOSTILE):
@@ -177,6 +185,7 @@ class LoginCheckContract(ABC):
 
     @staged
     async def test_challenges_come_to_an_end(self, stage: CheckStage) -> None:
+        """A right answer that comes too late is refused."""
         user_id = await self.enrolled(stage)
         reference, answer = await self.challenged(stage, user_id)
         stage.clock.advance(_LONGEST_CHALLENGE)
@@ -184,6 +193,7 @@ class LoginCheckContract(ABC):
 
     @staged
     async def test_an_answer_works_once(self, stage: CheckStage) -> None:
+        """The same answer once more is refused, to another challenge, too."""
         user_id = await self.enrolled(stage)
         reference, answer = await self.challenged(stage, user_id)
         accepted(await stage.reply(reference, answer), user_id, "return Accept() from answer() for a right answer")
@@ -195,6 +205,7 @@ class LoginCheckContract(ABC):
 
     @staged
     async def test_one_of_many_answers_gets_a_token(self, stage: CheckStage) -> None:
+        """Of the same answer many times at once, one gets a token."""
         user_id = await self.enrolled(stage)
         references: list[str] = []
         if self.secret_answers and self.challenges:  # to other challenges of the same moment, too
@@ -210,6 +221,7 @@ class LoginCheckContract(ABC):
 
     @staged
     async def test_an_answer_is_of_one_user(self, stage: CheckStage) -> None:
+        """One user's answer is wrong for another."""
         if not self.secret_answers:
             pytest.skip("the answers of this check are no secrets")
         user_id, other = await self.enrolled(stage), await self.enrolled(stage, 1)
@@ -222,6 +234,7 @@ class LoginCheckContract(ABC):
 
     @staged
     async def test_abandoned_calls_harm_nobody(self, stage: CheckStage) -> None:
+        """After calls that were cancelled, a right answer gets its token."""
         user_id = await self.enrolled(stage)
         for delay in (0, 0.001, 0.005):
             reference, answer = await self.challenged(stage, user_id)
@@ -239,6 +252,7 @@ class LoginCheckContract(ABC):
 
     @staged
     async def test_does_not_hold_the_event_loop(self, stage: CheckStage) -> None:
+        """While a call is at work, others go on."""
         user_id = await self.enrolled(stage)
         mend = "keeps everybody else waiting for {:.3f} s: do slow work in a thread (asyncio.to_thread)"
         longest = await held(lambda _: stage.login(user_id), self.longest_hold)
@@ -252,6 +266,7 @@ class LoginCheckContract(ABC):
 
     @staged
     async def test_fails_closed(self, stage: CheckStage) -> None:
+        """Where the storage is gone, nobody is accepted who would be asked."""
         user_id = await self.enrolled(stage)
         answer: Fields = {}
         if self.challenges:
@@ -271,6 +286,7 @@ class LoginCheckContract(ABC):
 
     @staged
     async def test_forgets_deleted_users(self, stage: CheckStage) -> None:
+        """The next user of an id is not asked for what the last one had."""
         user_id = await self.enrolled(stage)
         if not (self.challenges and self.accepts_others):
             pytest.skip("what this check asks for does not depend on what is kept of a user")
@@ -283,6 +299,7 @@ class LoginCheckContract(ABC):
 
     @staged
     async def test_no_secret_is_logged_or_shown(self, stage: CheckStage) -> None:
+        """Neither right nor wrong answers are in a log, a challenge, an answer or a `repr`."""
         canaries, shown = Canaries(), list[Response]()
         with canaries.watch():
             user_id = await self.enrolled(stage)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from visado import errors
-from visado.query import Query
+from visado.query import Equals, Query
 from visado.storage import Collection, DocumentExists, DocumentMissing, Storage
 from visado.testing.storage.samples import ANN, BOB, EVE, PEOPLE, STORABLE, UNSTORABLE
 from visado.testing.storage.suite import StorageSuite, on_an_open_storage, promised
@@ -132,6 +132,20 @@ class Documents(StorageSuite):
         document["list"].append(2)
         document["object"]["a"] = 2
         assert await storage.get("plain", "a") == {"list": [1], "object": {"a": 1}}
+
+    @promised
+    def test_takes_a_declaration_while_it_is_open(self, tmp_path: Path) -> None:
+        """A collection that is declared late is like any other, and is there again after a restart."""
+
+        async def main() -> None:
+            for before in (0, 1):
+                async with self.opened(tmp_path / "data") as storage:
+                    storage.declare(Collection("late", ("team",)))
+                    assert (await storage.search("late", Query(Equals("team", "red")))).total == before
+                    await storage.create("late", str(before), ANN)
+                    assert (await storage.search("late", Query(Equals("team", "red")))).total == before + 1
+
+        asyncio.run(main())
 
     @promised
     def test_takes_a_declaration_twice(self, tmp_path: Path) -> None:
