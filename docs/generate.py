@@ -111,8 +111,8 @@ def _actions(table: ActionTable) -> Iterator[str]:
     yield "*Where* says where an argument stands over HTTP. Over WebSocket, what stands in the path or the query is a"
     yield "member beside `body`."
     yield ""
-    yield "What is marked *visado's own* is not in the wire contract: Kuzzle's clients know no method for it, and call it"
-    yield "by its route or with `query`. Its names follow visado's own [versions](../publishing.md#versions)."
+    yield "What is marked *visado's own* is not in the wire contract: Kuzzle's clients know no method for it, and call"
+    yield "it by its route or with `query`. Its names follow visado's own [versions](../publishing.md#versions)."
     by_controller: dict[str, list[Action]] = {}
     for each in table:
         by_controller.setdefault(each.controller, []).append(each)

@@ -42,6 +42,13 @@ def test_every_route_is_an_operation_with_an_id_of_its_own(described):
             )
 
 
+def test_operations_that_the_wire_contract_does_not_have_are_marked(described):
+    table, document = described
+    own = {operation["operationId"] for _, _, operation in operations(document) if operation.get("x-visado-own")}
+    assert own == {each.id.replace(":", ".") for each in table if each.own and each.routes}
+    assert "security.listPlugins" in own
+
+
 def test_every_operation_says_what_it_takes_and_gives(described):
     _, document = described
     for path, verb, operation in operations(document):

@@ -55,6 +55,7 @@ VOLATILE = [
     (re.compile(r"\b1[0-9]{12}\b"), "0"),
     (re.compile(r"\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT"), "<date>"),
     (re.compile(r"process \d+"), "process <id>"),
+    (re.compile(r"'/[^'\n]+\.py'"), "<path>"),
     (re.compile(r"(?:127\.0\.0\.1|localhost):\d+"), "<address>"),
     (re.compile(r"\d+\.\d{3}\b"), "<seconds>"),
 ]
