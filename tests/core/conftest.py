@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # the modules beside this file
+sys.path.append(str(Path(__file__).parent))  # the modules beside this file, behind those of others
 
 from visado import app, errors
 from visado.request import Connection, Request, Response
