@@ -78,7 +78,7 @@ def test_a_storage_that_fails_at_the_end_leaves_nothing_behind(play, scripted, m
     strategies = [scripted("one")]
 
     async def scene(inside):
-        journal = inside.host.storage._commits._journal
+        journal = inside.host.storage.inner._commits._journal
 
         def full(*_):
             raise OSError(28, "No space left on device")

@@ -369,6 +369,7 @@ def test_what_is_kept_and_cannot_be_made_is_left_out_and_the_host_says_why(word,
         assert "settings.tries: " in shown["problem"]
         assert login(host, name).error_id == "security.credentials.unknown_strategy"
     assert "the strategy 'misfits' is left out" in host.log
+    assert set(host.query("security:listPlugins").result["problems"]) == {"fits", "misfits", "clashes"}
     assert remove(host, "misfits").status == 200
     assert update(host, "fits", tries=4).result["problem"] is None
     assert login(host, "fits", "wrong").status == 401

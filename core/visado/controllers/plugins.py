@@ -21,8 +21,15 @@ class PluginsController(Controller):
 
     @action(get("/plugins"), own=True)
     async def list_plugins(self, request: Request) -> results.Object:
-        """List the plugins, what each brings or why it does not work, and the kinds of strategies to add."""
-        return {"plugins": {each.name: each.shown() for each in self._plugins}, "kinds": self._additions.kinds}
+        """List the plugins, what each brings or why it does not work, and the kinds of strategies to add.
+
+        `problems` are the added strategies that cannot be made at present, with the reason.
+        """
+        return {
+            "plugins": {each.name: each.shown() for each in self._plugins},
+            "kinds": self._additions.kinds,
+            "problems": dict(self._additions.problems),
+        }
 
     @action(post("/plugins/:plugin/_disable"), own=True)
     async def disable_plugin(self, request: Request, plugin: Text) -> results.Object:

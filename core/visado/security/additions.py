@@ -73,8 +73,7 @@ class Additions:
             try:
                 if name in self._strategies.names:
                     raise errors.StrategyExists(strategy=name)
-                strategy, plugin = await self._make(name, row["kind"], row["settings"])
-                await self._call(strategy, "open")
+                strategy, plugin = await self._begin(name, row["kind"], row["settings"], "open")
             except errors.VisadoError as error:
                 self._problems[name] = error.text
                 _log.error("the strategy %r is left out: %s", name, error.text)
@@ -107,10 +106,13 @@ class Additions:
             raise errors.StrategyRejected(reason="a name has 1 to 64 letters, digits, dashes and underscores")
         if kind not in self.kinds:
             raise _unknown(kind, self.kinds)
+        return await self._begin(name, kind, settings, "open", "check")
+
+    async def _begin(self, name: str, kind: str, settings: Fields, *steps: str) -> tuple[Strategy, str]:
         strategy, plugin = await self._make(name, kind, settings)
         try:
-            await self._call(strategy, "open")
-            await self._call(strategy, "check")
+            for step in steps:
+                await self._call(strategy, step)
         except BaseException:
             await self.dismiss(strategy)
             raise
