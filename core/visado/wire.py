@@ -16,7 +16,7 @@ _DEEPEST: Final = 100
 def decode(data: bytes) -> Any:
     """Read JSON. Raises `ValueError`: malformed, not UTF-8, a key twice, NaN, too deep, or half a character."""
     try:
-        value = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        value = _DECODER.decode(data.decode())
     except RecursionError:
         raise ValueError("too deep") from None
     except json.JSONDecodeError as error:
@@ -76,3 +76,6 @@ def _children(value: Any) -> list[Any]:
     if is_object(value):
         return list(value.values())
     return value if is_list(value) else []
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
