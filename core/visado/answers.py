@@ -51,6 +51,7 @@ class Answers:
         self._pipeline, self._table, self._access = pipeline, table, access
         self._epoch, self._metrics = epoch, metrics
         self._answers: dict[Hashable, Answer] = {}
+        self._asked: set[int] = set()
 
     @property
     def epoch(self) -> int:
@@ -72,7 +73,13 @@ class Answers:
     def keep(
         self, key: Hashable, response: Response, body: bytes, headers: list[tuple[bytes, bytes]], epoch: int
     ) -> None:
-        """Remember an answer, if that is possible: `body` is as it was sent, `headers` are without the request's id."""
+        """Remember an answer to what was asked before, if that is possible.
+
+        `body` is as it was sent, `headers` are without the request's id. What is asked once is not worth the room, nor
+        are more requests in turn than there is room for.
+        """
+        if self._is_new(hash(key)):
+            return
         request = response.request
         if request is None or request.rests_on is None or epoch != self._epoch.number or len(body) > _LARGEST:
             return
@@ -93,6 +100,14 @@ class Answers:
             token_id=request.token.id if request.token else None,
             limit=self._access.profiles.rate_limit(request.user),
         )
+
+    def _is_new(self, asked: int) -> bool:
+        if asked in self._asked:
+            return False
+        if len(self._asked) >= _REMEMBERED:
+            self._asked.clear()
+        self._asked.add(asked)
+        return True
 
     def _is_pure(self, request: Request) -> bool:
         action = self._table.get(request.controller, request.action)

@@ -107,7 +107,8 @@ def _staff(monkeypatch):
 def test_an_equal_request_is_answered_again_under_its_own_id():
     async def scene(world):
         token = world.tokens["ann"]
-        await world.ask("GET", "/_me", token=token)
+        for _ in range(2):  # what is asked once is not remembered
+            await world.ask("GET", "/_me", token=token)
         assert world.hits == 0
         for _ in range(3):
             await world.same("GET", "/_me", token=token)
@@ -123,7 +124,9 @@ def test_an_equal_request_is_answered_again_under_its_own_id():
 @pytest.mark.parametrize("client", ["127.0.0.1", "203.0.113.9"])
 def test_who_asks_from_elsewhere_is_not_answered_as_from_here(client):
     async def scene(world):
-        await world.ask("GET", "/users/ann", client="127.0.0.1")
+        for _ in range(3):
+            await world.ask("GET", "/users/ann", client="127.0.0.1")
+        assert world.hits == 1
         status, _, _ = await world.same("GET", "/users/ann", client=client)
         assert status == (200 if client == "127.0.0.1" else 401)
 
@@ -174,8 +177,8 @@ async def _credentials(world):
 
 async def _plugin(world):
     await _credentials(world)
-    shown = [await world.same("GET", "/_me", token=world.tokens["bob"]) for _ in range(2)]
-    assert [body["result"]["strategies"] for _, _, body in shown] == [["local"], ["local"]]
+    shown = [await world.same("GET", "/_me", token=world.tokens["bob"]) for _ in range(3)]
+    assert [body["result"]["strategies"] for _, _, body in shown] == [["local"]] * 3
     await world.host.switches.off("local")
 
 
@@ -212,7 +215,7 @@ def reads(world):
 @pytest.mark.parametrize("change", CHANGES, ids=lambda each: each.__name__[1:])
 def test_every_change_is_seen_by_the_very_next_request(change):
     async def scene(world):
-        for _ in range(2):
+        for _ in range(3):
             before = [await world.ask(verb, path, body, token=token) for verb, path, body, token in reads(world)]
         assert world.hits == len(before)
         await change(world)
@@ -246,8 +249,9 @@ def test_a_single_use_token_is_remembered_for_nothing():
 
 def test_a_host_that_stops_answers_nothing_again():
     async def scene(world):
-        for _ in range(2):
+        for _ in range(3):
             await world.ask("GET", "/_me", token=world.tokens["bob"])
+        assert world.hits == 1
         await world.host.stop()
         assert (await world.ask("GET", "/_me", token=world.tokens["bob"]))[0] == 503
 
@@ -294,13 +298,15 @@ def test_reads_and_changes_at_random_agree_with_the_host_that_forgets(steps):
             asked = reads(world)
             if step < 75:
                 verb, path, body, token = asked[step % len(asked)]
-                await world.same(verb, path, body, token=token)
+                for _ in range(2):
+                    await world.same(verb, path, body, token=token)
                 continue
             call, *arguments = changes[step % len(changes)]
             with contextlib.suppress(errors.VisadoError):  # bob is gone, or his token
                 await call(*arguments)
-        for verb, path, body, token in reads(world):
-            await world.same(verb, path, body, token=token)
+        for _ in range(3):
+            for verb, path, body, token in reads(world):
+                await world.same(verb, path, body, token=token)
 
     playing(scene)
 

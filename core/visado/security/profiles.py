@@ -30,8 +30,13 @@ class Profiles:
     def __init__(self, storage: Storage, clock: Clock, roles: Roles, indexes: Indexes, observers: Observers) -> None:
         self._clock, self._roles, self._indexes, self._observers = clock, roles, indexes, observers
         self._rights: dict[tuple[tuple[str, ...], bool], Rights] = {}
-        self._profiles = Kept(storage, COLLECTION, self._rights.clear, self._note)
-        roles.on_change.append(self._rights.clear)
+        self._limits: dict[tuple[str, ...], int] = {}
+        self._profiles = Kept(storage, COLLECTION, self._forget, self._note)
+        roles.on_change.append(self._forget)
+
+    def _forget(self) -> None:
+        self._rights.clear()
+        self._limits.clear()
 
     def _note(self, change: events.Change, profile: str) -> None:
         self._observers.note(events.ProfileChanged(change=change, target=profile))
@@ -74,8 +79,14 @@ class Profiles:
 
     def rate_limit(self, user: User) -> int:
         """Requests per second that a user may make: the most permissive of its profiles wins, 0 is no limit."""
-        limits = [self._profiles[each]["rateLimit"] for each in user.profile_ids if each in self._profiles]
-        return 0 if 0 in limits or not limits else max(limits)
+        found = self._limits.get(user.profile_ids)
+        if found is None:
+            limits = [self._profiles[each]["rateLimit"] for each in user.profile_ids if each in self._profiles]
+            found = 0 if 0 in limits or not limits else max(limits)
+            if len(self._limits) >= _REMEMBERED:
+                self._limits.clear()
+            self._limits[user.profile_ids] = found
+        return found
 
     def using(self, role: str) -> bool:
         """Whether a profile refers to a role."""
