@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,3 +94,14 @@ def test_every_module_says_what_it_owns():
                     f"{file.name}:{node.lineno} {node.name} has more than 40 lines"
                 )
         assert len(file.read_text().splitlines()) <= 350, file
+
+
+def test_every_public_name_is_there_and_costs_nothing_before_it_is_asked_for():
+    script = """if True:
+        import sys, visado
+        heavy = {"starlette", "ldap3", "httpx", "authlib", "argon2", "pydantic", "cryptography", "uvicorn"}
+        print(sorted(heavy & {name.partition(".")[0] for name in sys.modules}))
+        print([name for name in visado.__all__ if getattr(visado, name, None) is None])
+    """
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert shown.stdout == "[]\n[]\n"

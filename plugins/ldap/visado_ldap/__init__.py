@@ -21,10 +21,9 @@ from visado import (
     Users,
     hookimpl,
 )
-from visado_ldap import check
-from visado_ldap.accounts import Host
+from visado_ldap import commands as ldap_commands
+from visado_ldap.kind import Host, LdapKind
 from visado_ldap.settings import LdapSection
-from visado_ldap.strategy import LdapKind
 
 
 @hookimpl
@@ -58,4 +57,4 @@ def _kind(settings: Settings, storage: Storage, users: Users, credentials: Crede
 @hookimpl
 def register_commands(commands: Any) -> None:
     """Offer `visado ldap:check`."""
-    check.add(commands)
+    ldap_commands.add(commands)

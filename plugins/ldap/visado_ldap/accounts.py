@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from visado import Credentials, Fields, Storage, Tokens, User, Users, errors
+from visado import Fields, User, errors
 from visado_ldap.groups import Groups
+from visado_ldap.kind import Host
 from visado_ldap.lookup import Person
 from visado_ldap.settings import Directory
 
@@ -19,17 +19,6 @@ Row: TypeAlias = Mapping[str, Any]
 """
 
 _log = logging.getLogger("visado.ldap")
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """What the host lends to the strategies; `strict` is its preset."""
-
-    storage: Storage
-    users: Users
-    credentials: Credentials
-    tokens: Tokens
-    strict: bool = False
 
 
 class Accounts:

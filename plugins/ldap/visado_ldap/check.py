@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from visado import Settings, errors
 from visado_ldap.credentials import password_of, username_of
@@ -240,11 +240,3 @@ def _print(text: str) -> None:
 def _complain(text: str, code: int) -> int:
     sys.stderr.write(f"visado: {text}\n")
     return code
-
-
-def add(commands: Any) -> None:
-    """Add the command."""
-    parser = commands.add_parser("ldap:check", help="ask a directory step by step, and explain what fails")
-    parser.add_argument("name", nargs="?", help="the directory; all of them if absent")
-    parser.add_argument("--username", help="look this user up, and ask for the password to log in with")
-    parser.set_defaults(run=run)

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
 from visado import Query, errors
-from visado_ldap.accounts import Accounts, Host, Row
+from visado_ldap.accounts import Accounts, Row
+from visado_ldap.kind import Host
 from visado_ldap.lookup import Person
 
 Present: TypeAlias = Callable[[list[tuple[str, str]]], Awaitable[list[Person]]]

@@ -13,7 +13,6 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from visado import Section, timespan
-from visado_ldap import directory
 from visado_ldap.entry import Endpoint
 from visado_ldap.errors import Invalid
 from visado_ldap.presets import IN_CHAIN, PRESETS
@@ -128,6 +127,8 @@ class Directory(BaseModel):
         for name in (PLACE, "{dn}", "{filetime}"):
             sample = sample.replace(name, "1")
         if value:
+            from visado_ldap import directory
+
             try:
                 directory.check_filter(sample)
             except Invalid as error:

@@ -10,11 +10,11 @@ from typing import Any, Final, TypeVar
 
 from typing_extensions import override
 
-from visado import Fail, Fields, Outcome, Query, Request, Strategy, StrategyKind, Success, current_request, errors
+from visado import Fail, Fields, Outcome, Query, Request, Strategy, Success, current_request, errors
 from visado.query import Equals, Or
 from visado_ldap import check
 from visado_ldap import credentials as given
-from visado_ldap.accounts import Accounts, Host, Row, seen
+from visado_ldap.accounts import Accounts, Row, seen
 from visado_ldap.dn import is_below
 from visado_ldap.entry import Entry
 from visado_ldap.errors import (
@@ -28,6 +28,7 @@ from visado_ldap.errors import (
     Resting,
     Unreachable,
 )
+from visado_ldap.kind import Host
 from visado_ldap.lookup import Lookup, Person
 from visado_ldap.recheck import Recheck
 from visado_ldap.search import compile_query
@@ -219,20 +220,6 @@ class LdapStrategy(Strategy):
         """Under the strict preset, a change ends every token but the one that it was made with."""
         if self._strict:
             await self._tokens.revoke_others(user_id)
-
-
-class LdapKind(StrategyKind):
-    """Directories, of the settings or of an administrator."""
-
-    name = "ldap"
-    settings = Directory
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-
-    @override
-    def make(self, name: str, settings: Directory) -> Strategy:
-        return LdapStrategy(name, settings, self._host)
 
 
 def _own() -> bool:

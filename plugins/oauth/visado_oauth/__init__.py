@@ -23,10 +23,9 @@ from visado import (
     hookimpl,
 )
 from visado_oauth import commands as oauth_commands
-from visado_oauth.accounts import Host
 from visado_oauth.commands import Commands
 from visado_oauth.controller import OauthController
-from visado_oauth.plugin import OauthKind
+from visado_oauth.kind import Host, OauthKind
 from visado_oauth.settings import OauthSection
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
-from visado import Credentials, Fields, Query, Storage, Strategy, Tokens, Users, errors
+from visado import Fields, Query, errors
 from visado.query import And, Equals
 from visado_oauth import claims as said
 from visado_oauth.errors import NoIdentity, UnknownIdentity
 from visado_oauth.identity import Identity
+from visado_oauth.kind import Host
 from visado_oauth.providers import Granted
 from visado_oauth.seals import Seals
 from visado_oauth.settings import ProviderSettings
@@ -22,18 +22,6 @@ Row = Mapping[str, Any]
 
 _REFRESH: Final = "refresh token"
 _SESSIONS: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """What the host lends to the strategies; `strict` is its preset."""
-
-    storage: Storage
-    users: Users
-    credentials: Credentials
-    tokens: Tokens
-    strategies: Mapping[str, Strategy]
-    strict: bool = False
 
 
 class Accounts:

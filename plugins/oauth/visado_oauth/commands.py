@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from argparse import ArgumentParser, Namespace
-from typing import Final, Protocol
+from typing import Protocol
 
-from visado import ServerSection, Settings
-from visado_oauth import catalogue, terminal
-from visado_oauth.catalogue import Misconfigured
-from visado_oauth.check import Check, Finding
-from visado_oauth.plugin import outgoing, resolved
-from visado_oauth.settings import OauthSection
-
-_WRONG: Final = 1
+from visado import Settings
 
 
 class Commands(Protocol):
@@ -35,48 +27,25 @@ def register(commands: Commands) -> None:
     login.add_argument("name", help="the strategy")
     login.add_argument("--url", default="http://127.0.0.1:7512", help="the host (http://127.0.0.1:7512)")
     login.add_argument("--device", action="store_true", help="print a code to enter elsewhere, and wait")
-    login.set_defaults(run=terminal.log_in)
+    login.set_defaults(run=log_in)
 
 
-def say(text: str) -> None:
-    """Write a line for the operator."""
-    print(text)  # noqa: T201 - a command line writes
-
-
-def list_providers(_: Namespace, settings: Settings) -> int:
+def list_providers(arguments: Namespace, settings: Settings) -> int:
     """Print every record: its name, its title, and the variables that the settings must give."""
-    section = settings[OauthSection]
-    for name in catalogue.names(section.catalogue):
-        try:
-            record = catalogue.find(name, section.catalogue)
-        except Misconfigured as error:
-            say(f"{name:<14} {error}")
-            continue
-        needed = [each for each, default in record.variables.items() if not default]
-        say(f"{name:<14} {record.title}" + (f" (variables: {', '.join(needed)})" if needed else ""))
-    for name, provider in section.providers.items():
-        say(f"[oauth.providers.{name}] {provider.provider or provider.issuer or provider.authorize_url}")
-    return 0
+    from visado_oauth import provider_commands
+
+    return provider_commands.list_providers(arguments, settings)
 
 
 def check_provider(arguments: Namespace, settings: Settings) -> int:
     """Ask a provider what a login would, and print what is right and what is not."""
-    section = settings[OauthSection]
-    given = section.providers.get(arguments.name)
-    if given is None:
-        say(f"[oauth.providers] has no {arguments.name!r}: {', '.join(section.providers) or 'it is empty'}")
-        return _WRONG
-    reach, http = outgoing(section)
-    found = resolved(arguments.name, given, section, settings[ServerSection].public_url, reach)
-    if isinstance(found, str):
-        say(f"settings   wrong: {found}")
-        return _WRONG
-    say(f"settings   right: {found.record.title or found.issuer}")
-    findings: list[Finding] = []
+    from visado_oauth import provider_commands
 
-    def report(each: Finding) -> None:
-        findings.append(each)
-        say(f"{each.step:<10} {'right' if each.right else 'wrong'}: {each.text}")
+    return provider_commands.check_provider(arguments, settings)
 
-    asyncio.run(Check(http, found, reach).run(report))
-    return 0 if all(each.right for each in findings) else _WRONG
+
+def log_in(arguments: Namespace, settings: Settings) -> int:
+    """Log in at a running host with a provider, and print the token."""
+    from visado_oauth import terminal
+
+    return terminal.log_in(arguments, settings)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from visado import Controller, Reply, Request, Strategy, Text, action, errors, post
-from visado_oauth.strategy import OauthStrategy
 
 
 class OauthController(Controller):
@@ -24,6 +23,8 @@ class OauthController(Controller):
         A browser gets a cookie, goes to the address, and comes back as after a login. A client without cookies sends
         `challenge` (and `redirectUri`), and gives code, state and verifier to `auth:createMyCredentials`.
         """
+        from visado_oauth.strategy import OauthStrategy
+
         found = self._strategies.get(strategy)
         if not isinstance(found, OauthStrategy):
             raise errors.UnknownStrategy(strategy=strategy)
