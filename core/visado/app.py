@@ -265,7 +265,7 @@ class Host:
         """Go on without a plugin that cannot begin."""
         if not plugin:
             raise StartError(reason)
-        self.plugins.suspend(plugin, reason)
+        self.plugins.fail(plugin, reason)
 
     async def _purge(self) -> None:
         while True:

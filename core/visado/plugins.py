@@ -108,6 +108,11 @@ class Plugins:
         for hear in self.on_switch:
             hear()
 
+    def fail(self, name: str, reason: str) -> None:
+        """Go on without a plugin that could not begin: only another start helps."""
+        self.suspend(name, reason)
+        self._plugins[name].loaded = False
+
     def suspend(self, name: str, reason: str) -> None:
         """Go on without a plugin that was at work."""
         self._plugins[name].quarantine(reason)

@@ -242,6 +242,14 @@ def test_it_needs_neither_git_nor_a_terminal_nor_settings_of_whoever_calls(tmp_p
     assert (tmp_path / "visado-badge" / "visado_badge" / "observer.py").is_file()
 
 
+@pytest.mark.parametrize(
+    ("present", "bounds"),
+    [("0.1.0", ">=0.1,<0.2"), ("0.9.3rc1", ">=0.9,<0.10"), ("1.4.2", ">=1.4,<2"), ("12.0", ">=12.0,<13")],
+)
+def test_it_asks_for_hosts_that_keep_its_names(present, bounds):
+    assert new_plugin._bounds(present) == bounds
+
+
 def test_nobody_waits_for_copier_who_does_not_need_it(tmp_path):
     code = (
         "import sys; from visado.cli import _parser; _parser(); sys.exit(bool({'copier', 'jinja2'} & set(sys.modules)))"

@@ -90,7 +90,7 @@ def _render(name: str, kind: str, license_: str, target: Path) -> None:
         "kind": kind,
         "summary": _KINDS[kind],
         "license": license_,
-        "version": version("visado"),
+        "visado": _bounds(version("visado")),
         "year": datetime.now(UTC).year,
     }
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".visado-") as room:
@@ -109,6 +109,12 @@ def _render(name: str, kind: str, license_: str, target: Path) -> None:
         if target.exists():
             target.rmdir()
         made.rename(target)
+
+
+def _bounds(present: str) -> str:
+    """Say which hosts the package works with: until the next version that may change a public name."""
+    major, minor, *_ = present.split(".")
+    return f">={major}.{minor},<0.{int(minor) + 1}" if major == "0" else f">={major}.{minor},<{int(major) + 1}"
 
 
 def _package(name: str) -> str:
