@@ -1,0 +1,143 @@
+"""A plugin that was written by the manual alone is built, installed beside core and local, used, and removed.
+
+`visado-htpasswd` imports public names only. The wheels go into a new environment, in which visado is found nowhere else;
+the packages of others come from this one, in place of an index.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import bcrypt
+import pytest
+
+from visado.testing.live import LiveHost
+
+ROOT = Path(__file__).parents[2]
+PLUGIN = Path(__file__).with_name("visado-htpasswd")
+LOGIN = "/_login/htpasswd"
+RIGHT = {"username": "ada", "password": "correct horse"}
+WRONG = [{**RIGHT, "password": "battery staple"}, {**RIGHT, "username": "nobody"}]
+
+
+class Environment:
+    """A new environment with what an index would give it: every package but visado's own, and then the wheels."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.python = folder / "fresh" / "bin" / "python"
+        others = folder / "others"
+        others.mkdir()
+        for each in Path(sysconfig.get_path("purelib")).iterdir():
+            if each.suffix != ".pth" and not each.name.startswith(("visado", "_visado", "pip")):
+                (others / each.name).symlink_to(each)
+        kept = {
+            name: value for name, value in os.environ.items() if not name.startswith(("VISADO_", "PIP_", "PYTEST_"))
+        }
+        own = {"PIP_NO_INDEX": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        self.variables = {**kept, **own, "PYTHONPATH": str(others)}
+
+    def run(self, *words):
+        done = subprocess.run(
+            [str(each) for each in words],
+            cwd=self.folder,
+            env=self.variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def visado(self, *words):
+        return self.run(self.python.with_name("visado"), *words)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    made = Environment(tmp_path_factory.mktemp("stranger"))
+    projects = [ROOT / "core", ROOT / "plugins" / "local", shutil.copytree(PLUGIN, made.folder / "sources")]
+    wheels = made.folder / "wheels"
+    build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    made.run(*build, "--wheel-dir", wheels, *projects)
+    made.run(sys.executable, "-m", "venv", made.folder / "fresh")
+    made.run(made.python, "-m", "pip", "install", "--quiet", *sorted(wheels.iterdir()))
+    return made
+
+
+@pytest.fixture
+def host(environment, tmp_path, monkeypatch):
+    """`visado serve` of that environment, with a file that knows ada."""
+    hashed = bcrypt.hashpw(RIGHT["password"].encode(), bcrypt.gensalt(6)).decode()
+    (tmp_path / "users").write_text(f"ada:{hashed}\nbob:{{SHA}}VBPuJHI7uixaa6LQGWx4s+5GKNE=\n")
+    monkeypatch.setattr(sys, "executable", str(environment.python))  # the one that `LiveHost` starts
+    host = LiveHost(tmp_path, config=f'[htpasswd]\nfile = "{tmp_path / "users"}"\n', environment=environment.variables)
+    yield host.start()
+    host.stop()
+
+
+def basic(username, password):
+    return {"Authorization": "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()}
+
+
+def login(client, body):
+    return client.query("auth:login", strategy="htpasswd", body=body)
+
+
+def who(host, answer):
+    assert answer.status == 200, answer.body
+    return host.request("GET", "/_me", token=answer.result["jwt"]).result["_id"]
+
+
+def test_it_is_typed_and_imports_public_names_only(environment):
+    pyright = [sys.executable, "-m", "pyright", "--warnings", "--pythonpath", environment.python]
+    assert "0 errors, 0 warnings" in environment.run(*pyright, "--project", environment.folder / "sources")
+    sources = "".join(each.read_text() for each in PLUGIN.rglob("*.py"))
+    public = {"visado", "visado.errors", "visado.events", "visado.query", "visado.testing", "visado.testing.fixtures"}
+    assert {*re.findall(r"\bvisado(?:\.\w+)+", sources)} <= public
+
+
+def test_its_own_tests_pass(environment):
+    alone = environment.folder / "alone"  # without the package beside: it is the wheel's that is tested
+    shutil.copytree(PLUGIN / "tests", alone / "tests")
+    shutil.copy(PLUGIN / "pyproject.toml", alone)
+    shown = environment.run(environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", alone)
+    assert re.search(r"^\d\d passed, 2 skipped", shown, re.MULTILINE), shown
+
+
+def test_it_serves_until_it_is_removed(environment, host):
+    assert "htpasswd  visado-htpasswd 0.1.0  active\n" in environment.visado("plugins")
+    shown = host.query("server:info").result["serverInfo"]["kuzzle"]
+    assert shown["plugins"]["htpasswd"]["package"] == "visado-htpasswd"
+    assert "line 2 (bob): not bcrypt" in shown["strategies"]["htpasswd"]
+
+    body = {"content": {"profileIds": ["default"]}, "credentials": {"htpasswd": {"username": "ada"}}}
+    assert host.query("security:createUser", _id="lovelace", body=body).status == 200
+    assert who(host, host.request("POST", LOGIN, headers=basic(**RIGHT))) == "lovelace"
+    assert who(host, host.request("POST", LOGIN, RIGHT)) == "lovelace"
+    with host.socket() as socket:
+        assert who(host, login(socket, RIGHT)) == "lovelace"
+    for wrong in WRONG:
+        with host.socket() as socket:
+            answers = [host.request("POST", LOGIN, headers=basic(**wrong)), login(host, wrong), login(socket, wrong)]
+        assert {(answer.status, answer.error_id) for answer in answers} == {(401, "plugin.strategy.missing_user")}
+
+    host.stop()
+    environment.run(environment.python, "-m", "pip", "uninstall", "--quiet", "--yes", "visado-htpasswd")
+    with pytest.raises(RuntimeError, match="htpasswd: Extra inputs are not permitted"):
+        host.start()
+    (host.folder / "visado.toml").write_text("")
+    host.start()
+    assert "htpasswd" not in environment.visado("plugins")
+    answer = host.request("POST", LOGIN, RIGHT)
+    assert (answer.status, answer.error_id) == (400, "security.credentials.unknown_strategy")
+    assert host.query("security:getUser", _id="lovelace").status == 200

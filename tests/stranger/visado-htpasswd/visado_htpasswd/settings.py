@@ -1,0 +1,18 @@
+"""The settings: `[htpasswd]`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import Field
+from visado import Section
+
+
+class HtpasswdSection(Section):
+    """Names and passwords of an Apache htpasswd file."""
+
+    name: ClassVar[str] = "htpasswd"
+    file: Path | None = Field(None, description="The file: lines of name:hash, as `htpasswd -B` writes them.")
+    auto_create: bool = Field(False, description="Make a user at the first login of a name that belongs to nobody.")
+    profiles: tuple[str, ...] = Field(("default",), min_length=1, description="Profiles of users that are made.")

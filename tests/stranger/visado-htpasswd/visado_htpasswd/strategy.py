@@ -1,0 +1,199 @@
+"""The strategy `htpasswd`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from visado import (
+    Credentials,
+    Fail,
+    Fields,
+    Outcome,
+    Pass,
+    Request,
+    Storage,
+    Strategy,
+    Success,
+    Users,
+    current_request,
+    errors,
+)
+
+from visado_htpasswd.basic import read_login, read_name, read_password
+from visado_htpasswd.entries import Entries, HtpasswdFile
+from visado_htpasswd.errors import (
+    FileUnreadable,
+    InvalidName,
+    PasswordRequired,
+    PasswordWrong,
+    Uncreatable,
+    UnknownName,
+)
+from visado_htpasswd.settings import HtpasswdSection
+
+_WRONG = Fail("wrong username or password")
+_LOOK = 5.0  # seconds between looks at the file, so that `problem` is never old
+_SHOWN = 5  # problems that are spelt out
+
+log = logging.getLogger(__name__)
+
+
+class HtpasswdStrategy(Strategy):
+    """Checks passwords against a file; the host keeps which name is which user's, and nothing else."""
+
+    name = "htpasswd"
+    fields = ("username", "password")
+    concurrency = 8
+    stored = True
+
+    def __init__(self, section: HtpasswdSection, users: Users, credentials: Credentials, storage: Storage) -> None:
+        self._section, self._users, self._credentials, self._storage = section, users, credentials, storage
+        self._file = None if section.file is None else HtpasswdFile(section.file)
+        self._problem: str | None = None if self._file else "[htpasswd] file is not set"
+        self._watch: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        if self._file is None:
+            log.warning("%s", self._problem)
+        else:
+            await self._look()
+            self._watch = asyncio.create_task(self._keep_looking())
+
+    async def close(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watch
+
+    def problem(self) -> str | None:
+        return self._problem
+
+    async def check(self) -> None:
+        await self._entries()
+
+    async def authenticate(self, request: Request) -> Outcome:
+        sent = read_login(request)
+        if sent is None:
+            return Pass()
+        name, password = read_name(sent[0]), read_password(sent[1])
+        if name is None or password is None:
+            return _WRONG
+        if not await self._verify(name, password):
+            return _WRONG
+        row = await self._credentials.get(self.name, name)
+        if row is not None:
+            return Success(row["userId"])
+        if not self._section.auto_create:
+            log.warning("the name %r belongs to no user, and auto_create is off", name)
+            return _WRONG
+        return Success(await self._make(name))
+
+    async def validate(self, user_id: str, credentials: Fields, *, update: bool) -> None:  # noqa: ARG002  # both name all
+        name = await self._read(credentials)
+        owner = await self._credentials.get(self.name, name)
+        if owner is not None and owner["userId"] != user_id:
+            raise errors.SubjectTaken(subject=name)
+
+    async def create(self, user_id: str, credentials: Fields) -> Fields:
+        name = await self._read(credentials)
+        await self._credentials.link(self.name, name, user_id)
+        return {"username": name}
+
+    async def update(self, user_id: str, credentials: Fields) -> Fields:
+        name = await self._read(credentials)
+        await self._credentials.update(self.name, user_id, {}, subject=name)
+        return {"username": name}
+
+    async def delete(self, user_id: str) -> None:
+        if not await self._credentials.unlink(self.name, user_id):
+            raise errors.NoCredentials(what="user", name=user_id)
+
+    async def exists(self, user_id: str) -> bool:
+        return await self._credentials.get_of_user(self.name, user_id) is not None
+
+    async def info(self, user_id: str) -> Fields:
+        name, _ = await self._credentials.find_of_user(self.name, user_id)
+        return {"username": name}
+
+    async def by_id(self, subject: str) -> Fields:
+        row = await self._credentials.get(self.name, subject)
+        if row is None:
+            raise errors.NoCredentials(what="username", name=subject)
+        return {"username": subject, "kuid": row["userId"]}
+
+    async def _make(self, name: str) -> str:
+        """Make the user of a first login. Of many first logins at once, one does."""
+        try:
+            async with self._storage.transaction():
+                user = await self._users.create({"profileIds": list(self._section.profiles)})
+                await self._credentials.link(self.name, name, user.id)
+        except errors.ProfileNotFound as error:
+            log.error("[htpasswd] profiles: %s", error)  # noqa: TRY400  # the operator needs no traceback
+            raise Uncreatable from None
+        except errors.SubjectTaken:
+            row = await self._credentials.get(self.name, name)
+            if row is None:  # it was deleted again, just now
+                raise
+            return str(row["userId"])
+        return user.id
+
+    async def _read(self, credentials: Fields) -> str:
+        """The name that is to be linked. Administrators name one; everybody else proves that it is theirs."""
+        name = read_name(credentials.get("username"))
+        if name is None:
+            raise InvalidName
+        proved = "password" in credentials
+        if proved:
+            password = read_password(credentials["password"])
+            if password is None or not await self._verify(name, password):
+                raise PasswordWrong
+        elif not _administrative(current_request()):
+            raise PasswordRequired
+        elif name not in (await self._entries()).hashes:
+            raise UnknownName
+        return name
+
+    async def _verify(self, name: str, password: bytes) -> bool:
+        entries = await self._entries()
+        return await asyncio.to_thread(entries.verify, name, password)
+
+    async def _entries(self) -> Entries:
+        if self._file is None:
+            raise FileUnreadable
+        try:
+            entries = await asyncio.to_thread(self._file.read)
+        except OSError as error:
+            self._tell(f"{self._section.file}: {error.strerror or error}")
+            raise FileUnreadable from None
+        self._tell(_summary(entries.problems, f"{self._section.file}"))
+        return entries
+
+    async def _look(self) -> None:
+        with suppress(FileUnreadable):
+            await self._entries()
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK)
+            await self._look()
+
+    def _tell(self, problem: str | None) -> None:
+        if problem != self._problem and problem is not None:
+            log.warning("%s", problem)
+        self._problem = problem
+
+
+def _summary(problems: tuple[str, ...], path: str) -> str | None:
+    if not problems:
+        return None
+    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    return f"{path}: refused: {'; '.join(problems[:_SHOWN])}{more}"
+
+
+def _administrative(request: Request | None) -> bool:
+    """Whether it takes rights over all users to ask for this; outside of requests the host itself asks."""
+    if request is None:
+        return True
+    return request.controller in ("security", "admin") and request.action != "createRestrictedUser"
