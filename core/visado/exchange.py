@@ -23,8 +23,6 @@ from visado.values import is_object
 WHOLE: Final = "visado.whole"
 """An ASGI extension: `send(head, body)` writes an answer with status 200, or returns False where it cannot."""
 _log = logging.getLogger("visado.http")
-_access = logging.getLogger("visado.access")
-_VERBS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 _RESERVED: Final = frozenset({"controller", "action", "jwt", "volatile", "body", "requestId"})
 _REQUEST_ID: Final = re.compile(r"[\x20-\x7e]{1,256}")
 _SMALL: Final = 1_024

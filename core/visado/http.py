@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,26 +20,10 @@ from visado.sections import HttpSection, LimitsSection, ServerSection
 from visado.settings import Settings
 from visado.values import is_list, is_object
 
-_log = logging.getLogger("visado.http")
 _access = logging.getLogger("visado.access")
 _VERBS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
-_RESERVED: Final = frozenset({"controller", "action", "jwt", "volatile", "body", "requestId"})
-_REQUEST_ID: Final = re.compile(r"[\x20-\x7e]{1,256}")
 _SMALL: Final = 1_024
-_MOST_ARGUMENTS: Final = 1_000
-_LINGER: Final = 2.0
-_ALLOWED_HEADERS: Final = (
-    b"Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With, Content-Encoding, "
-    b"Content-Length, X-Kuzzle-Volatile"
-)
-_FIXED: Final = [
-    (b"content-type", b"application/json"),
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"access-control-allow-headers", _ALLOWED_HEADERS),
-    (b"access-control-allow-methods", b"GET,POST,PUT,PATCH,DELETE,OPTIONS,HEAD"),
-    (b"accept-encoding", b"gzip,deflate,identity"),
-]
+"""Bytes of a body by which equal requests are told."""
 
 
 class HttpEnd:
