@@ -115,6 +115,12 @@ class Exchange:
         part: bytes = message.get("body", b"")
         return part
 
+    @property
+    def size(self) -> int:
+        """Bytes of the address and the headers."""
+        head = sum(len(name) + len(value) for name, value in self.scope["headers"])
+        return len(self.path) + len(self.scope["query_string"]) + head
+
     def key(self) -> Hashable:
         """What tells this request from others, but for its id and its body."""
         scope = self.scope

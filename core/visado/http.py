@@ -24,6 +24,8 @@ _access = logging.getLogger("visado.access")
 _VERBS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 _SMALL: Final = 1_024
 """Bytes of a body by which equal requests are told."""
+_LARGEST: Final = 4_096
+"""Bytes of the headers of a request that is worth remembering."""
 
 
 class HttpEnd:
@@ -66,7 +68,7 @@ class HttpEnd:
             return await exchange.send_again(answer)
         epoch = self._answers.epoch
         await self._answer(exchange)
-        if exchange.plain is not None:
+        if exchange.plain is not None and exchange.size <= _LARGEST:
             self._answers.keep(key, *exchange.plain, epoch)
         return None
 

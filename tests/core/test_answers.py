@@ -225,6 +225,23 @@ def test_every_change_is_seen_by_the_very_next_request(change):
     playing(scene)
 
 
+@pytest.mark.parametrize("large", ["header", "query", "answer"])
+def test_what_is_large_is_not_remembered(large):
+    async def scene(world):
+        token, path, headers = world.tokens["ann"], "/_me", []
+        if large == "header":
+            headers = [(b"x-large", b"x" * 4_096)]
+        if large == "query":
+            path += "?x=" + "x" * 4_096
+        if large == "answer":
+            await world.host.users.update("ann", {"name": "x" * 9_000})
+        for _ in range(4):
+            assert (await world.ask("GET", path, token=token, headers=headers))[0] == 200
+        assert (world.hits, len(world.host.answers._answers)) == (0, 0)
+
+    playing(scene)
+
+
 def test_a_rate_limit_counts_answers_that_are_remembered():
     async def scene(world):
         await world.host.profiles.replace("staff", {"policies": [{"roleId": "staff"}], "rateLimit": 5})
