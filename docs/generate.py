@@ -191,20 +191,22 @@ def _errors() -> Iterator[str]:
     yield from ("# Errors", "")
     yield "An error has an `id` for programs, a `message` for people, and a `status` that HTTP repeats. `code` is the"
     yield "id as a number. `{words}` in a message stand for values, which `props` holds. What to do about the commonest"
-    yield "is in the [guide](../guide.md#troubleshooting-by-error-id)."
+    yield "is in the [guide](../guide.md#troubleshooting-by-error-id). `class` is the error in Python: of the host's"
+    yield "own, `raise errors.SubjectTaken(subject=name)`, with the `{words}` by their names."
     packages = ("visado", *_plugins())
     ours = [each for each in errors.CATALOGUE.values() if each.__module__.partition(".")[0] in packages]
     by_domain: dict[str, list[type[VisadoError]]] = {}
     for each in sorted(ours, key=lambda each: each.id):
         by_domain.setdefault(each.id.partition(".")[0], []).append(each)
     for domain, found in by_domain.items():
-        yield from ("", f"## {domain}", "", "| id | status | code | message | meaning |")
-        yield "| --- | --- | --- | --- | --- |"
+        yield from ("", f"## {domain}", "", "| id | status | code | message | meaning | class |")
+        yield "| --- | --- | --- | --- | --- | --- |"
         yield from map(_error, found)
 
 
 def _error(each: type[VisadoError]) -> str:
-    cells = (f"`{each.id}`", str(each.status), f"`0x{each.code:08x}`", cell(each.message), cell(prose(each.__doc__)))
+    facts = (f"`{each.id}`", str(each.status), f"`0x{each.code:08x}`")
+    cells = (*facts, cell(each.message), cell(prose(each.__doc__)), f"`{each.__name__}`")
     return f"| {' | '.join(cells)} |"
 
 

@@ -28,7 +28,11 @@ def place_of_host(parser: argparse.ArgumentParser) -> Any:
 def connection(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which host, and who asks."""
     group = place_of_host(parser)
-    group.add_argument("--username", default=os.environ.get("VISADO_USERNAME"), help="log in first (VISADO_USERNAME)")
+    group.add_argument(
+        "--username",
+        default=os.environ.get("VISADO_USERNAME"),
+        help="log in first, by the strategy local (VISADO_USERNAME)",
+    )
     group.add_argument("--password", default=os.environ.get("VISADO_PASSWORD"), help="its password (VISADO_PASSWORD)")
     group.add_argument("--api-key", default=os.environ.get("VISADO_API_KEY"), help="use an API key (VISADO_API_KEY)")
 

@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"""
 Next, in an environment of your own:
     cd {shlex.quote(str(target))}
+    pip install --upgrade pip
     pip install --editable . --group dev
     ./check
     visado plugins""")
