@@ -103,15 +103,43 @@ class Http(HttpToolsProtocol):
 
 
 class WebSocket(WebSocketsSansIOProtocol):
-    """A WebSocket that closes when nothing comes in for too long, frames of pings included."""
+    """A WebSocket that closes when nothing comes in for too long, frames of pings included, or nothing is read."""
 
     seconds: ClassVar[float] = 60
+    slowest: ClassVar[float] = 10
 
     @override
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._heard, self._refused = self.loop.time(), False
         self._idle = self.loop.call_later(self.seconds, self._look)
+        self._stuck: asyncio.TimerHandle | None = None
+
+    @override
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stuck = self.loop.call_later(self.slowest, self._give_up)
+
+    @override
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._unstick()
+
+    def _unstick(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
+
+    def _give_up(self) -> None:
+        """Let go of who does not read: the close frame stands behind what is unread, and does not wait for long."""
+        if not self.transport.is_closing():
+            self._leave()
+        self._stuck = self.loop.call_later(_LINGER, self.transport.abort)
+
+    def _leave(self) -> None:
+        self.conn.send_close(1011)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.transport.close()
 
     @override
     def data_received(self, data: bytes) -> None:
@@ -134,13 +162,12 @@ class WebSocket(WebSocketsSansIOProtocol):
         if left > 0:
             self._idle = self.loop.call_later(left, self._look)
         elif not self.transport.is_closing():
-            self.conn.send_close(1011)
-            self.transport.write(b"".join(self.conn.data_to_send()))
-            self.transport.close()
+            self._leave()
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
         self._idle.cancel()
+        self._unstick()
         super().connection_lost(exc)
 
 

@@ -26,7 +26,7 @@ from visado.values import is_object
 _log = logging.getLogger("visado.websocket")
 _AT_ONCE: Final = 64
 _SLOWEST: Final = 10.0
-_SERVER_CLOSE: Final = 1011
+_LINGER: Final = 1.0
 _GOING_AWAY: Final = 1001
 _SHORT: Final = 4_096
 _ID: Final = re.compile(rb'"requestId"\s*:\s*"([A-Za-z0-9_.:-]{8,64})"')
@@ -86,15 +86,12 @@ class Socket(Connection):
         self._node, self._cookie, self._send = node, cookie, send
         self._kind = (self.near, self.secure, self.origin, self.same_origin, cookie)
         self._rates = Rates(now)
-        self._loop = asyncio.get_running_loop()
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._writers, self._written = 0, 0.0
         self._closed = False
 
     async def serve(self, receive: Receive) -> None:
         """Read messages until the socket closes."""
-        self._look()
         try:
             while (message := await receive())["type"] == "websocket.receive":
                 data: bytes = message.get("bytes") or (message.get("text") or "").encode()
@@ -103,7 +100,6 @@ class Socket(Connection):
                 await self._hear(data)
         finally:
             self._closed = True
-            self._looking.cancel()
             for task in self._tasks:
                 task.cancel()
 
@@ -184,27 +180,13 @@ class Socket(Connection):
         return wire.encode(response.envelope(self._node) | room)
 
     async def _write(self, data: bytes) -> None:
-        """Write a message, whole."""
+        """Write a message, whole. Who reads too slowly is let go by the socket itself (`server`)."""
         if self._closed:
             return
-        if not self._writers:
-            self._written = self._loop.time()
-        self._writers += 1
         try:
             await self._send({"type": "websocket.send", "text": data.decode()})
         except (OSError, RuntimeError):  # it closed meanwhile
             self._closed = True
-        finally:
-            self._writers -= 1
-            self._written = self._loop.time()
-
-    def _look(self) -> None:
-        """Let go of who reads too slowly: a timer for all that is written, since one for each message costs."""
-        left = self._written + _SLOWEST - self._loop.time() if self._writers else _SLOWEST
-        if left > 0:
-            self._looking = self._loop.call_later(left, self._look)
-        elif not self._closed:
-            self._begin(self._shut(_SERVER_CLOSE))
 
     @override
     def expired(self) -> None:
@@ -226,5 +208,6 @@ class Socket(Connection):
 
     async def _shut(self, code: int) -> None:
         self._closed = True
-        with contextlib.suppress(OSError, RuntimeError):
-            await self._send({"type": "websocket.close", "code": code})
+        with contextlib.suppress(OSError, RuntimeError):  # a TimeoutError is an OSError
+            async with asyncio.timeout(_LINGER):
+                await self._send({"type": "websocket.close", "code": code})

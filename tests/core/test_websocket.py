@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import os
+import socket
 import struct
 import threading
 import time
@@ -462,3 +465,46 @@ def test_nothing_of_this_went_wrong_inside(live, strict):
     for host in (live, strict):
         assert "Traceback" not in host.log
         os.kill(host.pid, 0)
+
+
+def never_reads(host):
+    """Open a socket, ask for more than anybody keeps for a reader, and read none of it."""
+    connection = socket.create_connection(("127.0.0.1", host.port))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    key = base64.b64encode(os.urandom(16))
+    connection.sendall(
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + b"\r\n\r\n"
+    )
+    assert connection.recv(1_000).startswith(b"HTTP/1.1 101")
+    message = json.dumps({"controller": "server", "action": "publicApi"}).encode()
+    frame = struct.pack("!BB", 0x81, 0x80 | len(message)) + b"\0\0\0\0" + message
+    connection.setblocking(False)
+    for _ in range(200):
+        try:
+            connection.send(frame * 50)
+        except BlockingIOError:
+            time.sleep(0.01)
+    return connection
+
+
+def write_until_closed(connection, seconds):
+    """Send pings until the other side is gone."""
+    for _ in range(seconds * 10):
+        with contextlib.suppress(BlockingIOError):
+            connection.send(b"\x89\x80\0\0\0\0")
+        time.sleep(0.1)
+
+
+def test_who_reads_too_slowly_is_let_go_and_costs_little(tmp_path):
+    with serve(tmp_path) as host, never_reads(host) as connection:
+        assert host.request("GET", "/_now").status == 200
+        with pytest.raises(ConnectionError):
+            write_until_closed(connection, seconds=15)
+
+
+def test_a_host_stops_although_somebody_does_not_read(tmp_path):
+    with serve(tmp_path) as host, never_reads(host):
+        began = time.monotonic()
+        assert host.stop() == 0
+        assert time.monotonic() - began < 15
