@@ -79,9 +79,9 @@ def test_hashes_of_every_cost_take_as_long_as_an_unknown_name(users):
 
     def fastest(name):
         def once():
-            start = time.perf_counter()
+            start = time.thread_time()  # of this thread alone, however busy the machine is
             assert not entries.verify(name, b"wrong")
-            return time.perf_counter() - start
+            return time.thread_time() - start
 
         return min(once() for _ in range(5))
 
