@@ -260,6 +260,27 @@ def test_a_strategy_that_cannot_open_is_quarantined_and_the_others_go_on(install
     assert shown.stderr.splitlines()[-1].startswith("visado: plugins.required: the plugin 'word' is quarantined")
 
 
+@pytest.mark.parametrize(
+    ("says", "shown"),
+    [
+        ("return 'the card reader is away'", "the card reader is away"),
+        ("raise OSError('canary')", "it cannot say how it is"),
+    ],
+)
+def test_what_cannot_work_at_present_is_told_wherever_somebody_looks(install, visado, tmp_path, says, shown):
+    install(
+        "word",
+        GOOD.format(name="word").replace("    async def info", f"    def problem(self): {says}\n    async def info"),
+    )
+    listed = visado("plugins")
+    assert f"not ready: strategy word: {shown}" in listed.stdout.splitlines()
+    with live.serve(tmp_path, environment={"PYTHONPATH": str(tmp_path / "site")}) as host:
+        assert f"  not ready   strategy word: {shown}" in host.report
+        assert host.query("server:info").result["serverInfo"]["kuzzle"]["strategies"]["word"] == shown
+        assert host.query("security:getStrategy", strategy="word").result["problem"] == shown
+    assert "canary" not in listed.stdout
+
+
 def test_a_plugin_brings_commands_under_its_own_name(install, visado):
     install(
         "word",

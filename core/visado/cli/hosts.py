@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +13,7 @@ from visado.alarm import Alarm
 from visado.app import Host, build
 from visado.discovery import discover
 from visado.plugins import StartError
+from visado.security.guard import Part, problem
 from visado.settings import Settings, SettingsError
 from visado.storage import StorageError
 
@@ -45,6 +46,19 @@ def _attempt(make: Callable[..., T], arguments: argparse.Namespace) -> T | int:
         return complain(error, WRONG_SETTINGS)
     except (StartError, StorageError) as error:
         return complain(error, CANNOT_START)
+
+
+def troubles(host: Host) -> Iterator[str]:
+    """What of an active plugin cannot work at present, and why."""
+    named: list[tuple[str, Part]] = [
+        *((f"strategy {name}", strategy) for name, strategy in host.strategies.items()),
+        *((f"login check {check.name}", check) for check in host.logins),
+        *((f"observer of {plugin}", observer) for plugin, observer in host.observers),
+    ]
+    for name, part in named:
+        reason = problem(part)
+        if reason is not None:
+            yield f"{name}: {reason}"
 
 
 def complain(error: Exception, code: int) -> int:

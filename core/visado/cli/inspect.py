@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
 from visado.alarm import Alarm
-from visado.cli.hosts import from_arguments
+from visado.cli.hosts import from_arguments, troubles
 from visado.settings import Section
 
 
@@ -24,6 +24,8 @@ def list_plugins(arguments: argparse.Namespace) -> int:
         print(f"{plugin.name}  {plugin.package} {plugin.version}  {plugin.state}")
         for line in [*plugin.contributes, *filter(None, [plugin.reason])]:
             print(f"    {line}")
+    for what in troubles(host):
+        print(f"not ready: {what}")
     if not host.strategies:
         print("no strategy: nobody can log in. Install one, for instance: pip install visado-local")
     return 0

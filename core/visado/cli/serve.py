@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 from visado.alarm import Alarm
 from visado.app import Host
-from visado.cli.hosts import CANNOT_START, complain, from_arguments
+from visado.cli.hosts import CANNOT_START, complain, from_arguments, troubles
 from visado.plugins import StartError
 from visado.sections import PluginsSection, SecuritySection, ServerSection
 from visado.server import Server, address, configure, listen
@@ -74,6 +74,7 @@ def _report(host: Host, url: str) -> Iterator[str]:
     for plugin in host.plugins:
         brings = plugin.reason or ", ".join(each for each in plugin.contributes if not each.startswith("action "))
         yield f"  {plugin.state:<11} {plugin.name} ({plugin.package} {plugin.version}): {brings}"
+    yield from (f"  not ready   {what}" for what in troubles(host))
     if not host.strategies:
         yield "  no strategy: nobody can log in. Install one, for instance: pip install visado-local"
     yield f"  manual: {_MANUAL}"

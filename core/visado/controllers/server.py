@@ -18,6 +18,7 @@ from visado.plugins import Plugins
 from visado.request import Fields, Reply, Request
 from visado.sections import LimitsSection, SecuritySection
 from visado.security.documents import Clock
+from visado.security.guard import problem
 from visado.security.observers import Observers
 from visado.security.users import Users
 from visado.settings import Settings
@@ -82,9 +83,9 @@ class ServerController(Controller):
             "application": {"name": "visado", "version": version("visado")},
             "memoryUsed": _memory_used(),
             "nodeVersion": f"python {platform.python_version()}",
-            "observers": {plugin: each.problem() or "ready" for plugin, each in self._observers},
+            "observers": {plugin: problem(each) or "ready" for plugin, each in self._observers},
             "plugins": {each.name: each.shown() for each in self._plugins},
-            "strategies": {name: each.problem() or "ready" for name, each in self._strategies.items()},
+            "strategies": {name: problem(each) or "ready" for name, each in self._strategies.items()},
             "system": {"cpus": os.cpu_count(), "platform": sys.platform},
             "uptime": f"{self._metrics.uptime:.0f}s",
             "version": PROTOCOL,
@@ -104,7 +105,7 @@ class ServerController(Controller):
     async def _state(self, name: str) -> str:
         if name == "plugins":
             ill = any(each.state == "quarantined" for each in self._plugins)
-            deaf = any(each.essential and each.problem() for _, each in self._observers)  # no login goes without it
+            deaf = any(each.essential and problem(each) for _, each in self._observers)  # no login goes without it
             return "red" if ill or deaf else "green"
         try:
             await self._storage.check()

@@ -17,6 +17,7 @@ from visado import errors
 from visado.events import Change, StrategyChanged
 from visado.query import Query
 from visado.request import Fields
+from visado.security import guard
 from visado.security.guard import guarded
 from visado.security.observers import Observers
 from visado.security.strategies import Strategies, check
@@ -85,7 +86,7 @@ class Additions:
         row = await self._storage.get(COLLECTION, name)
         problem = self._problems.get(name)
         if problem is None:
-            problem = self._strategies.find(name).problem()
+            problem = guard.problem(self._strategies.find(name))
         plugin = self._strategies.plugin_of(name) if name in self._strategies else None
         shown: Fields = {"kind": None, "plugin": plugin, "added": row is not None, "settings": None, "problem": problem}
         if row is not None:

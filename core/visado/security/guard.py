@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from visado import errors
 from visado.alarm import Blocked
@@ -13,6 +13,24 @@ from visado.values import is_cancelled
 
 T = TypeVar("T")
 _log = logging.getLogger("visado.plugins")
+
+
+class Part(Protocol):
+    """What a plugin brings and the host asks how it is: a strategy, a login check, an observer."""
+
+    def problem(self) -> str | None:
+        """Why it cannot work at present; None where it can."""
+        ...
+
+
+def problem(part: Part) -> str | None:
+    """Ask a part of a plugin why it cannot work at present; one that fails to say has a problem, too."""
+    try:
+        found = part.problem()
+    except Exception:
+        _log.exception("%s cannot say how it is", type(part).__qualname__)
+        return "it cannot say how it is"
+    return None if found is None else str(found)
 
 
 async def guarded(what: str, seconds: float, call: Callable[[], Awaitable[T]], late: errors.VisadoError) -> T:
