@@ -199,13 +199,15 @@ class Exchange:
     async def send_again(self, answer: Answer) -> None:
         """Write an answer that was written before, to a request of another id."""
         request_id, body = self.request_id.encode("latin-1"), answer.body(self.request_id)
-        whole = self.scope.get("extensions", {}).get(WHOLE)
-        if whole is not None and self._whole:
-            self.status = 200
-            own = b"x-kuzzle-request-id: %b\r\ncontent-length: %d\r\n" % (request_id, len(body))
-            if whole["send"](answer.head + own, body):
-                return
-        await self._write(200, [*answer.headers, (b"x-kuzzle-request-id", request_id)], body)
+        own = b"x-kuzzle-request-id: %b\r\ncontent-length: %d\r\n" % (request_id, len(body))
+        if not self._wrote(answer.head + own, body):
+            await self._write(200, [*answer.headers, (b"x-kuzzle-request-id", request_id)], body)
+
+    def _wrote(self, head: bytes, body: bytes) -> bool:
+        """Write an answer with status 200 at once, where that is possible."""
+        whole = self.scope.get("extensions", {}).get(WHOLE) if self._whole and self.verb != "HEAD" else None
+        self.status = 200
+        return whole is not None and whole["send"](head, body)
 
     def _encode(self, response: Response, *, pretty: bool) -> bytes:
         reply, error = response.reply, response.error
@@ -218,6 +220,11 @@ class Exchange:
     async def _write(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         self.status = status
         headers.append((b"content-length", str(len(body)).encode()))
+        if status == 200:  # noqa: PLR2004
+            head = b"".join([b"%b: %b\r\n" % header for header in headers])
+            # A header with a line of its own is left to the server below, which refuses it.
+            if head.count(b"\n") == head.count(b"\r") == len(headers) and self._wrote(head, body):
+                return
         if not self._whole:
             headers.append((b"connection", b"close"))
         await self._send({"type": "http.response.start", "status": status, "headers": headers})

@@ -10,6 +10,8 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from visado.exchange import WHOLE
+
 
 class Pages:
     """The pages of plugins before the API, and their middleware around everything, but of plugins that are `off`."""
@@ -34,6 +36,8 @@ class Pages:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._built is None or self._built[0] != self._off:
             self._built = frozenset(self._off), self._build()
+        if self._middleware and WHOLE in scope.get("extensions", {}):  # it would pass the middleware by
+            scope["extensions"] = {name: value for name, value in scope["extensions"].items() if name != WHOLE}
         await self._built[1](scope, receive, send)
 
     def _build(self) -> ASGIApp:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -122,7 +122,7 @@ class Request:
 
 def new_id() -> str:
     """Make an id for a request that has none, or for a connection: a UUID of the fourth version."""
-    digits = os.urandom(16).hex()
+    digits = f"{random.getrandbits(128):032x}"
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 

@@ -325,6 +325,8 @@ def register_middleware(): return [Middleware(Stamp)]
             assert host.request("GET", path).error_id == "network.http.url_not_found"
         answer = host.request("GET", "/_now")
         assert (answer.status, answer.headers["x-stamp"]) == (200, "here")
+        for _ in range(4):  # also what is answered from memory
+            assert host.request("GET", "/_publicApi").headers["x-stamp"] == "here"
         with connect(f"ws://127.0.0.1:{host.port}/", proxy=None) as socket:
             socket.send('{"p":1}')
             assert socket.recv(10) == '{"p":2}'

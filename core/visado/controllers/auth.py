@@ -77,7 +77,7 @@ class AuthController(Controller):
         if not isinstance(name, str):
             raise errors.InvalidType(argument="body.strategy", expected="string")
         with self._logins.refusals(name if name in self._strategies else None):
-            for field in self._strategies.find(name).fields:
+            for field in (*self._strategies.find(name).fields, "password"):
                 if field in request.args:  # addresses end up in logs
                     raise errors.ForbiddenArgument(argument=field)
         began = self._tokens.moment()

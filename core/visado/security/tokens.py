@@ -21,7 +21,7 @@ from visado.storage import Collection, DocumentMissing, Storage
 PREFIX: Final = "kauth-"
 COLLECTION: Final = "tokens"
 FOREVER: Final = -1
-_REMEMBERED: Final = 100_000
+_REMEMBERED: Final = 50_000
 _PURGED_AT_ONCE: Final = 1_000
 
 
