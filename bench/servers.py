@@ -123,11 +123,11 @@ def start(
     raise RuntimeError(f"{name} did not start: {' '.join(line)}\n{said}")
 
 
-def visado(folder: Path, *, cores: str = SERVER) -> Server:
-    """Serve a data folder with `visado serve`, as an operator does."""
+def visado(folder: Path, *, cores: str = SERVER, local_alone: bool = False) -> Server:
+    """Serve a data folder with `visado serve`, as an operator does: with every plugin, or with visado-local alone."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     config = folder.with_suffix(".toml")
-    config.write_text("")
+    config.write_text('[plugins]\ndisabled = ["audit", "ldap", "oauth", "totp"]\n' if local_alone else "")
     command = [str(VISADO), "serve", "--port", "{port}", "--data", str(folder), "--config", str(config)]
     return start("visado", command, cores=cores, log=folder.with_suffix(".log"))
 
