@@ -15,7 +15,7 @@ from typing import Any, Final
 from visado.controller import ActionTable
 from visado.metrics import Metrics
 from visado.pipeline import Pipeline
-from visado.request import Request, Response
+from visado.request import Response
 from visado.security.access import Access
 from visado.watched import Epoch
 
@@ -42,6 +42,11 @@ class Answer:
     def body(self, request_id: str) -> bytes:
         """The answer to a request of this id."""
         return request_id.encode().join(self.parts)
+
+
+def head_of(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """The headers, as they are written."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 class Answers:
@@ -83,7 +88,8 @@ class Answers:
         request = response.request
         if request is None or request.rests_on is None or epoch != self._epoch.number or len(body) > _LARGEST:
             return
-        if response.status != 200 or response.reply.cookies or not self._is_pure(request):  # noqa: PLR2004
+        action = self._table.get(request.controller, request.action)
+        if response.status != 200 or response.reply.cookies or action is None or not action.pure:  # noqa: PLR2004
             return
         if not _PLAIN.fullmatch(response.request_id):
             return
@@ -92,10 +98,10 @@ class Answers:
         self._answers[key] = Answer(
             parts=body.split(response.request_id.encode()),
             headers=headers,
-            head=b"".join(b"%b: %b\r\n" % header for header in headers),
+            head=head_of(headers),
             rests_on=tuple(request.rests_on),
             epoch=epoch,
-            label=f"{request.controller}:{request.action}",
+            label=action.id,
             user_id=request.user.id,
             token_id=request.token.id if request.token else None,
             limit=self._access.profiles.rate_limit(request.user),
@@ -108,7 +114,3 @@ class Answers:
             self._asked.clear()
         self._asked.add(asked)
         return True
-
-    def _is_pure(self, request: Request) -> bool:
-        action = self._table.get(request.controller, request.action)
-        return action is not None and action.pure

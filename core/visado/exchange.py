@@ -8,14 +8,14 @@ import json
 import logging
 import re
 import zlib
-from collections.abc import Hashable
-from typing import Any, Final
+from collections.abc import Callable, Hashable
+from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
 from visado import bodies, connection, errors, wire
-from visado.answers import Answer
+from visado.answers import Answer, head_of
 from visado.request import Malformed, Response, new_id
 from visado.sections import HttpSection, LimitsSection
 from visado.values import is_object
@@ -200,14 +200,15 @@ class Exchange:
         """Write an answer that was written before, to a request of another id."""
         request_id, body = self.request_id.encode("latin-1"), answer.body(self.request_id)
         own = b"x-kuzzle-request-id: %b\r\ncontent-length: %d\r\n" % (request_id, len(body))
-        if not self._wrote(answer.head + own, body):
+        self.status, whole = 200, self._at_once()
+        if whole is None or not whole(answer.head + own, body):
             await self._write(200, [*answer.headers, (b"x-kuzzle-request-id", request_id)], body)
 
-    def _wrote(self, head: bytes, body: bytes) -> bool:
-        """Write an answer with status 200 at once, where that is possible."""
-        whole = self.scope.get("extensions", {}).get(WHOLE) if self._whole and self.verb != "HEAD" else None
-        self.status = 200
-        return whole is not None and whole["send"](head, body)
+    def _at_once(self) -> Callable[[bytes, bytes], bool] | None:
+        """What writes an answer with status 200 at once, where there is such a thing."""
+        if not self._whole or self.verb == "HEAD" or WHOLE not in self.scope.get("extensions", ()):
+            return None
+        return cast("Callable[[bytes, bytes], bool]", self.scope["extensions"][WHOLE]["send"])
 
     def _encode(self, response: Response, *, pretty: bool) -> bytes:
         reply, error = response.reply, response.error
@@ -220,10 +221,11 @@ class Exchange:
     async def _write(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         self.status = status
         headers.append((b"content-length", str(len(body)).encode()))
-        if status == 200:  # noqa: PLR2004
-            head = b"".join([b"%b: %b\r\n" % header for header in headers])
+        whole = self._at_once() if status == 200 else None  # noqa: PLR2004
+        if whole is not None:
+            head = head_of(headers)
             # A header with a line of its own is left to the server below, which refuses it.
-            if head.count(b"\n") == head.count(b"\r") == len(headers) and self._wrote(head, body):
+            if head.count(b"\n") == head.count(b"\r") == len(headers) and whole(head, body):
                 return
         if not self._whole:
             headers.append((b"connection", b"close"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, cast
 
 from pydantic_core import to_json
 
@@ -43,6 +44,15 @@ def _told(error: json.JSONDecodeError) -> str:
 def encode(value: Any, *, pretty: bool = False) -> bytes:
     """Write JSON. Raises `ValueError` or another for what cannot be written."""
     return to_json(value, indent=2 if pretty else None, inf_nan_mode="null")
+
+
+def can_encode(value: Any) -> bool:
+    """Whether this can be written as JSON; a mapping counts as the object that it makes."""
+    try:
+        encode(dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value)
+    except Exception:
+        return False
+    return True
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -198,13 +198,7 @@ async def _guarded(check: LoginCheck, call: Callable[[], Awaitable[Any]]) -> Any
 
 def _is_shown(value: Any) -> bool:
     """Whether this can be sent: an object that JSON can write."""
-    if not isinstance(value, Mapping):
-        return False
-    try:
-        wire.encode(dict(cast("Mapping[str, Any]", value)))
-    except Exception:
-        return False
-    return True
+    return isinstance(value, Mapping) and wire.can_encode(cast("Mapping[str, Any]", value))
 
 
 def _is_challenge(asked: Any) -> bool:

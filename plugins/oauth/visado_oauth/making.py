@@ -16,13 +16,17 @@ from visado_oauth.settings import OauthSection, ProviderSettings
 from visado_oauth.strategy import OauthStrategy
 
 
-def strategy(
-    name: str, settings: ProviderSettings, section: OauthSection, server: ServerSection, host: Host
-) -> Strategy:
-    """Make the strategy of a provider; one that cannot be used refuses, and says why."""
+def seals_of(section: OauthSection, server: ServerSection) -> Seals:
+    """Make the seals of all providers: the secret of the settings, or else of the data folder."""
     given = section.secret
     text = given.get_secret_value() if given is not None else read_secret(server.data / "oauth-secret")
-    seals = Seals(text.encode())
+    return Seals(text.encode())
+
+
+def strategy(
+    name: str, settings: ProviderSettings, section: OauthSection, server: ServerSection, host: Host, seals: Seals
+) -> Strategy:
+    """Make the strategy of a provider; one that cannot be used refuses, and says why."""
     reach, http = outgoing(section)
     found = resolved(name, settings, section, server.public_url, reach)
     return OauthStrategy(name, found, Accounts(name, settings, host, seals), Attempts(host.storage, seals), http, reach)
