@@ -75,16 +75,23 @@ class Answers:
         self._metrics.count(answer.label, 200)
         return answer
 
+    def again(self, key: Hashable) -> bool:
+        """Whether an equal request was asked before, of late.
+
+        What is asked once is not worth the room, nor are more requests in turn than there is room for.
+        """
+        asked = hash(key)
+        if asked in self._asked:
+            return True
+        if len(self._asked) >= _REMEMBERED:
+            self._asked.clear()
+        self._asked.add(asked)
+        return False
+
     def keep(
         self, key: Hashable, response: Response, body: bytes, headers: list[tuple[bytes, bytes]], epoch: int
     ) -> None:
-        """Remember an answer to what was asked before, if that is possible.
-
-        `body` is as it was sent, `headers` are without the request's id. What is asked once is not worth the room, nor
-        are more requests in turn than there is room for.
-        """
-        if self._is_new(hash(key)):
-            return
+        """Remember an answer, if that is possible. `body` is as it was sent, `headers` are without the request's id."""
         request = response.request
         if request is None or request.rests_on is None or epoch != self._epoch.number or len(body) > _LARGEST:
             return
@@ -106,11 +113,3 @@ class Answers:
             token_id=request.token.id if request.token else None,
             limit=self._access.profiles.rate_limit(request.user),
         )
-
-    def _is_new(self, asked: int) -> bool:
-        if asked in self._asked:
-            return False
-        if len(self._asked) >= _REMEMBERED:
-            self._asked.clear()
-        self._asked.add(asked)
-        return True

@@ -101,7 +101,7 @@ class Host:
         self.api_keys = ApiKeys(storage, clock, signer, self.tokens, observers)
         self.credentials = Credentials(storage, observers)
         self.mappings = Mappings(storage)
-        self.strategies = Strategies(self.users, self.credentials, observers, plugins.off)
+        self.strategies = Strategies(self.users, self.credentials, observers, self.epoch, plugins.off)
         self.strategies.on_change.append(self.epoch.end)
         self.additions = Additions(storage, self.strategies, observers, plugins.off)
         self.challenges = Challenges(storage, clock)

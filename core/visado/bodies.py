@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl
 
 from visado import errors, wire
 
-_JSON: Final = "application/json"
+JSON: Final = b"application/json"
+_JSON: Final = JSON.decode()
 _FORM: Final = "application/x-www-form-urlencoded"
 _CHARSET: Final = re.compile(r"charset=\"?([^\s;\"]+)", re.IGNORECASE)
 _MOST_ENCODINGS: Final = 3
@@ -26,7 +27,7 @@ def check_headers(headers: Mapping[bytes, bytes], limit: int) -> tuple[str, list
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > limit:
         raise errors.RequestTooLarge
-    content_type = headers.get(b"content-type", _JSON.encode()).decode("latin-1")
+    content_type = headers.get(b"content-type", JSON).decode("latin-1")
     media_type = content_type.split(";")[0].strip().lower()
     if media_type not in (_JSON, _FORM):
         raise errors.UnsupportedContent(content_type=content_type.split(";")[0].strip())

@@ -113,11 +113,11 @@ class Action:
     plugin: str = ""
     own: bool = False
     pure: bool = False
+    id: str = field(init=False)
+    """The action as permissions, commands and documents name it: `auth:login`."""
 
-    @property
-    def id(self) -> str:
-        """The action as permissions, commands and documents name it: `auth:login`."""
-        return f"{self.controller}:{self.name}"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "id", f"{self.controller}:{self.name}")
 
     async def __call__(self, request: Request) -> Any:
         """Read the arguments from the request and run the action."""

@@ -33,13 +33,13 @@ _ALLOWED_HEADERS: Final = (
     b"Content-Length, X-Kuzzle-Volatile"
 )
 _FIXED: Final = [
-    (b"content-type", b"application/json"),
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"access-control-allow-headers", _ALLOWED_HEADERS),
     (b"access-control-allow-methods", b"GET,POST,PUT,PATCH,DELETE,OPTIONS,HEAD"),
     (b"accept-encoding", b"gzip,deflate,identity"),
 ]
+_FIXED_HEAD: Final = head_of(_FIXED)
 
 
 class Disconnected(Exception):
@@ -61,7 +61,6 @@ class Exchange:
         self.request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
         unsized = b"content-length" not in self.headers and b"transfer-encoding" not in self.headers
         self._whole = unsized and self.verb in ("GET", "HEAD")
-        self._until = asyncio.get_running_loop().time() + limits.request_timeout
         self._data: bytes | None = None
         self.plain: tuple[Response, bytes, list[tuple[bytes, bytes]]] | None = None
         """The answer that was sent, unless it was packed: its body, and its headers but for the request's id."""
@@ -74,7 +73,8 @@ class Exchange:
     async def read_body(self) -> Any:
         """Read the body within the limits of size and time. Raises `Malformed` with a bare error."""
         headers, limit = self.headers, self._limits.request_size
-        if self._whole and b"content-type" not in headers and b"content-encoding" not in headers:
+        known = headers.get(b"content-type", bodies.JSON) == bodies.JSON and b"content-encoding" not in headers
+        if self._whole and self._data is None and known:
             return None
         try:
             media_type, encodings = bodies.check_headers(headers, limit)
@@ -92,7 +92,7 @@ class Exchange:
         if self._data is None and self._whole:
             self._data = b""
         elif self._data is None:
-            async with asyncio.timeout_at(self._until):
+            async with asyncio.timeout(self._limits.request_timeout):
                 self._data = await self._collect(self._limits.request_size)
         return self._data
 
@@ -124,7 +124,9 @@ class Exchange:
     def key(self) -> Hashable:
         """What tells this request from others, but for its id and its body."""
         scope = self.scope
-        headers = tuple(each for each in scope["headers"] if each[0] != b"x-kuzzle-request-id")
+        headers = tuple(scope["headers"])
+        if b"x-kuzzle-request-id" in self.headers:
+            headers = tuple(each for each in headers if each[0] != b"x-kuzzle-request-id")
         client = scope["client"][0] if scope.get("client") else None
         return self.verb, self.path, scope["query_string"], headers, client, scope["scheme"]
 
@@ -163,9 +165,9 @@ class Exchange:
 
     def smuggled(self) -> bool:
         """Whether a page of another site sent this as a form, which needs no permission of a browser."""
-        site = self.headers.get(b"sec-fetch-site")
-        plain = not self.headers.get(b"content-type", b"").lower().startswith(b"application/json")
-        return site == b"cross-site" and plain and self.verb not in ("GET", "HEAD")
+        if self.headers.get(b"sec-fetch-site") != b"cross-site" or self.verb in ("GET", "HEAD"):
+            return False
+        return not self.headers.get(b"content-type", b"").lower().startswith(bodies.JSON)
 
     async def send_response(self, response: Response) -> None:
         """Write the answer: an envelope, or what the action or the error wants instead."""
@@ -179,22 +181,24 @@ class Exchange:
             response = response.failed()
             reply, error = response.reply, response.error
             body = self._encode(response, pretty=pretty)
-        headers = [*_FIXED, *self._cross_origin(), *_of_error(error)]
+        own = [(b"content-type", bodies.JSON), *self._cross_origin()]
+        if error is not None:
+            own += _of_error(error)
         if not response.bare:
-            headers.append((b"x-kuzzle-node", self._node.encode()))
+            own.append((b"x-kuzzle-node", self._node.encode()))
         for name, text in reply.headers.items():
             if name.lower() == "content-type":
-                headers[0] = (b"content-type", text.encode("latin-1"))
+                own[0] = (b"content-type", text.encode("latin-1"))
             elif name.lower() != "content-length":
-                headers.append((name.lower().encode(), text.encode("latin-1")))
-        headers += [(b"set-cookie", text.encode("latin-1")) for text in reply.cookies]
+                own.append((name.lower().encode(), text.encode("latin-1")))
+        own += [(b"set-cookie", text.encode("latin-1")) for text in reply.cookies]
         packed, encoding = _packed(body, self.headers.get(b"accept-encoding", b"").decode("latin-1"))
-        headers.append((b"content-encoding", encoding))
+        own.append((b"content-encoding", encoding))
         if packed is body:
-            self.plain = response, body, headers.copy()
+            self.plain = response, body, [*_FIXED, *own]
         if not response.bare:
-            headers.append((b"x-kuzzle-request-id", self.request_id.encode("latin-1")))
-        await self._write(response.status, headers, packed)
+            own.append((b"x-kuzzle-request-id", self.request_id.encode("latin-1")))
+        await self._write(response.status, own, packed)
 
     async def send_again(self, answer: Answer) -> None:
         """Write an answer that was written before, to a request of another id."""
@@ -202,7 +206,8 @@ class Exchange:
         own = b"x-kuzzle-request-id: %b\r\ncontent-length: %d\r\n" % (request_id, len(body))
         self.status, whole = 200, self._at_once()
         if whole is None or not whole(answer.head + own, body):
-            await self._write(200, [*answer.headers, (b"x-kuzzle-request-id", request_id)], body)
+            given = [*answer.headers[len(_FIXED) :], (b"x-kuzzle-request-id", request_id)]
+            await self._write(200, given, body)
 
     def _at_once(self) -> Callable[[bytes, bytes], bool] | None:
         """What writes an answer with status 200 at once, where there is such a thing."""
@@ -218,15 +223,17 @@ class Exchange:
             return reply.result.encode() if isinstance(reply.result, str) else wire.encode(reply.result, pretty=pretty)
         return wire.encode(response.envelope(self._node), pretty=pretty)
 
-    async def _write(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    async def _write(self, status: int, own: list[tuple[bytes, bytes]], body: bytes) -> None:
+        """Write an answer with what is its own of the headers."""
         self.status = status
-        headers.append((b"content-length", str(len(body)).encode()))
+        own.append((b"content-length", str(len(body)).encode()))
         whole = self._at_once() if status == 200 else None  # noqa: PLR2004
         if whole is not None:
-            head = head_of(headers)
+            head = head_of(own)
             # A header with a line of its own is left to the server below, which refuses it.
-            if head.count(b"\n") == head.count(b"\r") == len(headers) and whole(head, body):
+            if head.count(b"\n") == head.count(b"\r") == len(own) and whole(_FIXED_HEAD + head, body):
                 return
+        headers = [*_FIXED, *own]
         if not self._whole:
             headers.append((b"connection", b"close"))
         await self._send({"type": "http.response.start", "status": status, "headers": headers})

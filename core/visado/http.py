@@ -68,7 +68,7 @@ class HttpEnd:
             return await exchange.send_again(answer)
         epoch = self._answers.epoch
         await self._answer(exchange)
-        if exchange.plain is not None and exchange.size <= _LARGEST:
+        if exchange.plain is not None and self._answers.again(key) and exchange.size <= _LARGEST:
             self._answers.keep(key, *exchange.plain, epoch)
         return None
 
@@ -87,7 +87,7 @@ class HttpEnd:
         verb = "GET" if exchange.verb == "HEAD" else exchange.verb
         if verb not in _VERBS:
             raise exchange.malformed(errors.UnsupportedVerb(verb=verb))
-        link = connection.http_connection(exchange.scope, exchange.headers, self._public_url)
+        link = connection.connect(Connection, exchange.scope, exchange.headers, self._public_url)
         if verb == "POST" and exchange.path == b"/_query":
             request = from_payload(body, link, exchange.request_id)
             request.jwt = exchange.bearer() if request.jwt is None else request.jwt

@@ -19,7 +19,7 @@ class Routes:
     """The routes of the action table. A literal segment beats a placeholder."""
 
     def __init__(self, table: ActionTable) -> None:
-        self._root = _Node()
+        self._root, self._whole = _Node(), dict[bytes, _Node]()
         for action in table:
             for route in action.routes:
                 self._add(route.verb, route.path, action)
@@ -34,10 +34,19 @@ class Routes:
             else:
                 node = node.literals.setdefault(segment, _Node())
         node.ends[verb] = (action, tuple(names))
+        if not names:
+            self._whole[path.encode()] = node
 
     def find(self, verb: str, path: bytes) -> tuple[Action, dict[str, str]] | None:
         """The action behind a raw path, and the values of its placeholders; None where there is none."""
-        node, values = self._root, list[str]()
+        node, values = self._whole.get(path), list[str]()
+        if node is None:
+            node = self._walk(path, values)
+        end = node.ends.get(verb) if node is not None else None
+        return (end[0], dict(zip(end[1], values, strict=True))) if end else None
+
+    def _walk(self, path: bytes, values: list[str]) -> _Node | None:
+        node = self._root
         try:
             segments = [unquote_to_bytes(segment).decode() for segment in _raw_segments(path)]
         except UnicodeDecodeError:
@@ -51,8 +60,7 @@ class Routes:
                 values.append(segment)
             else:
                 return None
-        end = node.ends.get(verb)
-        return (end[0], dict(zip(end[1], values, strict=True))) if end else None
+        return node
 
 
 def _segments(path: str) -> list[str]:

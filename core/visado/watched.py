@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
+from typing import Final, Generic, TypeVar
 
 from visado.query import Page, Query
 from visado.storage import Change, Collection, Document, Storage
+
+T = TypeVar("T")
+_REMEMBERED: Final = 20_000
 
 
 class Epoch:
@@ -19,6 +23,32 @@ class Epoch:
     def end(self) -> None:
         """Begin another."""
         self.number += 1
+
+
+class Memory(Generic[T]):
+    """What was found out in this epoch, by a text; the next begins with nothing."""
+
+    def __init__(self, epoch: Epoch) -> None:
+        self._epoch, self._since = epoch, epoch.number
+        self._known: dict[str, T] = {}
+
+    @property
+    def epoch(self) -> int:
+        """The present, for `keep`: ask before finding out."""
+        return self._epoch.number
+
+    def get(self, key: str) -> T | None:
+        """What is known, or None."""
+        return self._known.get(key) if self._since == self._epoch.number else None
+
+    def keep(self, key: str, value: T, epoch: int) -> None:
+        """Remember what was found out, unless something was written meanwhile."""
+        if epoch != self._epoch.number:
+            return
+        if self._since != epoch or len(self._known) >= _REMEMBERED:
+            self._known.clear()
+            self._since = epoch
+        self._known[key] = value
 
 
 class WatchedStorage:

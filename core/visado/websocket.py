@@ -47,9 +47,8 @@ class WebSocketEnd:
         """Serve one socket until it closes."""
         await receive()
         headers = connection.headers_of(scope)
-        facts = connection.facts(scope, headers, self._public_url)
         cookie = connection.auth_cookie(headers)
-        socket = Socket("websocket", **facts)
+        socket = connection.connect(Socket, scope, headers, self._public_url)
         foreign = not socket.same_origin and socket.origin not in self._http.cookie_origins
         if cookie is not None and foreign:
             await send({"type": "websocket.close", "code": 1008})  # before the handshake: 403
@@ -160,7 +159,7 @@ class Socket(Connection):
         except Exception:  # what a plugin returned is no JSON
             _log.exception("%r: the answer cannot be written", response.request)
             return self._encode(response.failed())
-        if key is not None:
+        if key is not None and self._answers.again(key):
             self._answers.keep(key, response, data, [], epoch)
         return data
 

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from visado import app, errors
+from visado.watched import Epoch, Memory
 
 START = 2_000_000_000_000
 ADMIN = {"controllers": {"*": {"actions": {"*": True}}}}
@@ -70,7 +71,14 @@ class Scene:
         again = await self.ask(verb, path, body, **how)
         anew = await self.ask(verb, path, body, fresh=True, **how)
         assert again == anew, (verb, path)
+        if again[0] == 200 and "strategies" in (result := again[2]["result"]):  # what is remembered of users, too
+            assert result["strategies"] == await self.strategies(result.get("_id", "bob"))
         return again
+
+    async def strategies(self, user):
+        """The strategies of a user, as the storage has them."""
+        host = self.host
+        return [name for name in host.strategies if await host.credentials.get_of_user(name, user)]
 
 
 def playing(scene, **given):
@@ -337,3 +345,16 @@ def test_a_socket_gets_its_own_answers_again(live):
         assert socket.query("auth:getCurrentUser", token=token).result["_source"]["name"] == "another"
         live.query("auth:logout", token=token)
         assert socket.query("auth:getCurrentUser", token=token).error_id == "security.token.invalid"
+
+
+def test_what_was_found_before_a_change_is_not_remembered_after_it():
+    epoch = Epoch()
+    memory = Memory(epoch)
+    began = memory.epoch
+    epoch.end()
+    memory.keep("bob", 1, began)
+    assert memory.get("bob") is None
+    memory.keep("bob", 2, memory.epoch)
+    assert memory.get("bob") == 2
+    epoch.end()
+    assert memory.get("bob") is None

@@ -27,11 +27,13 @@ def headers(**given):
         ("127.0.0.1", {"origin": "http://localhost:3000"}, True), ("127.0.0.1", {"origin": "https://evil.example"}, False), ("127.0.0.1", {"origin": "null"}, False),
         ("127.0.0.1", {"origin": "http://localhost.evil.example"}, False), ("127.0.0.1", {"origin": ""}, False), ("127.0.0.1", {"origin": "file://"}, False),
         ("127.0.0.1", {"x_forwarded_for": "127.0.0.1"}, False), ("127.0.0.1", {"forwarded": "for=127.0.0.1"}, False), ("127.0.0.1", {"x_real_ip": "127.0.0.1"}, False),
+        ("127.0.0.1", {"host": "a" * 600}, False), ("127.0.0.1", {"host": "a" * 600 + ".localhost"}, True), ("127.0.0.1", {"host": "localhost", "x_forwardedly": "1"}, True),
         ("127.0.0.1", {"via": "1.1 proxy"}, False), ("127.0.0.1", {"x_forwarded_host": "localhost"}, False), ("127.0.0.1", {"x_forwarded_proto": "https"}, False),
     ],
 )  # fmt: skip
 def test_who_comes_from_this_machine_for_this_machine(address, given, near):
-    assert connection.near(address, headers(**given)) is near
+    scope = {"type": "http", "scheme": "http", "client": address and (address, 1)}
+    assert connection.connect(Connection, scope, headers(**given), "").near is near
 
 
 def test_at_first_this_machine_may_do_everything_and_others_log_in(play):

@@ -279,6 +279,7 @@ def test_a_broken_file_stops_the_start(what, tmp_path):
     assert "Traceback" not in found.stderr
 
 
+PUBLIC = '["-----BEGIN PUBLIC KEY-----\\ncanarycanarycanarycanary\\n-----END PUBLIC KEY-----"]'
 PLACES = {
     "a file that is gone": (["--config", "gone.toml"], {}, "gone.toml"),
     "a port": (["--port", "70000"], {}, "server.port"),
@@ -289,6 +290,7 @@ PLACES = {
     "data below a file": (["--data", "file/data"], {}, "file"),
     "a secret that is none": (["--data", "data"], {}, "secret"),
     "secrets that are gone": (["--secrets", "gone"], {}, "gone"),
+    "a secret that is a public key": (["--data", "none"], {"VISADO_SECURITY__TOKEN__SECRETS": PUBLIC}, "hmac secret"),
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import jwt
+from jwt.algorithms import HMACAlgorithm
 from typing_extensions import override
 
 from visado import errors
@@ -34,12 +36,14 @@ class Signer:
     def __init__(self, settings: TokenSettings, folder: Path) -> None:
         self._algorithm, self._file = settings.algorithm, folder / "secret"
         self._secrets: Sequence[str] = [secret.get_secret_value() for secret in settings.secrets]
+        self._keys: Sequence[jwt.PyJWK] = ()
 
     def open(self) -> None:
         """Read the secret, or on the first start make one, unless the settings hold some. Raises `StorageError`."""
         try:
             self._secrets = self._secrets or [read_secret(self._file)]
-        except (OSError, ValueError) as error:
+            self._keys = [_prepared(secret, self._algorithm) for secret in self._secrets]
+        except (OSError, ValueError, jwt.InvalidKeyError) as error:
             raise StorageError(f"the secret of the tokens cannot be used: {error}") from None
 
     def sign(self, prefix: str, claims: Fields) -> str:
@@ -57,12 +61,11 @@ class Signer:
         if len(text) > _LONGEST or not text.isascii():
             raise errors.InvalidToken
         expired = False
-        for secret in self._secrets:
+        for key in self._keys:
             try:
                 claims: Fields = jwt.decode(  # pyright: ignore[reportUnknownMemberType]
                     text.removeprefix(prefix),
-                    secret,
-                    algorithms=[self._algorithm],
+                    key,
                     # A clock that runs behind must not refuse what another node has just issued.
                     options={"require": ["_id", "iat", "jti"], "verify_iat": False, "verify_nbf": False},
                 )
@@ -74,6 +77,12 @@ class Signer:
                 if isinstance(claims["_id"], str):
                     return claims
         raise errors.ExpiredToken if expired else errors.InvalidToken
+
+
+def _prepared(secret: str, algorithm: str) -> jwt.PyJWK:
+    """Prepare a secret once, since PyJWT prepares a text with each token. Raises `InvalidKeyError` for a public key."""
+    prepared = HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
+    return jwt.PyJWK({"kty": "oct", "k": base64.urlsafe_b64encode(prepared).decode()}, algorithm)
 
 
 def fingerprint(text: str) -> str:

@@ -20,6 +20,7 @@ from visado.security.observers import Observers
 from visado.security.users import Users
 from visado.strategy import Fail, Outcome, Pass, Redirect, Strategy, Success
 from visado.values import are_header_texts, is_object
+from visado.watched import Epoch, Memory
 
 T = TypeVar("T")
 _MOST = 1_000_000
@@ -42,9 +43,15 @@ class Strategies(Mapping[str, Strategy]):
     """Every way to log in, but those of plugins that are `off`."""
 
     def __init__(
-        self, users: Users, credentials: Credentials, observers: Observers, off: AbstractSet[str] = frozenset()
+        self,
+        users: Users,
+        credentials: Credentials,
+        observers: Observers,
+        epoch: Epoch,
+        off: AbstractSet[str] = frozenset(),
     ) -> None:
         self._users, self._credentials, self._observers, self._off = users, credentials, observers, off
+        self._known = Memory[list[str]](epoch)
         self._places: dict[str, _Place] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self.on_change: list[Callable[[], None]] = []
@@ -250,10 +257,19 @@ class Strategies(Mapping[str, Strategy]):
         return locations[0] if locations else None
 
     async def of(self, user: User) -> list[str]:
-        """The strategies in which a user has credentials; one that fails to say counts as none."""
+        """The strategies in which a user has credentials; one that fails to say counts as none.
+
+        Not within a transaction: what is found is remembered, and it may not come to be.
+        """
         if user.anonymous:
             return []
-        return [name for name in self if await self._has(name, user.id)]
+        known = self._known.get(user.id)
+        if known is None:
+            epoch = self._known.epoch
+            known = [name for name in self if await self._has(name, user.id)]
+            if all(self[name].stored for name in self):
+                self._known.keep(user.id, known, epoch)
+        return known.copy()
 
     async def _has(self, name: str, user_id: str) -> bool:
         if self._places[name].strategy.stored:

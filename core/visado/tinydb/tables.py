@@ -62,9 +62,11 @@ class IndexedTable(Table):
         index = self._indexes.get(condition.field)
         if index is None:
             return None
-        values = (condition.value,) if isinstance(condition, Equals) else condition.values
-        filed = [index.get(term, {}) for term in {evaluate.term(value): None for value in values} if term is not None]
-        return filed[0] if len(filed) == 1 else dict.fromkeys(chain.from_iterable(filed))
+        if isinstance(condition, Equals):
+            term = evaluate.term(condition.value)
+            return index.get(term, {}) if term is not None else {}
+        terms = {evaluate.term(value): None for value in condition.values}
+        return dict.fromkeys(chain.from_iterable(index.get(term, {}) for term in terms if term is not None))
 
     def _file(self, doc_id: str, before: Document | None, after: Document | None) -> None:
         for field, index in self._indexes.items():
