@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import jwt
 from jwt.algorithms import HMACAlgorithm
@@ -22,12 +22,18 @@ from visado.storage import StorageError
 # Clients decode claims with plain base64, where `>`, `?` and `~` could become characters that they drop.
 _ESCAPES: Final = {ord(char): f"\\u{ord(char):04x}" for char in ">?~\x7f"}
 _LONGEST: Final = 16_384
+_HASHES: Final = {"HS256": HMACAlgorithm.SHA256, "HS384": HMACAlgorithm.SHA384, "HS512": HMACAlgorithm.SHA512}
 
 
-class _PlainEncoder(json.JSONEncoder):
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class _Prepared(HMACAlgorithm):
+    """HMAC with keys that were examined at the start: PyJWT examines them anew with each token."""
+
     @override
-    def encode(self, o: Any) -> str:
-        return super().encode(o).translate(_ESCAPES)
+    def prepare_key(self, key: str | bytes) -> bytes:
+        return key if isinstance(key, bytes) else key.encode()
 
 
 class Signer:
@@ -37,6 +43,9 @@ class Signer:
         self._algorithm, self._file = settings.algorithm, folder / "secret"
         self._secrets: Sequence[str] = [secret.get_secret_value() for secret in settings.secrets]
         self._keys: Sequence[jwt.PyJWK] = ()
+        self._jws = jwt.PyJWS()
+        self._jws.unregister_algorithm(settings.algorithm)
+        self._jws.register_algorithm(settings.algorithm, _Prepared(_HASHES[settings.algorithm]))
 
     def open(self) -> None:
         """Read the secret, or on the first start make one, unless the settings hold some. Raises `StorageError`."""
@@ -48,13 +57,7 @@ class Signer:
 
     def sign(self, prefix: str, claims: Fields) -> str:
         """Make the text of a token."""
-        return prefix + jwt.encode(  # pyright: ignore[reportUnknownMemberType]
-            claims,
-            self._secrets[0],
-            algorithm=self._algorithm,
-            json_encoder=_PlainEncoder,
-            sort_headers=True,
-        )
+        return prefix + self._jws.encode(_encode(claims).translate(_ESCAPES).encode(), self._keys[0])
 
     def claims(self, prefix: str, text: str) -> Fields:
         """Verify a token's text and read its claims. Raises `InvalidToken`, `ExpiredToken`."""
@@ -80,8 +83,8 @@ class Signer:
 
 
 def _prepared(secret: str, algorithm: str) -> jwt.PyJWK:
-    """Prepare a secret once, since PyJWT prepares a text with each token. Raises `InvalidKeyError` for a public key."""
-    prepared = HMACAlgorithm(HMACAlgorithm.SHA256).prepare_key(secret)
+    """Examine a secret, once. Raises `InvalidKeyError` for a public key."""
+    prepared = HMACAlgorithm(_HASHES[algorithm]).prepare_key(secret)
     return jwt.PyJWK({"kty": "oct", "k": base64.urlsafe_b64encode(prepared).decode()}, algorithm)
 
 

@@ -72,6 +72,8 @@ class Policies:
                 raise ReusedPassword
 
     def _matching(self, user_id: str, user: User | None) -> Iterator[PasswordPolicy]:
+        if not self._policies:
+            return
         profiles = frozenset(user.profile_ids) if user else frozenset[str]()
         roles = self._users.roles(user) if user else frozenset[str]()
         for policy in self._policies:
