@@ -26,12 +26,12 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:-]{8,64}")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer without the id of its request, which stands between the parts."""
+    """An answer without the id of its request, which stands between the parts; its headers are those of its own."""
 
     parts: list[bytes]
     headers: list[tuple[bytes, bytes]]
     head: bytes
-    """The headers, as they are written."""
+    """Those headers, as they are written."""
     rests_on: tuple[tuple[str, Any], ...]
     epoch: int
     label: str
@@ -91,7 +91,7 @@ class Answers:
     def keep(
         self, key: Hashable, response: Response, body: bytes, headers: list[tuple[bytes, bytes]], epoch: int
     ) -> None:
-        """Remember an answer, if that is possible. `body` is as it was sent, `headers` are without the request's id."""
+        """Remember an answer, if that is possible: its body as it was sent, and its own headers but for the id."""
         request = response.request
         if request is None or request.rests_on is None or epoch != self._epoch.number or len(body) > _LARGEST:
             return

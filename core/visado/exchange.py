@@ -62,8 +62,9 @@ class Exchange:
         unsized = b"content-length" not in self.headers and b"transfer-encoding" not in self.headers
         self._whole = unsized and self.verb in ("GET", "HEAD")
         self._data: bytes | None = None
+        self._until: float | None = None
         self.plain: tuple[Response, bytes, list[tuple[bytes, bytes]]] | None = None
-        """The answer that was sent, unless it was packed: its body, and its headers but for the request's id."""
+        """The answer that was sent, unless it was packed: its body, and its own headers but for the request's id."""
         self.status = 0
 
     def malformed(self, error: errors.VisadoError, *, bare: bool = False) -> Malformed:
@@ -92,7 +93,8 @@ class Exchange:
         if self._data is None and self._whole:
             self._data = b""
         elif self._data is None:
-            async with asyncio.timeout(self._limits.request_timeout):
+            self._until = self._until or asyncio.get_running_loop().time() + self._limits.request_timeout
+            async with asyncio.timeout_at(self._until):
                 self._data = await self._collect(self._limits.request_size)
         return self._data
 
@@ -195,7 +197,7 @@ class Exchange:
         packed, encoding = _packed(body, self.headers.get(b"accept-encoding", b"").decode("latin-1"))
         own.append((b"content-encoding", encoding))
         if packed is body:
-            self.plain = response, body, [*_FIXED, *own]
+            self.plain = response, body, own.copy()
         if not response.bare:
             own.append((b"x-kuzzle-request-id", self.request_id.encode("latin-1")))
         await self._write(response.status, own, packed)
@@ -205,9 +207,8 @@ class Exchange:
         request_id, body = self.request_id.encode("latin-1"), answer.body(self.request_id)
         own = b"x-kuzzle-request-id: %b\r\ncontent-length: %d\r\n" % (request_id, len(body))
         self.status, whole = 200, self._at_once()
-        if whole is None or not whole(answer.head + own, body):
-            given = [*answer.headers[len(_FIXED) :], (b"x-kuzzle-request-id", request_id)]
-            await self._write(200, given, body)
+        if whole is None or not whole(_FIXED_HEAD + answer.head + own, body):
+            await self._write(200, [*answer.headers, (b"x-kuzzle-request-id", request_id)], body)
 
     def _at_once(self) -> Callable[[bytes, bytes], bool] | None:
         """What writes an answer with status 200 at once, where there is such a thing."""

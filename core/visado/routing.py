@@ -19,7 +19,8 @@ class Routes:
     """The routes of the action table. A literal segment beats a placeholder."""
 
     def __init__(self, table: ActionTable) -> None:
-        self._root, self._whole = _Node(), dict[bytes, _Node]()
+        self._root = _Node()
+        self._plain: dict[bytes, _Node] = {}  # those without placeholders, by their whole path
         for action in table:
             for route in action.routes:
                 self._add(route.verb, route.path, action)
@@ -35,11 +36,11 @@ class Routes:
                 node = node.literals.setdefault(segment, _Node())
         node.ends[verb] = (action, tuple(names))
         if not names:
-            self._whole[path.encode()] = node
+            self._plain[path.encode()] = node
 
     def find(self, verb: str, path: bytes) -> tuple[Action, dict[str, str]] | None:
         """The action behind a raw path, and the values of its placeholders; None where there is none."""
-        node, values = self._whole.get(path), list[str]()
+        node, values = self._plain.get(path), list[str]()
         if node is None:
             node = self._walk(path, values)
         end = node.ends.get(verb) if node is not None else None

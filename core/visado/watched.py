@@ -11,7 +11,7 @@ from visado.query import Page, Query
 from visado.storage import Change, Collection, Document, Storage
 
 T = TypeVar("T")
-_REMEMBERED: Final = 20_000
+_REMEMBERED: Final = 16_384
 
 
 class Epoch:

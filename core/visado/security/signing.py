@@ -23,8 +23,6 @@ from visado.storage import StorageError
 _ESCAPES: Final = {ord(char): f"\\u{ord(char):04x}" for char in ">?~\x7f"}
 _LONGEST: Final = 16_384
 _HASHES: Final = {"HS256": HMACAlgorithm.SHA256, "HS384": HMACAlgorithm.SHA384, "HS512": HMACAlgorithm.SHA512}
-
-
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 

@@ -16,7 +16,7 @@ from visado.storage import Change, Collection, DocumentExists, DocumentMissing, 
 from visado.values import are_texts
 
 COLLECTION: Final = "users"
-_REMEMBERED: Final = 20_000
+_REMEMBERED: Final = 16_384
 _RESERVED: Final = frozenset({ANONYMOUS_ID, "anonymous"})
 
 
