@@ -7,7 +7,6 @@ half: the second knows.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,7 +20,8 @@ from visado.watched import Epoch
 
 _REMEMBERED: Final = 4_096
 _LARGEST: Final = 8_192
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_.:-]{8,64}")
+PLAIN_ID: Final = r"[A-Za-z0-9_.:-]{8,64}"
+"""Ids of requests that stand in an answer as they were sent, and cannot be taken for something else in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def head_of(headers: list[tuple[bytes, bytes]]) -> bytes:
 
 
 class Answers:
-    """The answers that are good, by whatever an end tells equal requests by."""
+    """The answers that are good, by whatever an end tells equal requests by; their ids are as `PLAIN_ID` wants them."""
 
     def __init__(self, pipeline: Pipeline, table: ActionTable, access: Access, epoch: Epoch, metrics: Metrics) -> None:
         self._pipeline, self._table, self._access = pipeline, table, access
@@ -63,12 +63,12 @@ class Answers:
         """The present, for `keep`: ask before the request is run."""
         return self._epoch.number
 
-    def find(self, key: Hashable, request_id: str) -> Answer | None:
+    def find(self, key: Hashable) -> Answer | None:
         """The answer to an equal request, if it is still good and the user's rate limit admits another."""
         answer = self._answers.get(key)
         if answer is None or answer.epoch != self._epoch.number or self._pipeline.stopping:
             return None
-        if not self._access.tokens.still(answer.rests_on) or not _PLAIN.fullmatch(request_id):
+        if not self._access.tokens.still(answer.rests_on):
             return None
         if answer.limit and not self._pipeline.admits(answer.user_id, answer.limit):
             return None
@@ -97,8 +97,6 @@ class Answers:
             return
         action = self._table.get(request.controller, request.action)
         if response.status != 200 or response.reply.cookies or action is None or not action.pure:  # noqa: PLR2004
-            return
-        if not _PLAIN.fullmatch(response.request_id):
             return
         if len(self._answers) >= _REMEMBERED:
             del self._answers[next(iter(self._answers))]

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive, Scope, Send
 
 from visado import bodies, connection, errors, wire
-from visado.answers import Answer, head_of
+from visado.answers import PLAIN_ID, Answer, head_of
 from visado.request import Malformed, Response, new_id
 from visado.sections import HttpSection, LimitsSection
 from visado.values import is_object
@@ -24,6 +24,7 @@ WHOLE: Final = "visado.whole"
 """An ASGI extension: `send(head, body)` writes an answer with status 200, or returns False where it cannot."""
 _log = logging.getLogger("visado.http")
 _RESERVED: Final = frozenset({"controller", "action", "jwt", "volatile", "body", "requestId"})
+_PLAIN: Final = re.compile(PLAIN_ID)
 _REQUEST_ID: Final = re.compile(r"[\x20-\x7e]{1,256}")
 _SMALL: Final = 1_024
 _MOST_ARGUMENTS: Final = 1_000
@@ -124,10 +125,12 @@ class Exchange:
         return len(self.path) + len(self.scope["query_string"]) + head
 
     def key(self) -> Hashable:
-        """What tells this request from others, but for its id and its body."""
+        """What tells this request from others, but for its id and its body; None where its id is in the way."""
         scope = self.scope
         headers = tuple(scope["headers"])
         if b"x-kuzzle-request-id" in self.headers:
+            if not _PLAIN.fullmatch(self.request_id):
+                return None
             headers = tuple(each for each in headers if each[0] != b"x-kuzzle-request-id")
         client = scope["client"][0] if scope.get("client") else None
         return self.verb, self.path, scope["query_string"], headers, client, scope["scheme"]

@@ -57,13 +57,15 @@ class HttpEnd:
     async def _answer_pure(self, exchange: Exchange) -> None:
         """Answer as an equal request was answered, where that is still right, or else remember the answer."""
         key = exchange.key()
+        if key is None:
+            return await self._answer(exchange)
         if exchange.verb == "POST":
             length = exchange.headers.get(b"content-length", b"")
             if not length.isdigit() or int(length) > _SMALL:
                 return await self._answer(exchange)
             with contextlib.suppress(errors.RequestTooLarge, TimeoutError):  # reading it again says so
                 key = (key, await exchange.read_data())
-        answer = self._answers.find(key, exchange.request_id)
+        answer = self._answers.find(key)
         if answer is not None:
             return await exchange.send_again(answer)
         epoch = self._answers.epoch

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from visado import connection, errors, wire
-from visado.answers import Answers
+from visado.answers import PLAIN_ID, Answers
 from visado.pipeline import Pipeline
 from visado.request import Connection, Malformed, Reply, Request, Response, from_payload, new_id
 from visado.sections import HttpSection, LimitsSection, ServerSection
@@ -29,7 +29,7 @@ _SLOWEST: Final = 10.0
 _LINGER: Final = 1.0
 _GOING_AWAY: Final = 1001
 _SHORT: Final = 4_096
-_ID: Final = re.compile(rb'"requestId"\s*:\s*"([A-Za-z0-9_.:-]{8,64})"')
+_ID: Final = re.compile(rf'"requestId"\s*:\s*"({PLAIN_ID})"'.encode())
 _PING: Final = {"p": 1}
 _PONG: Final = b'{"p":2}'
 
@@ -110,7 +110,7 @@ class Socket(Connection):
             return await self._write(wire.encode(refused.envelope(self._node)))
         request_id, key = self._told_apart(data)
         if key is not None:
-            answer = self._answers.find(key, request_id)
+            answer = self._answers.find(key)
             if answer is not None and self._links.holds(self, answer.token_id):
                 return await self._write(answer.body(request_id))
         try:

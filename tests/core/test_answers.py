@@ -33,8 +33,8 @@ class Scene:
     def watch(self, host):
         self.host, find = host, host.answers.find
 
-        def counting(key, request_id):
-            found = find(key, request_id)
+        def counting(key):
+            found = find(key)
             self.hits += found is not None
             return found
 
