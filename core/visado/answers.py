@@ -21,7 +21,7 @@ from visado.watched import Epoch
 _REMEMBERED: Final = 4_096
 _LARGEST: Final = 8_192
 PLAIN_ID: Final = r"[A-Za-z0-9_.:-]{8,64}"
-"""Ids of requests that stand in an answer as they were sent, and cannot be taken for something else in it."""
+"""Ids of requests that stand in an answer as they were sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +89,26 @@ class Answers:
         return False
 
     def keep(
-        self, key: Hashable, response: Response, body: bytes, headers: list[tuple[bytes, bytes]], epoch: int
+        self, key: Hashable, response: Response, body: bytes, headers: list[tuple[bytes, bytes]], epoch: int, named: int
     ) -> None:
-        """Remember an answer, if that is possible: its body as it was sent, and its own headers but for the id."""
+        """Remember an answer, if that is possible: its body as it was sent, and its own headers but for the id.
+
+        The envelope names the request's id so many times. Where it stands elsewhere, too, since a client may choose
+        `getCurrentUser`, the next answer would have another id in the place of that.
+        """
         request = response.request
         if request is None or request.rests_on is None or epoch != self._epoch.number or len(body) > _LARGEST:
             return
         action = self._table.get(request.controller, request.action)
         if response.status != 200 or response.reply.cookies or action is None or not action.pure:  # noqa: PLR2004
             return
+        parts = body.split(response.request_id.encode())
+        if response.reply.raw or len(parts) != named + 1:
+            return
         if len(self._answers) >= _REMEMBERED:
             del self._answers[next(iter(self._answers))]
         self._answers[key] = Answer(
-            parts=body.split(response.request_id.encode()),
+            parts=parts,
             headers=headers,
             head=head_of(headers),
             rests_on=tuple(request.rests_on),

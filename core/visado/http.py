@@ -71,7 +71,7 @@ class HttpEnd:
         epoch = self._answers.epoch
         await self._answer(exchange)
         if exchange.plain is not None and self._answers.again(key) and exchange.size <= _LARGEST:
-            self._answers.keep(key, *exchange.plain, epoch)
+            self._answers.keep(key, *exchange.plain, epoch, named=1)
         return None
 
     async def _answer(self, exchange: Exchange) -> None:

@@ -160,7 +160,7 @@ class Socket(Connection):
             _log.exception("%r: the answer cannot be written", response.request)
             return self._encode(response.failed())
         if key is not None and self._answers.again(key):
-            self._answers.keep(key, response, data, [], epoch)
+            self._answers.keep(key, response, data, [], epoch, named=2)
         return data
 
     async def _decode(self, payload: Any) -> Request:

@@ -347,6 +347,28 @@ def test_a_socket_gets_its_own_answers_again(live):
         assert socket.query("auth:getCurrentUser", token=token).error_id == "security.token.invalid"
 
 
+@pytest.mark.parametrize("chosen", ["getCurrentUser", "bob-bob-bob", "_kuzzle_info", "requestId"])
+def test_an_id_that_stands_elsewhere_in_the_answer_changes_no_other_answer(chosen):
+    async def scene(world):
+        await world.host.users.update("bob", {"name": "bob-bob-bob"})
+        token = world.tokens["bob"]
+        for _ in range(4):
+            named = await world.ask("GET", "/_me", token=token, headers=[(b"x-kuzzle-request-id", chosen.encode())])
+        again = await world.ask("GET", "/_me", token=token)
+        assert (again[0], again[2]) == (named[0], named[2])
+
+    playing(scene)
+
+
+def test_an_id_that_stands_elsewhere_changes_nothing_on_a_socket(live):
+    message = {"controller": "auth", "action": "getCurrentUser"}
+    with live.socket() as socket:
+        for chosen in ["getCurrentUser"] * 4 + ["another-id-1", "another-id-2", "another-id-3"]:
+            socket.send({**message, "requestId": chosen})
+            answer = socket.receive()
+            assert (answer["action"], answer["requestId"], answer["room"]) == ("getCurrentUser", chosen, chosen)
+
+
 def test_what_was_found_before_a_change_is_not_remembered_after_it():
     epoch = Epoch()
     memory = Memory(epoch)
