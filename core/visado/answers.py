@@ -16,7 +16,7 @@ from visado.metrics import Metrics
 from visado.pipeline import Pipeline
 from visado.request import Response
 from visado.security.access import Access
-from visado.watched import Epoch
+from visado.watched import Epoch, Memory
 
 _REMEMBERED: Final = 4_096
 _LARGEST: Final = 8_192
@@ -33,7 +33,6 @@ class Answer:
     head: bytes
     """Those headers, as they are written."""
     rests_on: tuple[tuple[str, Any], ...]
-    epoch: int
     label: str
     user_id: str
     token_id: str | None
@@ -54,19 +53,19 @@ class Answers:
 
     def __init__(self, pipeline: Pipeline, table: ActionTable, access: Access, epoch: Epoch, metrics: Metrics) -> None:
         self._pipeline, self._table, self._access = pipeline, table, access
-        self._epoch, self._metrics = epoch, metrics
-        self._answers: dict[Hashable, Answer] = {}
+        self._metrics = metrics
+        self._answers = Memory[Answer](epoch, _REMEMBERED)
         self._asked: set[int] = set()
 
     @property
     def epoch(self) -> int:
         """The present, for `keep`: ask before the request is run."""
-        return self._epoch.number
+        return self._answers.epoch
 
     def find(self, key: Hashable) -> Answer | None:
         """The answer to an equal request, if it is still good and the user's rate limit admits another."""
         answer = self._answers.get(key)
-        if answer is None or answer.epoch != self._epoch.number or self._pipeline.stopping:
+        if answer is None or self._pipeline.stopping:
             return None
         if not self._access.tokens.still(answer.rests_on):
             return None
@@ -97,7 +96,7 @@ class Answers:
         `getCurrentUser`, the next answer would have another id in the place of that.
         """
         request = response.request
-        if request is None or request.rests_on is None or epoch != self._epoch.number or len(body) > _LARGEST:
+        if request is None or request.rests_on is None or len(body) > _LARGEST:
             return
         action = self._table.get(request.controller, request.action)
         if response.status != 200 or response.reply.cookies or action is None or not action.pure:  # noqa: PLR2004
@@ -105,16 +104,14 @@ class Answers:
         parts = body.split(response.request_id.encode())
         if response.reply.raw or len(parts) != named + 1:
             return
-        if len(self._answers) >= _REMEMBERED:
-            del self._answers[next(iter(self._answers))]
-        self._answers[key] = Answer(
+        answer = Answer(
             parts=parts,
             headers=headers,
             head=head_of(headers),
             rests_on=tuple(request.rests_on),
-            epoch=epoch,
             label=action.id,
             user_id=request.user.id,
             token_id=request.token.id if request.token else None,
             limit=self._access.profiles.rate_limit(request.user),
         )
+        self._answers.keep(key, answer, epoch)

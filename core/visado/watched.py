@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from visado.query import Page, Query
 from visado.storage import Change, Collection, Document, Storage
 
 T = TypeVar("T")
-_REMEMBERED: Final = 16_384
 
 
 class Epoch:
@@ -26,28 +25,33 @@ class Epoch:
 
 
 class Memory(Generic[T]):
-    """What was found out in this epoch, by a text; the next begins with nothing."""
+    """What was found out in this epoch; the next begins with nothing. The oldest gives way where there is no room."""
 
-    def __init__(self, epoch: Epoch) -> None:
-        self._epoch, self._since = epoch, epoch.number
-        self._known: dict[str, T] = {}
+    def __init__(self, epoch: Epoch, room: int) -> None:
+        self._epoch, self._since, self._room = epoch, epoch.number, room
+        self._known: dict[Hashable, T] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
 
     @property
     def epoch(self) -> int:
         """The present, for `keep`: ask before finding out."""
         return self._epoch.number
 
-    def get(self, key: str) -> T | None:
+    def get(self, key: Hashable) -> T | None:
         """What is known, or None."""
         return self._known.get(key) if self._since == self._epoch.number else None
 
-    def keep(self, key: str, value: T, epoch: int) -> None:
+    def keep(self, key: Hashable, value: T, epoch: int) -> None:
         """Remember what was found out, unless something was written meanwhile."""
         if epoch != self._epoch.number:
             return
-        if self._since != epoch or len(self._known) >= _REMEMBERED:
+        if self._since != epoch:
             self._known.clear()
             self._since = epoch
+        elif len(self._known) >= self._room:
+            del self._known[next(iter(self._known))]
         self._known[key] = value
 
 

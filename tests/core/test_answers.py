@@ -371,7 +371,7 @@ def test_an_id_that_stands_elsewhere_changes_nothing_on_a_socket(live):
 
 def test_what_was_found_before_a_change_is_not_remembered_after_it():
     epoch = Epoch()
-    memory = Memory(epoch)
+    memory = Memory(epoch, 10)
     began = memory.epoch
     epoch.end()
     memory.keep("bob", 1, began)

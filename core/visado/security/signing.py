@@ -48,8 +48,8 @@ class Signer:
     def open(self) -> None:
         """Read the secret, or on the first start make one, unless the settings hold some. Raises `StorageError`."""
         try:
-            self._secrets = self._secrets or [read_secret(self._file)]
-            self._keys = [_prepared(secret, self._algorithm) for secret in self._secrets]
+            secrets = self._secrets or [read_secret(self._file)]
+            self._keys = [_prepared(secret, self._algorithm) for secret in secrets]
         except (OSError, ValueError, jwt.InvalidKeyError) as error:
             raise StorageError(f"the secret of the tokens cannot be used: {error}") from None
 

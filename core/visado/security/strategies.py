@@ -24,6 +24,7 @@ from visado.watched import Epoch, Memory
 
 T = TypeVar("T")
 _MOST = 1_000_000
+_REMEMBERED = 16_384
 _log = logging.getLogger("visado.strategies")
 
 
@@ -51,7 +52,7 @@ class Strategies(Mapping[str, Strategy]):
         off: AbstractSet[str] = frozenset(),
     ) -> None:
         self._users, self._credentials, self._observers, self._off = users, credentials, observers, off
-        self._known = Memory[list[str]](epoch)
+        self._known = Memory[list[str]](epoch, _REMEMBERED)
         self._places: dict[str, _Place] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self.on_change: list[Callable[[], None]] = []
