@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visado import app
-from visado.app import Host
+from visado.app import Application
 
 PASSWORD = "a long enough password"
 DAY = 86_400_000
@@ -56,7 +56,7 @@ async def _make(folder: Path, users: int) -> Data:
         await host.close()
 
 
-async def _add(host: Host, name: str, hashed: dict[str, object]) -> str:
+async def _add(host: Application, name: str, hashed: dict[str, object]) -> str:
     await host.users.create({"profileIds": ["default"]}, name)
     await host.credentials.link("local", name, name, hashed)
     return (await host.tokens.create(name, DAY)).text

@@ -26,8 +26,8 @@ from pathlib import Path
 
 from visado import Success
 from visado.request import Request
-from visado.testing.live import LiveHost
-from visado.testing.stage import open_host
+from visado_kit.live import LiveHost
+from visado_kit.stage import open_host
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "plugins" / "ldap"))
 slapd = importlib.import_module("ldap_slapd")

@@ -23,8 +23,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from unittest import mock
 
-from visado.query import Equals, Prefix, Query, Sort
-from visado.storage import Collection
+from visado.storage.protocol import Collection
+from visado.storage.query import Equals, Prefix, Query, Sort
 from visado.tinydb import TinyStorage
 from visado.tinydb.journal import Journal
 

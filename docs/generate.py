@@ -30,11 +30,11 @@ import settings_page
 from settings_page import cell, prose
 from visado import app, cli, errors, events, hookspecs
 from visado.arguments import Parameter, Place
-from visado.cli import arguments
+from visado.cli import options
 from visado.controller import Action, ActionTable, Route
 from visado.errors.base import VisadoError
-from visado.plugins import GROUP
-from visado.security import rights, roles
+from visado.plugins.manager import GROUP
+from visado.security.rights import rights, roles
 
 ROOT: Final = Path(__file__).parent.parent
 PAGES: Final = ROOT / "docs" / "reference"
@@ -128,7 +128,7 @@ def _action(each: Action) -> Iterator[str]:
     yield from (f"- {_route(route)}" for route in each.routes)
     if not each.routes:
         yield "- no route of its own: `POST /_query`, WebSocket, command line"
-    if each.own:
+    if each.extension:
         yield "- visado's own: not in the wire contract"
     open_to = [
         role for role in ("anonymous", "default") if rights.allows(roles.RESTRICTED[role], each.controller, each.name)
@@ -291,7 +291,7 @@ def _commands() -> Iterator[str]:
     helps = {each.dest: each.help for each in commands._choices_actions}  # noqa: SLF001
     for name, each in sorted(commands.choices.items()):
         yield from _command(f"visado {name}", helps.get(name) or "", each)
-    described = arguments.action("CONTROLLER:ACTION")
+    described = options.action("CONTROLLER:ACTION")
     yield from _command(
         "visado CONTROLLER:ACTION",
         "run any [action](actions.md) on a host that is running, and print its result",

@@ -13,7 +13,7 @@ import annotated_types
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
-from visado.settings import Section
+from visado.settings.loading import Section
 
 
 def page(sections: Iterable[type[Section]]) -> Iterator[str]:

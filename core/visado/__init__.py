@@ -25,31 +25,19 @@ if TYPE_CHECKING:
         Integer,
         List,
         Text,
-        timespan,
     )
-    from visado.checks import Accept, Challenge, Decision, Login, LoginCheck
     from visado.controller import Controller, action, delete, get, post, put
     from visado.events import Event, Observer
-    from visado.query import Page, Query
+    from visado.host import Credentials, Events, Logins, Tokens, Users
+    from visado.login_check import Accept, Challenge, Decision, Login, LoginCheck
     from visado.request import ANONYMOUS, Connection, Fields, Reply, Request, Token, User, current_request
-    from visado.secretfile import read_secret
-    from visado.sections import SecuritySection, ServerSection, StorageSection
-    from visado.settings import Section, Settings
-    from visado.storage import Collection, DocumentExists, DocumentMissing, Storage, StorageError
-    from visado.strategy import (
-        Credentials,
-        Events,
-        Fail,
-        Logins,
-        Outcome,
-        Pass,
-        Redirect,
-        Strategy,
-        StrategyKind,
-        Success,
-        Tokens,
-        Users,
-    )
+    from visado.settings.durations import timespan
+    from visado.settings.loading import Section, Settings
+    from visado.settings.secret_files import read_secret
+    from visado.settings.sections import SecuritySection, ServerSection, StorageSection
+    from visado.storage.protocol import Collection, DocumentExists, DocumentMissing, Storage, StorageError
+    from visado.storage.query import Page, Query
+    from visado.strategy import Fail, Outcome, Pass, Redirect, Strategy, StrategyKind, Success
 
 __all__ = [
     "ANONYMOUS",
@@ -122,64 +110,64 @@ hookimpl = pluggy.HookimplMarker("visado")
 _MODULES: Final = ("errors", "events")
 _HOMES: Final = {
     "ANONYMOUS": "request",
-    "Accept": "checks",
+    "Accept": "login_check",
     "Body": "arguments",
     "BodyAny": "arguments",
     "BodyArray": "arguments",
     "BodyObject": "arguments",
     "BodyText": "arguments",
     "BodyTexts": "arguments",
-    "Challenge": "checks",
-    "Collection": "storage",
+    "Challenge": "login_check",
+    "Collection": "storage.protocol",
     "Connection": "request",
     "Controller": "controller",
-    "Credentials": "strategy",
-    "Decision": "checks",
-    "DocumentExists": "storage",
-    "DocumentMissing": "storage",
+    "Credentials": "host",
+    "Decision": "login_check",
+    "DocumentExists": "storage.protocol",
+    "DocumentMissing": "storage.protocol",
     "Duration": "arguments",
     "Event": "events",
-    "Events": "strategy",
+    "Events": "host",
     "Fail": "strategy",
     "Fields": "request",
     "Flag": "arguments",
     "Id": "arguments",
     "Integer": "arguments",
     "List": "arguments",
-    "Login": "checks",
-    "LoginCheck": "checks",
-    "Logins": "strategy",
+    "Login": "login_check",
+    "LoginCheck": "login_check",
+    "Logins": "host",
     "Observer": "events",
     "Outcome": "strategy",
-    "Page": "query",
+    "Page": "storage.query",
     "Pass": "strategy",
-    "Query": "query",
+    "Query": "storage.query",
     "Redirect": "strategy",
     "Reply": "request",
     "Request": "request",
-    "Section": "settings",
-    "SecuritySection": "sections",
-    "ServerSection": "sections",
-    "Settings": "settings",
-    "Storage": "storage",
-    "StorageError": "storage",
-    "StorageSection": "sections",
+    "Section": "settings.loading",
+    "SecuritySection": "settings.sections",
+    "ServerSection": "settings.sections",
+    "Settings": "settings.loading",
+    "Storage": "storage.protocol",
+    "StorageError": "storage.protocol",
+    "StorageSection": "settings.sections",
     "Strategy": "strategy",
     "StrategyKind": "strategy",
     "Success": "strategy",
     "Text": "arguments",
     "Token": "request",
-    "Tokens": "strategy",
+    "Tokens": "host",
     "User": "request",
-    "Users": "strategy",
+    "Users": "host",
     "action": "controller",
     "current_request": "request",
     "delete": "controller",
     "get": "controller",
     "post": "controller",
     "put": "controller",
-    "read_secret": "secretfile",
-    "timespan": "arguments",
+    "read_secret": "settings.secret_files",
+    "timespan": "settings.durations",
 }
 
 

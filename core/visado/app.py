@@ -12,51 +12,54 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from visado import openapi, sections
-from visado.alarm import Alarm
-from visado.answers import Answers
 from visado.controller import ActionTable, Controller
+from visado.controllers import openapi
 from visado.controllers.admin import AdminController
 from visado.controllers.api_keys import ApiKeysController
 from visado.controllers.auth import AuthController
 from visado.controllers.credentials import CredentialsController
-from visado.controllers.own import OwnController
+from visado.controllers.current_user import OwnController
 from visado.controllers.plugins import PluginsController
 from visado.controllers.profiles import ProfilesController
 from visado.controllers.roles import RolesController
-from visado.controllers.searches import Searches
 from visado.controllers.server import ServerController
 from visado.controllers.users import UsersController
-from visado.discovery import discover, open_storage
-from visado.http import HttpEnd
+from visado.host import Clock, now
 from visado.metrics import Metrics
-from visado.pages import Pages
 from visado.pipeline import Pipeline
-from visado.plugins import Plugin, Plugins, StartError
+from visado.plugins.discovery import discover, open_storage
+from visado.plugins.manager import Plugin, Plugins, StartError
+from visado.plugins.switching import Switches
+from visado.plugins.watchdog import Watchdog
 from visado.request import Fields
-from visado.security import challenges, documents, names, tokens
+from visado.search.cursors import Searches
+from visado.search.mappings import Mappings
 from visado.security.access import Access
 from visado.security.accounts import Accounts
-from visado.security.additions import Additions
-from visado.security.api_keys import ApiKeys
-from visado.security.chains import Chain
-from visado.security.challenges import Challenges
-from visado.security.credentials import Credentials
-from visado.security.documents import Clock
-from visado.security.links import Links
-from visado.security.logins import Logins
-from visado.security.mappings import Mappings
+from visado.security.logins import challenges
+from visado.security.logins.added_strategies import AddedStrategies
+from visado.security.logins.chains import Chain
+from visado.security.logins.challenges import Challenges
+from visado.security.logins.checks import Logins
+from visado.security.logins.strategies import Strategies
 from visado.security.observers import Observers
-from visado.security.profiles import Profiles
-from visado.security.roles import Roles
-from visado.security.signing import Signer
-from visado.security.strategies import Strategies
-from visado.security.tokens import Tokens
-from visado.security.users import Users
-from visado.settings import Settings
-from visado.switches import Switches
-from visado.watched import Epoch, WatchedStorage
-from visado.websocket import WebSocketEnd
+from visado.security.rights.profiles import Profiles
+from visado.security.rights.roles import Roles
+from visado.security.tokens import tokens
+from visado.security.tokens.api_keys import ApiKeys
+from visado.security.tokens.connections import Connections
+from visado.security.tokens.signing import Signer
+from visado.security.tokens.tokens import Tokens
+from visado.security.users import names
+from visado.security.users.credentials import Credentials
+from visado.security.users.users import Users
+from visado.settings import sections
+from visado.settings.loading import Settings
+from visado.storage.versions import Version, VersionedStorage
+from visado.web.cache import ResponseCache
+from visado.web.http import HttpEnd
+from visado.web.mounts import Pages
+from visado.web.websocket import WebSocketEnd
 
 _PURGE_EVERY: Final = 600.0
 _log = logging.getLogger("visado")
@@ -70,16 +73,16 @@ class Registry(Protocol):
         ...
 
 
-class Host:
+class Application:
     """A host, ready to be opened and served: `asgi` is the application."""
 
-    def __init__(self, installed: Plugins, settings: Settings, clock: Clock = documents.now) -> None:
+    def __init__(self, installed: Plugins, settings: Settings, clock: Clock = now) -> None:
         self.plugins, self.settings, self.clock = installed, settings, clock
         self.node = names.node_id()
-        self.epoch = Epoch()
+        self.version = Version()
         quiet = {tokens.COLLECTION, challenges.COLLECTION}
-        self.storage = WatchedStorage(open_storage(installed, settings), self.epoch, quiet)
-        installed.on_switch.append(self.epoch.end)
+        self.storage = VersionedStorage(open_storage(installed, settings), self.version, quiet)
+        installed.on_switch.append(self.version.advance)
         self._build_security()
         self._ask_plugins()
         self._build_actions()
@@ -91,22 +94,22 @@ class Host:
         security = self.settings[sections.SecuritySection]
         rights = self.settings[sections.RightsSection]
         storage, clock, plugins = self.storage, self.clock, self.plugins
-        self.observers = observers = Observers(storage, plugins.off, plugins.switched_off)
+        self.observers = observers = Observers(storage, plugins.unavailable, plugins.disabled)
         self.roles = Roles(storage, clock, self._known, observers)
         self.profiles = Profiles(storage, clock, self.roles, lambda index: _set(rights.indexes.get(index)), observers)
         self.users = Users(storage, clock, self.profiles, observers)
-        self.links = Links(clock)
+        self.links = Connections(clock)
         self._signer = signer = Signer(security.token, self.settings[sections.ServerSection].data)
         self.tokens = Tokens(storage, clock, signer, security.token, self.links, observers)
         self.api_keys = ApiKeys(storage, clock, signer, self.tokens, observers)
         self.credentials = Credentials(storage, observers)
         self.mappings = Mappings(storage)
-        self.strategies = Strategies(self.users, self.credentials, observers, self.epoch, plugins.off)
-        self.strategies.on_change.append(self.epoch.end)
-        self.additions = Additions(storage, self.strategies, observers, plugins.off)
+        self.strategies = Strategies(self.users, self.credentials, observers, self.version, plugins.unavailable)
+        self.strategies.on_change.append(self.version.advance)
+        self.added_strategies = AddedStrategies(storage, self.strategies, observers, plugins.unavailable)
         self.challenges = Challenges(storage, clock)
         self.tokens.on_revoke.append(self.challenges.forget)
-        self.logins = Logins(self.users, self.tokens, self.challenges, observers, plugins.off, plugins.switched_off)
+        self.logins = Logins(self.users, self.tokens, self.challenges, observers, plugins.unavailable, plugins.disabled)
         self.users.on_delete.append(self.logins.forget)
         self.access = Access(self.users, self.profiles, self.tokens, self.api_keys, security.open_bootstrap)
         self.accounts = Accounts(storage, self.users, self.strategies, self.tokens, self.api_keys)
@@ -116,7 +119,7 @@ class Host:
         lent = self._lent()
         self.plugins.call("register_strategies", self._taking("strategy", self.strategies), **lent)
         self._add_chains()
-        self.plugins.call("register_strategy_kinds", self._taking("kind", self.additions), **lent)
+        self.plugins.call("register_strategy_kinds", self._taking("kind", self.added_strategies), **lent)
         self.plugins.call("register_login_checks", self._taking("login check", self.logins), **lent)
         self.plugins.call("register_observers", self._taking("observer", self.observers), **lent)
 
@@ -171,7 +174,7 @@ class Host:
 
         self.plugins.call("register_controllers", add, **self._lent(), logins=self.logins)
         try:
-            self.table = ActionTable(controllers, self.plugins.off)
+            self.table = ActionTable(controllers, self.plugins.unavailable)
         except ValueError as error:
             raise StartError(str(error)) from None
         self._described: tuple[frozenset[str], Fields] | None = None
@@ -201,7 +204,7 @@ class Host:
             ApiKeysController(self.api_keys, users, searches),
             self._server_controller(),
             AdminController(self.accounts, users, profiles, roles),
-            PluginsController(self.plugins, self.switches, self.additions),
+            PluginsController(self.plugins, self.switches, self.added_strategies),
         ]
 
     def _server_controller(self) -> ServerController:
@@ -220,18 +223,18 @@ class Host:
 
     def describe(self) -> Fields:
         """Describe every action as OpenAPI: made when it is first asked for, and when plugins were switched."""
-        off = frozenset(self.plugins.off)
+        off = frozenset(self.plugins.unavailable)
         if self._described is None or self._described[0] != off:
             self._described = off, openapi.document(self.table)
         return self._described[1]
 
     def _build_ends(self) -> None:
         self.pipeline = Pipeline(self.table, self.access, self.observers, self.settings, self.clock, self.metrics)
-        self.answers = Answers(self.pipeline, self.table, self.access, self.epoch, self.metrics)
+        self.answers = ResponseCache(self.pipeline, self.table, self.access, self.version, self.metrics)
         http = HttpEnd(self.pipeline, self.table, self.answers, self.settings, self.node)
         self._sockets = WebSocketEnd(self.pipeline, self.answers, self.links, self.settings, self.node)
         self.asgi: ASGIApp = _dispatch(http, self._sockets)
-        pages = Pages(self.asgi, self.plugins.off)
+        pages = Pages(self.asgi, self.plugins.unavailable)
 
         def add_routes(plugin: Plugin, found: Iterable[BaseRoute]) -> None:
             pages.add_routes(plugin.name, new := list(found))
@@ -256,7 +259,7 @@ class Host:
         await self.profiles.open()
         await self.credentials.open()
         await self.strategies.open(self._quarantine)
-        await self.additions.open()
+        await self.added_strategies.open()
         await self.logins.open(self._quarantine)
         self.plugins.check_required()
         self._purging = asyncio.create_task(self._purge())
@@ -308,12 +311,12 @@ def build(
     config: Path | None = None,
     secrets: Path | None = None,
     given: Mapping[str, Mapping[str, Any]] | None = None,
-    clock: Clock = documents.now,
-    alarm: Alarm | None = None,
-) -> Host:
+    clock: Clock = now,
+    watchdog: Watchdog | None = None,
+) -> Application:
     """Build a host from settings. Raises `SettingsError` and `StartError`, each with a text for the operator.
 
-    With an alarm, plugins that take too long are interrupted.
+    With an watchdog, plugins that take too long are interrupted.
     """
-    installed, read = discover(config=config, secrets=secrets, given=given, alarm=alarm)
-    return Host(installed, read, clock)
+    installed, read = discover(config=config, secrets=secrets, given=given, watchdog=watchdog)
+    return Application(installed, read, clock)

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Final, TypeAlias, get_args, get_origin, get_type_hints
 
-from visado import errors
+from visado import errors, kuzzle
+from visado.codec import are_texts, is_list, is_object
 from visado.request import Fields, Request
-from visado.values import are_texts, is_list, is_object
+from visado.settings.durations import timespan
 
 Read: TypeAlias = Callable[[Any, str, bool], Any]
 """From a value, its name on the wire and whether it is text of a URL, to the Python value; raises `errors`."""
@@ -126,30 +127,7 @@ def _read_anything(value: Any, name: str, textual: bool) -> Any:  # noqa: ARG001
     return value
 
 
-_TIMESPAN: Final = re.compile(
-    r"(?P<number>-?(?:\d+)?\.?\d+) *(?P<unit>milliseconds?|msecs?|ms|seconds?|secs?|s|minutes?|mins?|m|"
-    r"hours?|hrs?|h|days?|d|weeks?|w|years?|yrs?|y)?",
-    re.IGNORECASE | re.ASCII,
-)
-_UNITS: Final = {
-    "s": 1_000,
-    "m": 60_000,
-    "h": 3_600_000,
-    "d": 86_400_000,
-    "w": 604_800_000,
-    "y": 31_557_600_000,
-}
-_LONGEST: Final = 100
 _EXPECTED_TIMESPAN: Final = "a number of milliseconds, or a parsable timespan string"
-
-
-def timespan(text: str) -> float | None:
-    """Read `6d`, `10h`, `1 week` and all that npm's `ms` reads, as milliseconds; None where it reads nothing."""
-    found = _TIMESPAN.fullmatch(text) if len(text) <= _LONGEST else None
-    if found is None:
-        return None
-    unit = (found["unit"] or "ms").lower()
-    return float(found["number"]) * (1 if unit.startswith(("ms", "mil")) else _UNITS[unit[0]])
 
 
 def _read_duration(value: Any, name: str, textual: bool) -> int | None:
@@ -243,7 +221,7 @@ def parameters(handler: Callable[..., Any]) -> tuple[Parameter, ...]:
             raise TypeError(f"{handler.__qualname__}: the parameter {name!r} is of no kind that the wire knows")
         place = next((mark for mark in marks if isinstance(mark, Place)), Place.ARGS)
         default = None if required else parameter.default
-        wire = next((mark for mark in marks if isinstance(mark, str)), _wire_name(name))
+        wire = next((mark for mark in marks if isinstance(mark, str)), kuzzle.argument_name(name))
         found.append(Parameter(name, wire, place, kind, required, default))
     return tuple(found)
 
@@ -253,10 +231,3 @@ def _marks(hint: Any) -> tuple[Any, ...]:
     if get_origin(hint) is Annotated:
         return get_args(hint)[1:]
     return next((marks for part in get_args(hint) if (marks := _marks(part))), ())
-
-
-def _wire_name(name: str) -> str:
-    if name == "id":
-        return "_id"
-    first, *rest = name.rstrip("_").split("_")
-    return first + "".join(word.capitalize() for word in rest)

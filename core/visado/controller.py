@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Literal, TypeVar, cast, get_type_hints
 
-from visado import errors
+from visado import errors, kuzzle
 from visado.arguments import Parameter, parameters
 from visado.request import Request
 
@@ -53,8 +53,8 @@ class Declaration:
 
     routes: tuple[Route, ...]
     cookie: Literal["verified", "optional", "ignored"]
-    own: bool
-    pure: bool
+    extension: bool
+    cacheable: bool
 
 
 _MARK: Final = "__visado_action__"
@@ -63,8 +63,8 @@ _MARK: Final = "__visado_action__"
 def action(
     *routes: Route,
     cookie: Literal["verified", "optional", "ignored"] = "verified",
-    own: bool = False,
-    pure: bool = False,
+    extension: bool = False,
+    cacheable: bool = False,
 ) -> Callable[[F], F]:
     """Make a method an action: its name in camelCase is the action's, its signature the arguments.
 
@@ -75,7 +75,7 @@ def action(
     """
 
     def mark(handler: F) -> F:
-        setattr(handler, _MARK, Declaration(routes, cookie, own, pure))
+        setattr(handler, _MARK, Declaration(routes, cookie, extension, cacheable))
         return handler
 
     return mark
@@ -111,8 +111,8 @@ class Action:
     cookie: Literal["verified", "optional", "ignored"] = "verified"
     source: str = ""
     plugin: str = ""
-    own: bool = False
-    pure: bool = False
+    extension: bool = False
+    cacheable: bool = False
     id: str = field(init=False)
     """The action as permissions, commands and documents name it: `auth:login`."""
 
@@ -125,10 +125,9 @@ class Action:
 
 
 def _build(controller: Controller, name: str, member: Handler, declared: Declaration) -> Action:
-    first, *rest = name.rstrip("_").split("_")
     return Action(
         controller=controller.name,
-        name="".join([first, *(_word(word) for word in rest)]),
+        name=kuzzle.action_name(name),
         routes=declared.routes,
         parameters=parameters(member),
         handler=cast("Handler", getattr(controller, name)),
@@ -137,13 +136,9 @@ def _build(controller: Controller, name: str, member: Handler, declared: Declara
         cookie=declared.cookie,
         source=f"{type(controller).__module__}.{type(controller).__qualname__}.{name}",
         plugin=controller.plugin,
-        own=declared.own,
-        pure=declared.pure,
+        extension=declared.extension,
+        cacheable=declared.cacheable,
     )
-
-
-def _word(word: str) -> str:
-    return word[:1].upper() + word[1:]
 
 
 class ActionTable:
@@ -152,8 +147,8 @@ class ActionTable:
     Routes, permissions, OpenAPI and commands are read from here.
     """
 
-    def __init__(self, controllers: Iterable[Controller], off: AbstractSet[str] = frozenset()) -> None:
-        self.off = off
+    def __init__(self, controllers: Iterable[Controller], unavailable: AbstractSet[str] = frozenset()) -> None:
+        self.unavailable = unavailable
         self._actions: dict[str, dict[str, Action]] = {}
         for controller in controllers:
             for each in controller.actions():
@@ -171,7 +166,7 @@ class ActionTable:
         return (each for controller in self._actions for each in self._of(controller))
 
     def _of(self, controller: str) -> list[Action]:
-        return [each for each in self._actions.get(controller, {}).values() if each.plugin not in self.off]
+        return [each for each in self._actions.get(controller, {}).values() if each.plugin not in self.unavailable]
 
     def __contains__(self, controller: str) -> bool:
         return bool(self._of(controller))
@@ -190,7 +185,7 @@ class ActionTable:
         if actions is None:
             raise errors.ControllerNotFound(controller=controller)
         found = actions.get(name)
-        if found is None or found.plugin in self.off:
+        if found is None or found.plugin in self.unavailable:
             if controller not in self:
                 raise errors.ControllerNotFound(controller=controller)
             raise errors.ActionNotFound(controller=controller, action=name)
@@ -204,7 +199,7 @@ class ActionTable:
         return {
             controller: described
             for controller in self._actions
-            if (described := {each.name: _describe(each) for each in self._of(controller) if not each.own})
+            if (described := {each.name: _describe(each) for each in self._of(controller) if not each.extension})
         }
 
 

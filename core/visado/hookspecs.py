@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import pluggy
 
-from visado.checks import LoginCheck
 from visado.controller import Controller
 from visado.events import Observer
-from visado.settings import Section, Settings
-from visado.storage import Storage
-from visado.strategy import Credentials, Events, Logins, Strategy, StrategyKind, Tokens, Users
+from visado.host import Credentials, Events, Logins, Tokens, Users
+from visado.login_check import LoginCheck
+from visado.settings.loading import Section, Settings
+from visado.storage.protocol import Storage
+from visado.strategy import Strategy, StrategyKind
 
 if TYPE_CHECKING:
     from starlette.middleware import Middleware

@@ -6,32 +6,23 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
-from visado import errors, events
+from visado import errors, events, kuzzle
 from visado.controller import Action, ActionTable
+from visado.host import Clock
 from visado.metrics import Metrics
+from visado.plugins.calls import is_cancelled
 from visado.request import ANONYMOUS, Malformed, Reply, Request, Response, set_current
-from visado.sections import HttpSection, LimitsSection
 from visado.security.access import Access
-from visado.security.documents import Clock
 from visado.security.observers import Observers
-from visado.security.rates import Rates
-from visado.settings import Settings
-from visado.values import is_cancelled
+from visado.security.rate_limits import RateLimits
+from visado.settings.loading import Settings
+from visado.settings.sections import HttpSection, LimitsSection
 
 _log = logging.getLogger("visado.pipeline")
 _LONGEST_NAME: Final = 200
 _NO_COOKIE: Final = (None, False, "false", "0")
-_SDK_MINIMUM: Final = {
-    "js": "7",
-    "csharp": "2",
-    "cpp": "2",
-    "java": "3",
-    "android": "5",
-    "go": "3",
-    "php": "4",
-}
 
 
 class Pipeline:
@@ -49,7 +40,7 @@ class Pipeline:
         self._table, self._access, self._observers = table, access, observers
         self._http = settings[HttpSection]
         self._limits = settings[LimitsSection]
-        self._requests, self._logins = Rates(clock), Rates(clock)
+        self._requests, self._logins = RateLimits(clock), RateLimits(clock)
         self._metrics = metrics
         self.stopping = False
 
@@ -103,7 +94,7 @@ class Pipeline:
         self._limit(request, controller, name)
         if isinstance(action, errors.VisadoError):
             raise action
-        _check_client(request)
+        kuzzle.check_client(request.volatile)
         result: object = await action(request)
         return result if isinstance(result, Reply) else Reply(result)
 
@@ -112,11 +103,7 @@ class Pipeline:
             raise errors.MissingArgument(argument="controller")
         if not request.action:
             raise errors.MissingArgument(argument="action")
-        if request.args.get("targets") is not None:
-            if "index" in request.args or "collection" in request.args:
-                raise errors.MutuallyExclusive(first="index, collection", second="targets")
-            if not isinstance(request.args["targets"], list):
-                raise errors.InvalidType(argument="targets", expected="array")
+        kuzzle.check_targets(request.args)
         origin = request.connection.origin
         allowed = self._http.allow_origins
         if origin is not None and "*" not in allowed and origin not in allowed and not request.connection.same_origin:
@@ -188,18 +175,3 @@ class Pipeline:
         limit = self._access.profiles.rate_limit(request.user)
         if limit and not self.admits(request.user.id, limit):
             raise errors.TooManyRequestsOfUser
-
-
-def _check_client(request: Request) -> None:
-    """Refuse clients that speak an older protocol, as the wire contract asks."""
-    if not request.volatile:
-        return
-    version: Any = request.volatile.get("sdkVersion")
-    if version:
-        raise errors.IncompatibleSdkVersion(version=version, requirement="Kuzzle v2")
-    sdk = request.volatile.get("sdkName")
-    if isinstance(sdk, str):
-        name, _, version = sdk.partition("@")
-        minimum = _SDK_MINIMUM.get(name)
-        if minimum is not None and version[:1] < minimum:
-            raise errors.IncompatibleSdkVersion(version=version, requirement=f"min: {minimum}, max: none")

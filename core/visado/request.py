@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, cast
 
 from visado import errors
+from visado.codec import is_object
 from visado.events import Event
-from visado.values import is_object
 
 Fields: TypeAlias = dict[str, Any]
 """A JSON object."""
@@ -62,7 +62,7 @@ class Connection:
     transport: Literal["http", "websocket"] = "http"
     address: str | None = None
     origin: str | None = None
-    near: bool = True
+    loopback: bool = True
     same_origin: bool = True
     secure: bool = False
     headers: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes], repr=False)
@@ -82,7 +82,7 @@ class Request:
 
     `args` are the arguments beside the body; `textual` says that they come from a URL, where every value is
     text. `jwt` and `cookie` are the token as it was sent. `events` are to be told before the answer; None once
-    they have been. `rests_on` are the tokens that were verified for the answer; None where it rests on something else
+    they have been. `depends_on` are the tokens that were verified for the answer; None where it rests on something else
     that may change unseen.
     """
 
@@ -99,7 +99,7 @@ class Request:
     user: User = ANONYMOUS
     token: Token | None = None
     events: dict[Event, Event] | None = field(default_factory=dict[Event, Event], repr=False)
-    rests_on: list[tuple[str, Any]] | None = field(default_factory=list[tuple[str, Any]], repr=False)
+    depends_on: list[tuple[str, Any]] | None = field(default_factory=list[tuple[str, Any]], repr=False)
 
     @property
     def fields(self) -> Fields:
@@ -118,6 +118,13 @@ class Request:
 
     def __repr__(self) -> str:  # a body may hold a password
         return f"<Request {self.id!r} {self.controller!r}:{self.action!r} of {self.user.id!r}>"
+
+
+def are_header_texts(values: object) -> bool:
+    """Whether this is a tuple of strings that fit into headers: none has a line break or a control character."""
+    if not isinstance(values, tuple):
+        return False
+    return all(isinstance(each, str) and each.isprintable() for each in cast("tuple[object, ...]", values))
 
 
 def new_id() -> str:

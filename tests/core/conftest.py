@@ -16,7 +16,7 @@ sys.path.append(str(Path(__file__).parent))  # the modules beside this file, beh
 from visado import app, errors
 from visado.request import Connection, Request, Response
 from visado.strategy import Strategy
-from visado.testing.live import LiveHost
+from visado_kit.live import LiveHost
 
 START = 2_000_000_000_000  # later than the system's clock, which PyJWT looks at
 
@@ -35,7 +35,7 @@ class Clock:
 class Inside:
     """A host in this process."""
 
-    host: app.Host
+    host: app.Application
     clock: Clock
     connection: Connection = field(default_factory=Connection)
 
@@ -83,7 +83,7 @@ class Inside:
         await self.host.profiles.restrict()
 
     async def rows(self, collection: str) -> dict[str, Any]:
-        from visado.query import Query
+        from visado.storage.query import Query
 
         return dict((await self.host.storage.search(collection, Query())).hits)
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from throwaway import put
 
-from visado.testing.live import LiveHost, serve
+from visado_kit.live import LiveHost, serve
 
 SECRET = "xyzzy-canary"
 CONFIG = "[limits]\nlogins_per_second = 100\n"  # a socket may log in once a second otherwise

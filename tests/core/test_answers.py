@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from visado import app, errors
-from visado.watched import Epoch, Memory
+from visado.storage.versions import Version, VersionedCache
 
 START = 2_000_000_000_000
 ADMIN = {"controllers": {"*": {"actions": {"*": True}}}}
@@ -102,14 +102,14 @@ def playing(scene, **given):
 @pytest.fixture(autouse=True)
 def _staff(monkeypatch):
     """Let the profile `staff` be there from the start, with a role of its own."""
-    opened = app.Host.open
+    opened = app.Application.open
 
     async def with_staff(self):
         await opened(self)
         await self.roles.create("staff", ADMIN)
         await self.profiles.create("staff", {"policies": [{"roleId": "staff"}]})
 
-    monkeypatch.setattr(app.Host, "open", with_staff)
+    monkeypatch.setattr(app.Application, "open", with_staff)
 
 
 def test_an_equal_request_is_answered_again_under_its_own_id():
@@ -370,13 +370,13 @@ def test_an_id_that_stands_elsewhere_changes_nothing_on_a_socket(live):
 
 
 def test_what_was_found_before_a_change_is_not_remembered_after_it():
-    epoch = Epoch()
-    memory = Memory(epoch, 10)
-    began = memory.epoch
-    epoch.end()
+    version = Version()
+    memory = VersionedCache(version, 10)
+    began = memory.version
+    version.advance()
     memory.keep("bob", 1, began)
     assert memory.get("bob") is None
-    memory.keep("bob", 2, memory.epoch)
+    memory.keep("bob", 2, memory.version)
     assert memory.get("bob") == 2
-    epoch.end()
+    version.advance()
     assert memory.get("bob") is None

@@ -27,9 +27,9 @@ from visado.arguments import (
     Place,
     Text,
     parameters,
-    timespan,
 )
 from visado.request import Request
+from visado.settings.durations import timespan
 
 INVALID, MISSING, BAD = "api.assert.invalid_type", "api.assert.missing_argument", "api.assert.invalid_argument"
 

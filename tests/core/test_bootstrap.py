@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
-from visado import connection
 from visado.request import Connection
+from visado.web import origins
 
-FAR = Connection(near=False)
+FAR = Connection(loopback=False)
 
 
 def headers(**given):
@@ -33,7 +33,7 @@ def headers(**given):
 )  # fmt: skip
 def test_who_comes_from_this_machine_for_this_machine(address, given, near):
     scope = {"type": "http", "scheme": "http", "client": address and (address, 1)}
-    assert connection.connect(Connection, scope, headers(**given), "").near is near
+    assert origins.connect(Connection, scope, headers(**given), "").loopback is near
 
 
 def test_at_first_this_machine_may_do_everything_and_others_log_in(play):
@@ -169,7 +169,7 @@ def test_a_live_host_tells_near_from_far(live_open):
 
 @pytest.fixture(scope="module")
 def live_open(tmp_path_factory):
-    from visado.testing.live import serve
+    from visado_kit.live import serve
 
     with serve(tmp_path_factory.mktemp("open")) as host:
         yield host

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from visado import app, errors
-from visado.plugins import StartError
-from visado.security.chains import Chain
+from visado.plugins.manager import StartError
+from visado.security.logins.chains import Chain
 from visado.strategy import Fail, Pass, Redirect, Success
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from visado.testing.live import LiveHost, serve
+from visado_kit.live import LiveHost, serve
 
 VISADO = str(Path(sys.executable).with_name("visado"))
 PASSWORD = "a long enough password"

@@ -6,7 +6,7 @@ from visado.arguments import Text
 from visado.controller import ActionTable, Controller, action, delete, get, post, put
 from visado.errors import ActionNotFound, ControllerNotFound
 from visado.request import Request
-from visado.routing import Routes
+from visado.web.routes import Routes
 
 
 class Zoo(Controller):

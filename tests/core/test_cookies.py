@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from visado import cookies
+from visado.controllers import cookies
 
 LOGIN = {"username": "ann", "password": "password"}
 ORIGIN = "https://auth.example.com"

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from visado.testing.live import serve
+from visado_kit.live import serve
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
 # These two close the host, after which everything is a 401; the other two answer without an envelope.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from visado.testing.live import serve
+from visado_kit.live import serve
 
 JSON = "application/json"
 PARSE, TOO_LARGE = "network.http.body_parse_failed", "network.http.request_too_large"

@@ -8,8 +8,8 @@ import time
 import pytest
 from throwaway import GOOD, put
 
-from visado.requirements import unmet
-from visado.testing.live import serve
+from visado.plugins.requirements import unmet
+from visado_kit.live import serve
 
 SLOW = GOOD.replace(
     'async def authenticate(self, request): return Fail("not today")',

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from visado import cli
-from visado.cli import new_plugin
+from visado_kit import new_plugin
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

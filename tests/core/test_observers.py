@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from visado import errors, events
-from visado.checks import Challenge, LoginCheck
 from visado.events import Event, Observer
+from visado.login_check import Challenge, LoginCheck
 from visado.request import Request
 from visado.strategy import Fail, Success
 
@@ -167,9 +167,9 @@ def test_an_essential_one_that_is_quarantined_lets_nobody_in_until_it_is_switche
     ear = Ear(essential=True)
 
     async def scene(inside):
-        inside.host.plugins.off.add("plugin0")
+        inside.host.plugins.unavailable.add("plugin0")
         assert (await login(inside)).status == 503
-        inside.host.plugins.switched_off.add("plugin0")
+        inside.host.plugins.disabled.add("plugin0")
         assert (await login(inside)).status == 200
         assert ear.heard == []
 
@@ -180,7 +180,7 @@ def test_a_plugin_hears_of_its_own_end_and_of_nothing_after_it(listen):
     ear, other = Ear(), Ear()
 
     async def scene(inside):
-        inside.host.plugins.switched_off |= {"plugin0"}
+        inside.host.plugins.disabled |= {"plugin0"}
         inside.host.observers.note(events.PluginSwitched(target="plugin0", on=False))
         inside.host.observers.note(events.PluginSwitched(target="plugin1", on=False))
         inside.host.observers.note(events.UserChanged(change="created", target="eve"))

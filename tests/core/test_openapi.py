@@ -5,8 +5,8 @@ import re
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from visado import openapi
 from visado.arguments import Place
+from visado.controllers import openapi
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def test_every_route_is_an_operation_with_an_id_of_its_own(described):
 
 def test_operations_that_the_wire_contract_does_not_have_are_marked(described):
     table, document = described
-    own = {operation["operationId"] for _, _, operation in operations(document) if operation.get("x-visado-own")}
-    assert own == {each.id.replace(":", ".") for each in table if each.own and each.routes}
+    own = {operation["operationId"] for _, _, operation in operations(document) if operation.get("x-visado-extension")}
+    assert own == {each.id.replace(":", ".") for each in table if each.extension and each.routes}
     assert "security.listPlugins" in own
 
 

@@ -255,7 +255,7 @@ def test_what_a_caller_may_is_the_same_in_the_answer_as_in_the_check(play):
     """`checkRights` and `getMyRights` say what the pipeline does, from afar too."""
 
     async def scene(inside):
-        far = Connection(near=False)
+        far = Connection(loopback=False)
         body = {"controller": "server", "action": "now"}
         for connection in (Connection(), far):
             allowed = (await inside.ask("server:now", connection=connection)).status == 200

@@ -7,8 +7,8 @@ import sys
 import pytest
 from throwaway import GOOD, put
 
-from visado.testing import live
-from visado.testing.live import LiveHost
+from visado_kit import live
+from visado_kit.live import LiveHost
 
 
 def command(folder, *words, config=""):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visado.security.rights import Policy, Rights, allows, listing
+from visado.security.rights.rights import Policy, Rights, allows, listing
 
 ALL = {"*": {"actions": {"*": True}}}
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from visado.security.roles import EVERYTHING, RESTRICTED
+from visado.security.rights.roles import EVERYTHING, RESTRICTED
 
 OK = {"auth": {"actions": {"login": True}}}
 TYPE, EMPTY, MISSING = "api.assert.invalid_type", "api.assert.empty_argument", "api.assert.missing_argument"

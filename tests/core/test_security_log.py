@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from visado.testing.live import LiveHost
+from visado_kit.live import LiveHost
 
 PASSWORD = "canary-password-4711"
 WRONG = "canary-wrong-4712"

@@ -5,9 +5,9 @@ from typing import ClassVar
 import pytest
 from pydantic import BaseModel, Field, SecretStr
 
-from visado import settings
-from visado.sections import SECTIONS, HttpSection, SecuritySection, ServerSection
-from visado.settings import Section, SettingsError
+from visado.settings import loading
+from visado.settings.loading import Section, SettingsError
+from visado.settings.sections import SECTIONS, HttpSection, SecuritySection, ServerSection
 
 
 class Directory(BaseModel):
@@ -38,7 +38,7 @@ def load(tmp_path):
     def run(toml="", *, given=None, secrets=None, sections=(*SECTIONS, Example)):
         file = tmp_path / "visado.toml"
         file.write_text(toml)
-        return settings.load(sections, config=file, given=given, secrets=secrets)
+        return loading.load(sections, config=file, given=given, secrets=secrets)
 
     return run
 
@@ -117,7 +117,7 @@ def test_a_file_that_is_no_toml_is_named(load, toml):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"gone\.toml: no such file"):
-        settings.load(SECTIONS, config=tmp_path / "gone.toml")
+        loading.load(SECTIONS, config=tmp_path / "gone.toml")
 
 
 @pytest.mark.parametrize(

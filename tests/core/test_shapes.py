@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 import visado
-from visado import hookspecs, sections
+from visado import hookspecs
 from visado.errors import CATALOGUE
-from visado.settings import Section
+from visado.settings import sections
+from visado.settings.loading import Section
 
 CONTRACT = {row["id"]: row for row in json.loads(Path(__file__).with_name("errors.json").read_text())}
 # What a client did wrong is a 4xx here, whatever the reference answers: see the deviations of the exchanges.

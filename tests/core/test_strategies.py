@@ -327,8 +327,8 @@ def test_a_strategy_that_cannot_open_stops_the_start_by_name(play, scripted):
 
     with pytest.raises(Exception, match="broken") as caught:
         play(scene, strategies=[Broken("broken")])
-    from visado.plugins import StartError
-    from visado.storage import StorageError
+    from visado.plugins.manager import StartError
+    from visado.storage.protocol import StorageError
 
     assert isinstance(caught.value, (StartError, StorageError)), "`visado serve` reports these two alone"
 
@@ -344,7 +344,7 @@ def test_a_chain_asks_one_after_the_other(play, scripted):
             members["one"].outcome, members["two"].outcome = one, two
             assert (await inside.ask("auth:login", {}, strategy="both")).status == expected
 
-    from visado.security.chains import Chain
+    from visado.security.logins.chains import Chain
 
     strategies = [scripted("one"), scripted("two")]
 

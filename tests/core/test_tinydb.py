@@ -26,14 +26,15 @@ from hypothesis import strategies as st
 from tinydb import where
 from tinydb.table import Document as TinyDocument
 
-from visado import errors, settings
-from visado.query import Equals, Query, evaluate
-from visado.sections import ServerSection, StorageSection
-from visado.storage import Collection, Storage, StorageError
-from visado.testing.storage import StorageContract
+from visado import errors
+from visado.settings import loading
+from visado.settings.sections import ServerSection, StorageSection
+from visado.storage.protocol import Collection, Storage, StorageError
+from visado.storage.query import Equals, Query, evaluate
 from visado.tinydb import TinyStorage, frames, journal, open_storage, tables
 from visado.tinydb.journal import Journal
 from visado.tinydb.tables import Database
+from visado_kit.storage import StorageContract
 
 PLAIN = Collection("plain", ("n",))
 
@@ -636,7 +637,7 @@ def test_a_full_disk_stops_neither_journal_nor_snapshot(tmp_path: Path, full_dis
 SMALL_DISK = textwrap.dedent("""
     import asyncio, hashlib, pathlib, sys
     from visado import errors
-    from visado.query import Query
+    from visado.storage.query import Query
     from visado.storage import Collection
     from visado.tinydb import TinyStorage
 
@@ -879,7 +880,7 @@ def test_it_runs_on_uvloop_too(tmp_path: Path) -> None:
 def test_the_url_chooses_the_folder(tmp_path: Path) -> None:
     def made(url: str) -> TinyStorage | None:
         given = {"storage": {"url": url}, "server": {"data": str(tmp_path)}}
-        return open_storage(settings.load([StorageSection, ServerSection], given=given))
+        return open_storage(loading.load([StorageSection, ServerSection], given=given))
 
     assert made("postgres://host") is None
     for url, folder in ((f"tinydb:{tmp_path}/a", tmp_path / "a"), ("tinydb:", tmp_path)):

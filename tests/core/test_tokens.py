@@ -10,7 +10,7 @@ from collections import Counter
 import jwt
 import pytest
 
-from visado.security.signing import fingerprint
+from visado.security.tokens.signing import fingerprint
 
 INVALID, REFUSED = "security.token.invalid", "security.token.refresh_forbidden"
 SECRET = "a secret of more than thirty-two bytes"

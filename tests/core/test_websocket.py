@@ -14,7 +14,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from visado.testing.live import LiveHost, serve
+from visado_kit.live import LiveHost, serve
 
 PASSWORD = "a long enough password"
 CONFIG = """

@@ -34,7 +34,7 @@ from pathlib import Path
 
 from websockets.sync.client import connect
 
-from visado.testing.live import LiveHost
+from visado_kit.live import LiveHost
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])

@@ -7,21 +7,9 @@ import hashlib
 import hmac
 import os
 
-from visado import (
-    Accept,
-    Challenge,
-    Collection,
-    Fail,
-    LoginCheck,
-    Observer,
-    Pass,
-    Redirect,
-    Strategy,
-    Success,
-    errors,
-)
-from visado.testing import LoginCheckContract, ObserverContract, StorageContract, StrategyContract
+from visado import Accept, Challenge, Collection, Fail, LoginCheck, Observer, Pass, Redirect, Strategy, Success, errors
 from visado.tinydb import TinyStorage
+from visado_kit import LoginCheckContract, ObserverContract, StorageContract, StrategyContract
 
 WRONG = "wrong name or phrase"
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-import visado.testing
+import visado_kit
 
-pytest_plugins = ["visado.testing.fixtures"]
+pytest_plugins = ["visado_kit.fixtures"]
 
 LEAKS = """
 import logging
 
 import pytest
 
-pytest_plugins = ["visado.testing.fixtures"]
+pytest_plugins = ["visado_kit.fixtures"]
 
 
 def test_log(canaries):
@@ -82,12 +82,12 @@ def test_a_secret_that_gets_out_fails_the_test(tmp_path):
 
 
 def test_the_names_are_in_one_place():
-    for name in visado.testing.__all__:
-        assert getattr(visado.testing, name)
+    for name in visado_kit.__all__:
+        assert getattr(visado_kit, name)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
-        _ = visado.testing.Nothing
+        _ = visado_kit.Nothing
 
 
 def test_a_host_needs_no_pytest(tmp_path):
-    script = "import sys; sys.modules['pytest'] = None; import visado.testing.live"
+    script = "import sys; sys.modules['pytest'] = None; import visado_kit.live"
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(tmp_path))

@@ -8,8 +8,8 @@ import time
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
-from visado.query import Page
-from visado.storage import DocumentExists
+from visado.storage.protocol import DocumentExists
+from visado.storage.query import Page
 from visado.tinydb import TinyStorage
 
 from .right import TinyContract

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from visado.testing.live import LiveHost, serve
+from visado_kit.live import LiveHost, serve
 
 from ..node import install  # noqa: TID252 - the tests are no package
 

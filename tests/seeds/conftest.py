@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from visado.testing.live import LiveHost
+from visado_kit.live import LiveHost
 
 USUAL = 7512
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from visado.testing.live import Answer, LiveHost
+from visado_kit.live import Answer, LiveHost
 
 from .conftest import usual_host
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from visado.testing.live import LiveHost
+from visado_kit.live import LiveHost
 
 from ..node import install, unavailable  # noqa: TID252 - the tests are no package
 from .conftest import USUAL

@@ -18,7 +18,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from visado.testing.live import LiveHost
+from visado_kit.live import LiveHost
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = Path(__file__).with_name("visado-htpasswd")
@@ -102,7 +102,7 @@ def test_it_is_typed_and_imports_public_names_only(environment):
     pyright = [sys.executable, "-m", "pyright", "--warnings", "--pythonpath", environment.python]
     assert "0 errors, 0 warnings" in environment.run(*pyright, "--project", environment.folder / "sources")
     sources = "".join(each.read_text() for each in PLUGIN.rglob("*.py"))
-    public = {"visado", "visado.errors", "visado.events", "visado.query", "visado.testing", "visado.testing.fixtures"}
+    public = {"visado", "visado.errors", "visado.events", "visado.storage.query", "visado_kit", "visado_kit.fixtures"}
     assert {*re.findall(r"\bvisado(?:\.\w+)+", sources)} <= public
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from visado.testing.live import serve
+from visado_kit.live import serve
 
 from .player import HttpPlayer, Player, SocketPlayer, steps
 

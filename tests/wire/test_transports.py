@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import pytest
 from websockets.sync.client import connect
 
-from visado.testing.live import LiveHost, serve
+from visado_kit.live import LiveHost, serve
 
 from .conftest import SETTINGS
 from .masks import differences, error_of, masked

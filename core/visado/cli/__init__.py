@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from visado.cli import arguments
+from visado.cli import options
 
 _EPILOG = """\
 Any action is a command too, for a host that is running:
@@ -34,9 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     command = next((word for word in words if not word.startswith("-")), "")
     if ":" in command and command != "admin:create" and words[0] == command:
-        from visado.cli import client, extras  # noqa: PLC0415 - only what the command needs
+        from visado.cli import client, plugin_commands  # noqa: PLC0415 - only what the command needs
 
-        return _run(lambda: client.run(words) if (done := extras.run(words)) is None else done)
+        return _run(lambda: client.run(words) if (done := plugin_commands.run(words)) is None else done)
     parsed = _parser().parse_args(words)
     return _run(lambda: parsed.run(parsed))
 
@@ -66,18 +66,18 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run the host", allow_abbrev=False)
     serve.add_argument("--host", help="address to listen on (127.0.0.1)")
     serve.add_argument("--port", type=int, help="port to listen on (7512)")
-    arguments.add_place(serve)
+    options.add_place(serve)
     serve.set_defaults(run=_serve)
     listing = commands.add_parser("plugins", help="list the installed plugins, and why one does not work")
-    arguments.add_place(listing)
+    options.add_place(listing)
     listing.set_defaults(run=_plugins)
     config = commands.add_parser("config", help="check the settings, or print a template of them")
     config.add_argument("--template", action="store_true", help="print every setting with its default, as TOML")
-    arguments.add_place(config)
+    options.add_place(config)
     config.set_defaults(run=_config)
     create = commands.add_parser("admin:create", help="make the first administrator of a running host, and close it")
     create.set_defaults(run=_create_admin)
-    arguments.place_of_host(create)
+    options.place_of_host(create)
     create.add_argument("--username", default=os.environ.get("VISADO_USERNAME"), help="user name of the administrator")
     create.add_argument(
         "--password", default=os.environ.get("VISADO_PASSWORD"), help="its password; without it, you are asked"
@@ -126,7 +126,7 @@ def _config(parsed: argparse.Namespace) -> int:
 
 
 def _make_plugin(parsed: argparse.Namespace) -> int:
-    from visado.cli import new_plugin  # noqa: PLC0415
+    from visado_kit import new_plugin  # noqa: PLC0415
 
     return new_plugin.run(parsed)
 

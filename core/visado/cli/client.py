@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from visado.cli import arguments
+from visado.cli import options
+from visado.codec import is_object
 from visado.request import Fields
-from visado.values import is_object
 
 _FAILED: Final = 1
 _USAGE: Final = 2
@@ -34,10 +34,10 @@ _FAILURES: Final = (OSError, ValueError, Refused, http.client.HTTPException)
 def run(words: Sequence[str]) -> int:
     """Run an action, and print its result."""
     name, *rest = words
-    parser = arguments.action(name)
+    parser = options.action(name)
     given = parser.parse_args(rest)
-    if given.protocol not in arguments.PROTOCOLS:
-        parser.error(f"VISADO_PROTOCOL: {given.protocol!r} is none of {', '.join(arguments.PROTOCOLS)}")
+    if given.protocol not in options.PROTOCOLS:
+        parser.error(f"VISADO_PROTOCOL: {given.protocol!r} is none of {', '.join(options.PROTOCOLS)}")
     if given.help:
         return _explain(name, parser.format_help())
     try:
@@ -63,9 +63,9 @@ def _log_in(given: Namespace, payload: Fields, work: Callable[[Ask], Fields]) ->
         return _complain(failure)
     result: Any = answer.get("result")
     if not given.envelope and is_object(result) and "Location" in result.get("headers", ()):
-        from visado.cli import extras  # noqa: PLC0415 - only what the command needs
+        from visado.cli import plugin_commands  # noqa: PLC0415 - only what the command needs
 
-        code = extras.log_in(str(payload.get("strategy", "local")), given.url)
+        code = plugin_commands.log_in(str(payload.get("strategy", "local")), given.url)
         if code is not None:
             return code
     return _show(given, answer)

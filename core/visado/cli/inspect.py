@@ -10,14 +10,14 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
-from visado.alarm import Alarm
-from visado.cli.hosts import from_arguments, troubles
-from visado.settings import Section
+from visado.cli.building import from_arguments, troubles
+from visado.plugins.watchdog import Watchdog
+from visado.settings.loading import Section
 
 
 def list_plugins(arguments: argparse.Namespace) -> int:
     """List every plugin: package, version, what it brings, or why it is quarantined."""
-    host = from_arguments(arguments, Alarm())
+    host = from_arguments(arguments, Watchdog())
     if isinstance(host, int):
         return host
     for plugin in host.plugins:

@@ -10,13 +10,13 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from visado.alarm import Alarm
-from visado.app import Host
-from visado.cli.hosts import CANNOT_START, complain, from_arguments, troubles
-from visado.plugins import StartError
-from visado.sections import PluginsSection, SecuritySection, ServerSection
-from visado.server import Server, address, configure, listen
-from visado.storage import StorageError
+from visado.app import Application
+from visado.cli.building import CANNOT_START, complain, from_arguments, troubles
+from visado.plugins.manager import StartError
+from visado.plugins.watchdog import Watchdog
+from visado.settings.sections import PluginsSection, SecuritySection, ServerSection
+from visado.storage.protocol import StorageError
+from visado.web.server import Server, address, configure, listen
 
 _START_LIMIT = 10.0
 _MANUAL = "docs/ in the sources, GET /_openapi here, and `visado --help`"
@@ -27,13 +27,13 @@ def run(arguments: argparse.Namespace) -> int:
     form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(level=logging.INFO, format=form, stream=sys.stderr)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    alarm = Alarm()
-    host = from_arguments(arguments, alarm)
+    watchdog = Watchdog()
+    host = from_arguments(arguments, watchdog)
     if isinstance(host, int):
         return host
-    alarm.owner, alarm.tell = host.plugins.owner, host.plugins.interrupted
+    watchdog.owner, watchdog.tell = host.plugins.owner, host.plugins.interrupted
     with asyncio.Runner(loop_factory=_new_loop) as runner:
-        return runner.run(_serve(host, alarm))
+        return runner.run(_serve(host, watchdog))
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -44,10 +44,10 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _serve(host: Host, alarm: Alarm) -> int:
+async def _serve(host: Application, watchdog: Watchdog) -> int:
     longest = host.settings[PluginsSection].longest_block
     try:
-        alarm.watch(max(longest, _START_LIMIT))
+        watchdog.watch(max(longest, _START_LIMIT))
         await host.open()
     except (StorageError, StartError) as error:
         return complain(error, CANNOT_START)
@@ -60,16 +60,16 @@ async def _serve(host: Host, alarm: Alarm) -> int:
         )
     else:
         lines = [*_report(host, address(listening)), *_warnings(host, admin=await host.users.admin_exists())]
-        alarm.watch(longest)
+        watchdog.watch(longest)
         server = Server(configure(host.asgi, host.settings), lambda: print("\n".join(lines), flush=True), host.stop)
         await server.serve([listening])
         return 0
     finally:
-        alarm.stop()
+        watchdog.stop()
         await host.close()
 
 
-def _report(host: Host, url: str) -> Iterator[str]:
+def _report(host: Application, url: str) -> Iterator[str]:
     yield f"visado {version('visado')} on {url} as {host.node}"
     for plugin in host.plugins:
         brings = plugin.reason or ", ".join(each for each in plugin.contributes if not each.startswith("action "))
@@ -80,7 +80,7 @@ def _report(host: Host, url: str) -> Iterator[str]:
     yield f"  manual: {_MANUAL}"
 
 
-def _warnings(host: Host, *, admin: bool) -> Iterator[str]:
+def _warnings(host: Application, *, admin: bool) -> Iterator[str]:
     """Say what is not safe yet."""
     server, security = host.settings[ServerSection], host.settings[SecuritySection]
     if not admin:

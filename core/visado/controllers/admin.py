@@ -7,15 +7,15 @@ from typing import Any, Final
 
 from visado import errors
 from visado.arguments import Body, Flag, Text
+from visado.codec import is_object
 from visado.controller import Controller, action, post
 from visado.controllers import results
-from visado.query import Query
 from visado.request import Fields, Request
 from visado.security.accounts import Accounts
-from visado.security.profiles import Profiles
-from visado.security.roles import Roles
-from visado.security.users import Users
-from visado.values import is_object
+from visado.security.rights.profiles import Profiles
+from visado.security.rights.roles import Roles
+from visado.security.users.users import Users
+from visado.storage.query import Query
 
 _ON_EXISTING: Final = ("fail", "skip", "overwrite")
 _DATABASES: Final = ("internalCache", "memoryStorage")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from visado.arguments import BodyText, Duration, Id, Integer, Text
 from visado.controller import Controller, action, delete, post
 from visado.controllers import results
-from visado.controllers.searches import Searches
 from visado.request import Request
-from visado.security.api_keys import ApiKeys, listed
-from visado.security.tokens import FOREVER
-from visado.security.users import Users
+from visado.search.cursors import Searches
+from visado.security.tokens.api_keys import ApiKeys, listed
+from visado.security.tokens.tokens import FOREVER
+from visado.security.users.users import Users
 
 
 class ApiKeysController(Controller):

@@ -5,29 +5,20 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from visado import cookies, errors, events
-from visado.arguments import (
-    DURATION,
-    Body,
-    BodyText,
-    Flag,
-    Integer,
-    Lifetime,
-    Text,
-    UnreadDuration,
-)
-from visado.checks import Login
+from visado import errors, events
+from visado.arguments import DURATION, Body, BodyText, Flag, Integer, Lifetime, Text, UnreadDuration
 from visado.controller import Controller, action, get, post, put
-from visado.controllers import results
-from visado.controllers.own import somebody
+from visado.controllers import cookies, results
+from visado.controllers.current_user import somebody
+from visado.login_check import Login
 from visado.request import ANONYMOUS_ID, Fields, Malformed, Reply, Request, from_payload
-from visado.security import rights
 from visado.security.access import Access
 from visado.security.documents import shown
-from visado.security.logins import FIELD, Admission, Logins, answers
+from visado.security.logins.checks import FIELD, Admission, Logins, answers
+from visado.security.logins.strategies import Strategies
 from visado.security.observers import Observers
-from visado.security.strategies import Strategies
-from visado.security.tokens import FOREVER, Issued
+from visado.security.rights import rights
+from visado.security.tokens.tokens import FOREVER, Issued
 from visado.strategy import Redirect
 
 _IN_ADDRESSES: Final = "%/:=&?~#+!$,;'@()*[]"
@@ -43,18 +34,18 @@ class AuthController(Controller):
         self._access, self._strategies, self._logins, self._observers = access, strategies, logins, observers
         self._users, self._tokens = access.users, access.tokens
 
-    @action(get("/_me"), get("/users/_me", deprecated=True), pure=True)
+    @action(get("/_me"), get("/users/_me", deprecated=True), cacheable=True)
     async def get_current_user(self, request: Request) -> results.CurrentUser:
         """Show who I am, and by which strategies I can log in."""
         user = request.user
         return shown(user.id, user.content) | {"strategies": await self._strategies.of(user)}
 
-    @action(get("/_me/_rights"), get("/users/_me/_rights", deprecated=True), pure=True)
+    @action(get("/_me/_rights"), get("/users/_me/_rights", deprecated=True), cacheable=True)
     async def get_my_rights(self, request: Request) -> results.Found:
         """List my rights: an item per action entry of my roles."""
         return rights.listing(self._access.rights(request).policies)
 
-    @action(get("/strategies"), pure=True)
+    @action(get("/strategies"), cacheable=True)
     async def get_strategies(self, request: Request) -> results.Names:
         """List the strategies that are installed."""
         return list(self._strategies)
@@ -131,7 +122,7 @@ class AuthController(Controller):
         shown = {"acknowledged": True} | ({"location": location} if location else {})
         return Reply(shown, cookies=(cookies.cleared(secure=request.connection.secure),))
 
-    @action(post("/_checkToken"), cookie="ignored", pure=True)
+    @action(post("/_checkToken"), cookie="ignored", cacheable=True)
     async def check_token(
         self, request: Request, token: BodyText | None = None, cookie_auth: Flag | None = None
     ) -> results.Checked:
@@ -142,7 +133,7 @@ class AuthController(Controller):
         try:
             found = await self._access.verify(text)
         except errors.InvalidToken as error:
-            request.rests_on = None
+            request.depends_on = None
             return {"valid": False, "state": error.text}
         return {"valid": True, "expiresAt": found.expires_at, "kuid": found.user_id}
 

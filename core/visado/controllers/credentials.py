@@ -6,14 +6,14 @@ from typing import Any
 
 from visado import errors
 from visado.arguments import Body, Id, Integer, Text
+from visado.codec import is_object
 from visado.controller import Controller, action, delete, get, post, put
 from visado.controllers import results
-from visado.controllers.searches import Searches
-from visado.query.translate import as_elasticsearch
 from visado.request import Request
-from visado.security.strategies import Strategies
-from visado.security.users import Users
-from visado.values import is_object
+from visado.search.cursors import Searches
+from visado.search.translate import as_elasticsearch
+from visado.security.logins.strategies import Strategies
+from visado.security.users.users import Users
 
 
 class CredentialsController(Controller):

@@ -6,17 +6,17 @@ from dataclasses import replace
 
 from visado import errors
 from visado.arguments import Body, BodyTexts, Flag, Id, Integer, Text
+from visado.codec import are_texts
 from visado.controller import Controller, action, delete, get, post, put
 from visado.controllers import results
-from visado.controllers.searches import Searches, delete_all
-from visado.query import And, OneOf
 from visado.request import Request
-from visado.security import rights
+from visado.search.cursors import Searches, delete_all
+from visado.search.mappings import Mappings
 from visado.security.documents import shown
-from visado.security.mappings import Mappings
-from visado.security.profiles import Profiles
-from visado.security.users import Users
-from visado.values import are_texts
+from visado.security.rights import rights
+from visado.security.rights.profiles import Profiles
+from visado.security.users.users import Users
+from visado.storage.query import And, OneOf
 
 
 class ProfilesController(Controller):
@@ -30,12 +30,12 @@ class ProfilesController(Controller):
         self._profiles, self._users, self._mappings = profiles, users, mappings
         self._searches, self._write_count = searches, write_count
 
-    @action(get("/profiles/:_id"), pure=True)
+    @action(get("/profiles/:_id"), cacheable=True)
     async def get_profile(self, request: Request, id: Id) -> results.Document:
         """Show a profile."""
         return shown(id, self._profiles.find(id))
 
-    @action(get("/profiles/:_id/_rights"), pure=True)
+    @action(get("/profiles/:_id/_rights"), cacheable=True)
     async def get_profile_rights(self, request: Request, id: Id) -> results.Found:
         """List the rights that a profile gives."""
         self._profiles.find(id)

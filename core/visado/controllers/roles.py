@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from visado import errors
 from visado.arguments import Body, BodyTexts, Flag, Id, Integer, Text
+from visado.codec import are_texts
 from visado.controller import Controller, action, delete, get, post, put
 from visado.controllers import results
-from visado.controllers.searches import Searches, delete_all
-from visado.query import Page, Query
 from visado.request import Request
+from visado.search.cursors import Searches, delete_all
+from visado.search.mappings import Mappings
 from visado.security.documents import shown
-from visado.security.mappings import Mappings
-from visado.security.profiles import Profiles
-from visado.security.roles import Roles
-from visado.values import are_texts
+from visado.security.rights.profiles import Profiles
+from visado.security.rights.roles import Roles
+from visado.storage.query import Page, Query
 
 
 class RolesController(Controller):
@@ -27,7 +27,7 @@ class RolesController(Controller):
         self._roles, self._profiles, self._mappings = roles, profiles, mappings
         self._searches, self._write_count = searches, write_count
 
-    @action(get("/roles/:_id"), pure=True)
+    @action(get("/roles/:_id"), cacheable=True)
     async def get_role(self, request: Request, id: Id) -> results.Document:
         """Show a role."""
         return shown(id, self._roles.find(id))

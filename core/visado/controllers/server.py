@@ -13,17 +13,17 @@ from visado import errors, metrics
 from visado.arguments import List, Text
 from visado.controller import ActionTable, Controller, action, get
 from visado.controllers import results
+from visado.host import Clock
 from visado.metrics import Metrics
-from visado.plugins import Plugins
+from visado.plugins.calls import problem
+from visado.plugins.manager import Plugins
 from visado.request import Fields, Reply, Request
-from visado.sections import LimitsSection, SecuritySection
-from visado.security.documents import Clock
-from visado.security.guard import problem
 from visado.security.observers import Observers
-from visado.security.users import Users
-from visado.settings import Settings
+from visado.security.users.users import Users
+from visado.settings.loading import Settings
+from visado.settings.sections import LimitsSection, SecuritySection
+from visado.storage.versions import VersionedStorage
 from visado.strategy import Strategy
-from visado.watched import WatchedStorage
 
 PROTOCOL: Final = "2.56.0"
 """The version of the wire contract: the clients' own tools look at its first number."""
@@ -40,7 +40,7 @@ class ServerController(Controller):
         users: Users,
         strategies: Mapping[str, Strategy],
         observers: Observers,
-        storage: WatchedStorage,
+        storage: VersionedStorage,
         plugins: Plugins,
         settings: Settings,
         clock: Clock,
@@ -118,7 +118,7 @@ class ServerController(Controller):
         """Tell the time, in milliseconds since 1970."""
         return {"now": self._clock()}
 
-    @action(get("/_publicApi", deprecated=True), pure=True)
+    @action(get("/_publicApi", deprecated=True), cacheable=True)
     async def public_api(self, request: Request) -> results.Object:
         """List every action with its routes; clients choose theirs from it."""
         return self._table().public()

@@ -8,20 +8,20 @@ from typing import Annotated, Any, Literal
 
 from visado import errors
 from visado.arguments import TEXTS, Body, BodyAny, BodyObject, BodyTexts, Flag, Id, Integer, List, Place, Text
+from visado.codec import is_object
 from visado.controller import Controller, action, delete, get, post, put
 from visado.controllers import results
 from visado.controllers.auth import may
-from visado.controllers.searches import Searches, delete_all
 from visado.request import NOTHING, Fields, Request, User
-from visado.security import rights
+from visado.search.cursors import Searches, delete_all
+from visado.search.mappings import Mappings
 from visado.security.access import Access
 from visado.security.accounts import Accounts
 from visado.security.documents import found, shown
-from visado.security.mappings import Mappings
-from visado.security.roles import Roles
-from visado.security.strategies import Strategies
-from visado.storage import Storage
-from visado.values import is_object
+from visado.security.logins.strategies import Strategies
+from visado.security.rights import rights
+from visado.security.rights.roles import Roles
+from visado.storage.protocol import Storage
 
 
 class UsersController(Controller):
@@ -49,19 +49,19 @@ class UsersController(Controller):
 
     # -- one user
 
-    @action(get("/users/:_id"), pure=True)
+    @action(get("/users/:_id"), cacheable=True)
     async def get_user(self, request: Request, id: Id) -> results.Document:
         """Show a user."""
         user = await self._users.find(id)
         return shown(user.id, user.content)
 
-    @action(get("/users/:_id/_strategies"), pure=True)
+    @action(get("/users/:_id/_strategies"), cacheable=True)
     async def get_user_strategies(self, request: Request, id: Id) -> results.StrategyList:
         """List the strategies by which a user can log in."""
         strategies = await self._strategies.of(await self._users.find(id))
         return {"strategies": strategies, "total": len(strategies)}
 
-    @action(get("/users/:_id/_rights"), pure=True)
+    @action(get("/users/:_id/_rights"), cacheable=True)
     async def get_user_rights(self, request: Request, id: Id) -> results.Found:
         """List the rights of a user."""
         user = await self._users.find(id)

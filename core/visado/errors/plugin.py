@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from visado.errors.base import (
-    NotFound,
-    PluginError,
-    PreconditionFailed,
-    TimedOut,
-    Unauthorized,
-    Unavailable,
-)
+from visado.errors.base import NotFound, PluginError, PreconditionFailed, TimedOut, Unauthorized, Unavailable
 
 
 class PluginFailed(PluginError, id="plugin.runtime.unexpected_error", code=0x04020002):

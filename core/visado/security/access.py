@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from visado import errors
 from visado.request import Request, Token, User
-from visado.security import api_keys
-from visado.security.api_keys import ApiKeys
-from visado.security.profiles import Profiles
-from visado.security.rights import Rights
-from visado.security.tokens import Tokens
-from visado.security.users import Users
+from visado.security.rights.profiles import Profiles
+from visado.security.rights.rights import Rights
+from visado.security.tokens import api_keys
+from visado.security.tokens.api_keys import ApiKeys
+from visado.security.tokens.tokens import Tokens
+from visado.security.users.users import Users
 
 
 @dataclass(slots=True)
@@ -24,13 +24,13 @@ class Access:
     api_keys: ApiKeys
     open_bootstrap: bool = False
 
-    def is_near(self, request: Request) -> bool:
+    def is_loopback(self, request: Request) -> bool:
         """Whether the rights of the first start count for this request."""
-        return request.connection.near or self.open_bootstrap
+        return request.connection.loopback or self.open_bootstrap
 
     def rights(self, request: Request) -> Rights:
         """What whoever asks may do."""
-        return self.profiles.rights(request.user, near=self.is_near(request))
+        return self.profiles.rights(request.user, loopback=self.is_loopback(request))
 
     async def identify(self, text: str) -> tuple[Token, User]:
         """Find out who asks with this token or API key. Raises `InvalidToken`, also where the user has vanished."""
@@ -46,5 +46,5 @@ class Access:
             token = await self.api_keys.verify(text)
         else:
             token = await self.tokens.verify(text)
-        self.tokens.rest_on(text)
+        self.tokens.depend_on(text)
         return token

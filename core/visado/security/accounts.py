@@ -6,13 +6,13 @@ import logging
 from typing import Literal
 
 from visado import errors
+from visado.codec import is_object
 from visado.request import Fields, User
-from visado.security.api_keys import ApiKeys
-from visado.security.strategies import Strategies
-from visado.security.tokens import Tokens
-from visado.security.users import Users
-from visado.storage import Storage
-from visado.values import is_object
+from visado.security.logins.strategies import Strategies
+from visado.security.tokens.api_keys import ApiKeys
+from visado.security.tokens.tokens import Tokens
+from visado.security.users.users import Users
+from visado.storage.protocol import Storage
 
 _log = logging.getLogger("visado.accounts")
 

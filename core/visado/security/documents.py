@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 from typing_extensions import override
 
 from visado.events import Change as Changing
-from visado.query import Page, Query
 from visado.request import Fields
-from visado.storage import Change, Collection, Document, DocumentMissing, Storage
-
-Clock: TypeAlias = Callable[[], int]
-"""The present, in milliseconds since 1970."""
+from visado.storage.protocol import Change, Collection, Document, DocumentMissing, Storage
+from visado.storage.query import Page, Query
 
 INFO = "_kuzzle_info"
 _NOT_CONTENT = frozenset({INFO, "_id"})
-
-
-def now() -> int:
-    """Read the system's clock."""
-    return time.time_ns() // 1_000_000
 
 
 def info(created: int, *, author: str | None = None, updated: int | None = None, updater: str | None = None) -> Fields:

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from visado import errors
 from visado.events import Event, Observer, PluginSwitched
+from visado.plugins.calls import guarded
 from visado.request import Request, current_request
-from visado.security.guard import guarded
-from visado.storage import Storage
+from visado.storage.protocol import Storage
 
 _PAUSE: Final = 30.0
 _AT_ONCE: Final = 256
@@ -36,14 +36,14 @@ class _Seat:
 class Observers:
     """Every observer. Plugins get this as `events`, to note what happens in them."""
 
-    def __init__(self, storage: Storage, off: AbstractSet[str], switched_off: AbstractSet[str]) -> None:
-        self._storage, self._off, self._switched_off = storage, off, switched_off
+    def __init__(self, storage: Storage, unavailable: AbstractSet[str], disabled: AbstractSet[str]) -> None:
+        self._storage, self._unavailable, self._disabled = storage, unavailable, disabled
         self._seats: list[_Seat] = []
         self._telling: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[tuple[str, Observer]]:
         """Every observer at work, with the name of its plugin."""
-        return ((seat.plugin, seat.observer) for seat in self._seats if seat.plugin not in self._off)
+        return ((seat.plugin, seat.observer) for seat in self._seats if seat.plugin not in self._unavailable)
 
     def add(self, observer: Any, plugin: str) -> None:
         """Let an observer hear from now on. Raises `TypeError` for what is none."""
@@ -100,12 +100,12 @@ class Observers:
     def _is_for(self, seat: _Seat, event: Event) -> bool:
         """Whether an observer is to hear of it: one that was switched off still hears of that."""
         is_its_end = isinstance(event, PluginSwitched) and event.target == seat.plugin
-        return is_its_end or seat.plugin not in self._switched_off
+        return is_its_end or seat.plugin not in self._disabled
 
     async def _hears(self, seat: _Seat, event: Event) -> bool:
         """Tell an observer of an event, and say whether it heard."""
         observer = seat.observer
-        if seat.plugin in self._off - self._switched_off:
+        if seat.plugin in self._unavailable - self._disabled:
             return False
         if not observer.essential and time.monotonic() < seat.away_until:
             seat.missed += 1

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pluggy
 
-from visado.sections import ServerSection, StorageSection
-from visado.settings import Settings
+from visado.settings.loading import Settings
+from visado.settings.sections import ServerSection, StorageSection
 from visado.tinydb.storage import TinyStorage
 
 __all__ = ["TinyStorage", "open_storage"]

@@ -17,7 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias, cast
 
-from visado.storage import Document, StorageError
+from visado.storage.protocol import Document, StorageError
 
 SCHEMA = 1
 Kind: TypeAlias = Literal["journal", "snapshot"]

@@ -22,7 +22,7 @@ from typing import Any, TypeAlias, cast
 from tinydb.storages import Storage
 from typing_extensions import override
 
-from visado.storage import Document, StorageError
+from visado.storage.protocol import Document, StorageError
 from visado.tinydb import frames
 
 Tables: TypeAlias = dict[str, dict[str, Document]]

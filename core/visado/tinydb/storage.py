@@ -16,9 +16,10 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
-from visado import errors, storage
-from visado.query import Page, Query, Sort, evaluate
-from visado.storage import Change, Document, DocumentExists, DocumentMissing
+from visado import errors
+from visado.storage import protocol
+from visado.storage.protocol import Change, Document, DocumentExists, DocumentMissing
+from visado.storage.query import Page, Query, Sort, evaluate
 from visado.tinydb.commits import GroupCommit
 from visado.tinydb.frames import encode_row
 from visado.tinydb.journal import Journal
@@ -39,7 +40,7 @@ class TinyStorage:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._collections: dict[str, storage.Collection] = {}
+        self._collections: dict[str, protocol.Collection] = {}
         self._tables: dict[str, IndexedTable] = {}
         self._database: Database | None = None
         self._commits: GroupCommit | None = None
@@ -51,7 +52,7 @@ class TinyStorage:
         """The names of all that was declared."""
         return self._collections
 
-    def declare(self, collection: storage.Collection) -> None:
+    def declare(self, collection: protocol.Collection) -> None:
         """Make a collection known. Raises ValueError for other words than before."""
         if self._collections.setdefault(collection.name, collection) != collection:
             raise ValueError(f'The collection "{collection.name}" is declared twice, with different indexes.')
@@ -324,6 +325,6 @@ class _Place:
         return evaluate.order((other.hit, self.hit), self.sort)[0] is self.hit
 
 
-def _table(database: Database, collection: storage.Collection) -> IndexedTable:
+def _table(database: Database, collection: protocol.Collection) -> IndexedTable:
     open_table = cast("Callable[..., IndexedTable]", database.table)  # pyright: ignore[reportUnknownMemberType]
     return open_table(collection.name, indexes=collection.indexes)

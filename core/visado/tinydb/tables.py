@@ -11,8 +11,8 @@ from tinydb import TinyDB
 from tinydb.table import Table
 from typing_extensions import override
 
-from visado.query import Anything, Equals, Ids, OneOf, Predicate, evaluate
-from visado.storage import Document
+from visado.storage.protocol import Document
+from visado.storage.query import Anything, Equals, Ids, OneOf, Predicate, evaluate
 from visado.tinydb.frames import encode_row
 from visado.tinydb.journal import Journal
 

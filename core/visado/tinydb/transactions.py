@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from visado import errors
-from visado.storage import Document
+from visado.storage.protocol import Document
 
 Key: TypeAlias = tuple[str, str]
 """A collection and an id."""

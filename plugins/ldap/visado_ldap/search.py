@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias, cast
 
 from visado import Fields, Query, errors
-from visado.query import And, Anything, Equals, Not, OneOf, Or, Predicate, Prefix, Sort
+from visado.storage.query import And, Anything, Equals, Not, OneOf, Or, Predicate, Prefix, Sort
 from visado_ldap.errors import ForbiddenField
 
 _DEEPEST: Final = 20

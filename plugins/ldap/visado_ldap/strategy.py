@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from typing_extensions import override
 
 from visado import Fail, Fields, Outcome, Query, Request, Strategy, Success, current_request, errors
-from visado.query import Equals, Or
+from visado.storage.query import Equals, Or
 from visado_ldap import check
 from visado_ldap import credentials as given
 from visado_ldap.accounts import Accounts, Row, seen

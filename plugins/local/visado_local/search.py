@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeAlias, cast
 
 from visado import Fields, Query, errors
-from visado.query import And, Anything, Ids, Not, Or, Predicate, Prefix, Sort
+from visado.storage.query import And, Anything, Ids, Not, Or, Predicate, Prefix, Sort
 from visado_local.errors import ForbiddenField, ForbiddenKeyword
 
 _DEEPEST: Final = 20

@@ -8,7 +8,7 @@ from typing import Any, Final
 from weakref import WeakValueDictionary
 
 from visado import Fields, Query, errors
-from visado.query import And, Equals
+from visado.storage.query import And, Equals
 from visado_oauth import claims as said
 from visado_oauth.errors import NoIdentity, UnknownIdentity
 from visado_oauth.identity import Identity

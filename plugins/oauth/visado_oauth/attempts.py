@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from visado import Collection, DocumentExists, Query, Storage
-from visado.query import Range
+from visado.storage.query import Range
 from visado_oauth.seals import Seals
 
 LIFETIME: Final = 600

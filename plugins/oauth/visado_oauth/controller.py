@@ -16,7 +16,7 @@ class OauthController(Controller):
     def __init__(self, strategies: Mapping[str, Strategy]) -> None:
         self._strategies = strategies
 
-    @action(post("/_oauth/:strategy/_link"), own=True)
+    @action(post("/_oauth/:strategy/_link"), extension=True)
     async def link(self, request: Request, strategy: Text) -> Any:
         """Begin to link an identity of mine: the answer holds the provider's address.
 

@@ -19,7 +19,7 @@ class TotpController(Controller):
     def __init__(self, section: TotpSection, check: TotpCheck, enrolments: Enrolments) -> None:
         self._section, self._check, self._enrolments = section, check, enrolments
 
-    @action(get("/_totp"), own=True)
+    @action(get("/_totp"), extension=True)
     async def get_status(self, request: Request) -> Fields:
         """Say whether I have enrolled: `{enrolled, required, since, recoveryCodes}`."""
         user = _somebody(request, "getStatus")
@@ -31,7 +31,7 @@ class TotpController(Controller):
             "recoveryCodes": len(row["recovery"]) if row else 0,
         }
 
-    @action(post("/_totp/_begin"), own=True)
+    @action(post("/_totp/_begin"), extension=True)
     async def begin(self, request: Request) -> Fields:
         """Begin to enrol an authenticator: `{enrolment, secret, uri, qr, digits, period}`.
 
@@ -42,13 +42,13 @@ class TotpController(Controller):
             raise AlreadyEnrolled
         return await self._check.offer(user)
 
-    @action(post("/_totp/_confirm"), own=True)
+    @action(post("/_totp/_confirm"), extension=True)
     async def confirm(self, request: Request, enrolment: BodyText, code: BodyText) -> Fields:
         """Enrol, with the first code: `{recoveryCodes}`, which are shown this once."""
         user = _somebody(request, "confirm")
         return {"recoveryCodes": await self._enrolments.enrol(user.id, enrolment, code)}
 
-    @action(post("/_totp/_disable"), own=True)
+    @action(post("/_totp/_disable"), extension=True)
     async def disable(self, request: Request, code: BodyText) -> Fields:
         """Switch my second factor off, with a code or a recovery code."""
         user = _somebody(request, "disable")
@@ -58,14 +58,14 @@ class TotpController(Controller):
         await self._enrolments.remove(user.id)
         return {"acknowledged": True}
 
-    @action(post("/_totp/_renewRecoveryCodes"), own=True)
+    @action(post("/_totp/_renewRecoveryCodes"), extension=True)
     async def renew_recovery_codes(self, request: Request, code: BodyText) -> Fields:
         """Put new recovery codes in the place of mine, with a code or a recovery code: `{recoveryCodes}`."""
         user = _somebody(request, "renewRecoveryCodes")
         await self._enrolments.spend(user.id, code)
         return {"recoveryCodes": await self._enrolments.renew_recovery_codes(user.id)}
 
-    @action(post("/_totp/_forgetDevices"), own=True)
+    @action(post("/_totp/_forgetDevices"), extension=True)
     async def forget_devices(self, request: Request) -> Fields:
         """Ask every device of mine again, also those that were to be remembered."""
         user = _somebody(request, "forgetDevices")
@@ -84,7 +84,7 @@ class TotpSecurityController(Controller):
     def __init__(self, enrolments: Enrolments) -> None:
         self._enrolments = enrolments
 
-    @action(delete("/users/:_id/_totp"), own=True)
+    @action(delete("/users/:_id/_totp"), extension=True)
     async def disable_totp(self, request: Request, id: Id) -> Fields:  # noqa: ARG002
         """Switch a user's second factor off, and forget the remembered devices: the user has lost the authenticator."""
         await self._enrolments.remove(id)

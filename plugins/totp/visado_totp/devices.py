@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from visado import Collection, Query, Storage
-from visado.query import Equals, Range
+from visado.storage.query import Equals, Range
 
 COLLECTION: Final = "totp-devices"
 _LONGEST: Final = 100

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visado import errors
-from visado.query import And, Anything, Equals, Ids, Matches, Query, Sort, body
+from visado.search import body
+from visado.storage.query import And, Anything, Equals, Ids, Matches, Query, Sort
 
 
 def test_nothing_asked_for_finds_everything():

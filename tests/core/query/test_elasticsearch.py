@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visado import errors
-from visado.query import (
+from visado.search import elasticsearch
+from visado.storage.query import (
     And,
     Anything,
     AtLeast,
@@ -26,7 +27,6 @@ from visado.query import (
     Range,
     Regexp,
     Wildcard,
-    elasticsearch,
     evaluate,
 )
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visado import errors
-from visado.query import (
+from visado.storage.query import (
     And,
     Anything,
     AtLeast,

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visado import errors
-from visado.query import (
+from visado.search import elasticsearch, koncorde
+from visado.storage.query import (
     And,
     Anything,
     Equals,
@@ -23,9 +24,7 @@ from visado.query import (
     Predicate,
     Range,
     Regexp,
-    elasticsearch,
     evaluate,
-    koncorde,
 )
 
 A, B = Equals("a", 1), Equals("b", 2)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visado import errors
-from visado.query import Regexp, Wildcard, evaluate, patterns
+from visado.storage.query import Regexp, Wildcard, evaluate, patterns
 
 
 @pytest.mark.parametrize(

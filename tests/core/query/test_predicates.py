@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from visado.query.predicates import NOTHING, And, Anything, Exists, Or, all_of, any_of
+from visado.storage.query.predicates import NOTHING, And, Anything, Exists, Or, all_of, any_of
 
 A, B = Exists("a"), Exists("b")
 

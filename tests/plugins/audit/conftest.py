@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from visado.testing.live import LiveHost
 from visado_audit.chain import Chain
 from visado_audit.log import Log
 from visado_audit.settings import AuditSection
 from visado_audit.verify import verify
+from visado_kit.live import LiveHost
 
 CHEAP = "[local]\nmemory = 7168\niterations = 5\n"
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from visado.testing import ObserverContract
+from visado_kit import ObserverContract
 
 
 class TestAudit(ObserverContract):

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from visado.testing.canaries import Canaries
-from visado.testing.live import serve
+from visado_kit.canaries import Canaries
+from visado_kit.live import serve
 
 PASSWORD = "canary-password-4711"
 RESET = "kuzzle-plugin-auth-passport-local/password"

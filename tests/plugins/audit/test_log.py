@@ -14,7 +14,7 @@ from datetime import datetime
 
 import pytest
 
-from visado.settings import SettingsError, load
+from visado.settings.loading import SettingsError, load
 from visado_audit.errors import LogUnwritable
 from visado_audit.settings import AuditSection
 from visado_audit.verify import Break

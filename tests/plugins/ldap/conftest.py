@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # the servers beside this file
 import ldap_slapd as slapd
 
 from visado.request import Request, User, set_current
-from visado.testing.stage import open_host
+from visado_kit.stage import open_host
 
 
 def need(missing):

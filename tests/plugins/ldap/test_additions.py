@@ -16,7 +16,7 @@ from ldap_slapd import password_of, user_dn
 
 from visado import Success, errors
 from visado.events import Observer, TokensRevoked
-from visado.testing.live import serve
+from visado_kit.live import serve
 from visado_ldap.errors import DirectoryUnreachable
 
 
@@ -121,17 +121,17 @@ def test_a_directory_that_is_changed_or_removed_lets_go_of_everything(tmp_path, 
     async def main():
         async with playing(tmp_path / "host", given) as each:
             each.name = "corp"
-            await each.host.additions.create("spare", "ldap", given)
-            await each.host.additions.delete("spare")
+            await each.host.added_strategies.create("spare", "ldap", given)
+            await each.host.added_strategies.delete("spare")
             await asyncio.sleep(0.3)
             before, tasks = held(), len(asyncio.all_tasks())
             for turn in range(6):
-                await each.host.additions.create("corp", "ldap", given)
+                await each.host.added_strategies.create("corp", "ldap", given)
                 outcomes = await asyncio.gather(*(each.login(f"user{n}", password_of(n)) for n in range(8)))
                 assert {type(found) for found in outcomes} == {Success}
-                await each.host.additions.update("corp", {"pool_size": 4 + turn})
+                await each.host.added_strategies.update("corp", {"pool_size": 4 + turn})
                 assert isinstance(await each.login("user1", password_of(1)), Success)
-                await each.host.additions.delete("corp")
+                await each.host.added_strategies.delete("corp")
             for _ in range(100):
                 if held() == before and len(asyncio.all_tasks()) == tasks:
                     return

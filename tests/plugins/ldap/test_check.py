@@ -11,7 +11,7 @@ import pytest
 from conftest import settings_of
 from ldap_slapd import GROUPS, password_of
 
-from visado import settings
+from visado.settings import loading
 from visado_ldap import check
 from visado_ldap.settings import LdapSection
 
@@ -21,7 +21,7 @@ def checked(capsys, monkeypatch):
     """Run the command on a directory with these settings; `(exit code, output)`."""
 
     def run(directory_settings, *, name=None, username=None, password=""):
-        loaded = settings.load([LdapSection], given={"ldap": {"directories": {"corp": directory_settings}}})
+        loaded = loading.load([LdapSection], given={"ldap": {"directories": {"corp": directory_settings}}})
         monkeypatch.setattr(check.getpass, "getpass", lambda prompt: password)
         code = check.run(argparse.Namespace(name=name, username=username), loaded)
         captured = capsys.readouterr()

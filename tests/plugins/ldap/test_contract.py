@@ -4,7 +4,7 @@ import pytest
 from conftest import settings_of
 from ldap_slapd import password_of
 
-from visado.testing.strategy import StrategyContract
+from visado_kit.strategy import StrategyContract
 
 
 class TestLdap(StrategyContract):

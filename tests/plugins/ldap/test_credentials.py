@@ -6,7 +6,7 @@ from conftest import settings_of
 from ldap_slapd import PEOPLE, password_of, user_dn
 
 from visado import Fail, Success, errors
-from visado.testing.live import serve
+from visado_kit.live import serve
 
 
 async def refusal(call):

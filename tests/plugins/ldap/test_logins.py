@@ -99,7 +99,7 @@ def test_many_first_logins_at_once_make_one_user(play, directory):
     async def scene(each):
         outcomes = await asyncio.gather(*(each.login("user7", password_of(7)) for _ in range(20)))
         assert len({outcome.user_id for outcome in outcomes}) == 1
-        from visado.query import Query
+        from visado.storage.query import Query
 
         assert (await each.host.users.search(Query())).total == 1
 

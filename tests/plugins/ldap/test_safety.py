@@ -10,8 +10,8 @@ from conftest import settings_of
 from ldap_slapd import password_of
 
 from visado import Fail, Success, errors
-from visado.testing.live import serve
-from visado.testing.stage import HOSTILE
+from visado_kit.live import serve
+from visado_kit.stage import HOSTILE
 from visado_ldap.errors import DirectoryRefused, DirectoryUnreachable
 
 WRONG = Fail("wrong username or password")

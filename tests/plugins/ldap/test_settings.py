@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from visado import settings
+from visado.settings import loading
 from visado_ldap.settings import Directory, LdapSection
 
 LEAST = {"url": "ldap://127.0.0.1", "search_base": "dc=example,dc=org"}
@@ -90,7 +90,7 @@ def test_secrets_are_shown_as_stars(tmp_path, monkeypatch):
         '[ldap.directories.corp]\nurl = "ldap://127.0.0.1"\nsearch_base = "dc=a"\nbind_dn = "cn=a"\n'
         'bind_password = "canary"\nclient_key_password = "canary"\n'
     )
-    loaded = settings.load([LdapSection], config=config)
+    loaded = loading.load([LdapSection], config=config)
     assert "canary" not in str(loaded.public())
     assert "canary" not in repr(loaded[LdapSection])
     assert loaded[LdapSection].directories["corp"].password() == b"canary"
@@ -99,7 +99,7 @@ def test_secrets_are_shown_as_stars(tmp_path, monkeypatch):
 def test_mistakes_are_reported_with_their_place(tmp_path):
     config = tmp_path / "visado.toml"
     config.write_text('[ldap.directories.corp]\nurl = "ldap://corp.example.org"\nsearch_base = "dc=a"\n')
-    with pytest.raises(settings.SettingsError, match=r"ldap\.directories\.corp: .*in the clear"):
-        settings.load([LdapSection], config=config)
-    with pytest.raises(settings.SettingsError, match="not local"):
-        settings.load([LdapSection], given={"ldap": {"directories": {"local": LEAST}}})
+    with pytest.raises(loading.SettingsError, match=r"ldap\.directories\.corp: .*in the clear"):
+        loading.load([LdapSection], config=config)
+    with pytest.raises(loading.SettingsError, match="not local"):
+        loading.load([LdapSection], given={"ldap": {"directories": {"local": LEAST}}})

@@ -7,7 +7,7 @@ import pytest
 
 from visado import SecuritySection
 from visado.request import ANONYMOUS, Request, Token, User, set_current
-from visado.testing.stage import open_host
+from visado_kit.stage import open_host
 from visado_local.reset import PasswordController
 from visado_local.settings import LocalSection
 from visado_local.strategy import Host, LocalStrategy

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from visado.testing.strategy import StrategyContract
+from visado_kit.strategy import StrategyContract
 
 
 class TestLocal(StrategyContract):

@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from visado import Success, errors, settings
+from visado import Success, errors
+from visado.settings import loading
 from visado_local.errors import (
     ExpiredPassword,
     LoginInPassword,
@@ -213,8 +214,8 @@ BAD = {
 
 @pytest.mark.parametrize("path", BAD)
 def test_bad_policies_are_refused_with_their_path(path):
-    with pytest.raises(settings.SettingsError) as refused:
-        settings.load([LocalSection], given={"local": {"password_policies": BAD[path]}})
+    with pytest.raises(loading.SettingsError) as refused:
+        loading.load([LocalSection], given={"local": {"password_policies": BAD[path]}})
     assert f"local.{path}" in str(refused.value)
 
 
@@ -233,26 +234,26 @@ def test_bad_policies_are_refused_with_their_path(path):
     ],
 )
 def test_bad_settings_are_refused_with_their_path(key, value):
-    with pytest.raises(settings.SettingsError, match=rf"local\.{key}: "):
-        settings.load([LocalSection], given={"local": {key: value}})
+    with pytest.raises(loading.SettingsError, match=rf"local\.{key}: "):
+        loading.load([LocalSection], given={"local": {key: value}})
 
 
 def test_hashing_is_never_cheaper_than_owasp_says():
-    with pytest.raises(settings.SettingsError, match=r"local: .*35840"):
-        settings.load([LocalSection], given={"local": {"memory": 7168, "iterations": 1}})
+    with pytest.raises(loading.SettingsError, match=r"local: .*35840"):
+        loading.load([LocalSection], given={"local": {"memory": 7168, "iterations": 1}})
 
 
 def test_settings_are_taken_in_either_spelling():
     policy = {"appliesTo": {"users": ["x"]}, "expiresAfter": "1 week", "forbidReusedPasswordCount": 2}
     given = {"requirePassword": True, "resetPasswordExpiresIn": "30m", "passwordPolicies": [policy]}
-    section = settings.load([LocalSection], given={"local": given})[LocalSection]
+    section = loading.load([LocalSection], given={"local": given})[LocalSection]
     assert section.require_password
     assert section.reset_password_expires_in == 1_800_000
     assert section.password_policies[0].expires_after == 7 * DAY
 
 
 def test_defaults():
-    section = settings.load([LocalSection])[LocalSection]
+    section = loading.load([LocalSection])[LocalSection]
     assert (section.memory, section.iterations, section.parallelism) == (19_456, 2, 1)
     assert section.reset_password_expires_in == 3_600_000
     assert not section.require_password

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
 
 from visado.request import Connection, Request, User, set_current
-from visado.testing.stage import open_host
+from visado_kit.stage import open_host
 
 from .hostile import SECRET
 

@@ -8,7 +8,7 @@ import pytest
 
 from visado import Redirect, Success, errors
 from visado.events import Observer, TokensRevoked
-from visado.testing.live import LiveHost
+from visado_kit.live import LiveHost
 
 from . import hostile
 from .staging import provider, settings, staged
@@ -139,7 +139,7 @@ def test_a_provider_that_hangs_is_refused_in_time(play, shady, path):
 
     async def scene(stage):
         with pytest.raises(errors.StrategyRejected, match="did not answer within 1"):
-            await stage.host.additions.create("late", "oauth", provider(shady.issuer))
+            await stage.host.added_strategies.create("late", "oauth", provider(shady.issuer))
         assert "late" not in stage.host.strategies
 
     play(scene, settings({}))
@@ -153,11 +153,11 @@ def test_a_provider_that_is_changed_or_removed_lets_go_of_everything(play, shady
 
     async def scene(stage):
         for _ in range(5):
-            await stage.host.additions.create("late", "oauth", provider(shady.issuer))
+            await stage.host.added_strategies.create("late", "oauth", provider(shady.issuer))
             assert isinstance(await stage.ask(name="late"), Redirect)
-            await stage.host.additions.update("late", {"persist": ["email"]})
+            await stage.host.added_strategies.update("late", {"persist": ["email"]})
             assert at_work()
-            await stage.host.additions.delete("late")
+            await stage.host.added_strategies.delete("late")
         for _ in range(100):
             if not at_work():
                 break

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from visado.request import Request
-from visado.testing.strategy import StrategyContract
+from visado_kit.strategy import StrategyContract
 from visado_oauth.client import challenge_of
 
 from . import hostile

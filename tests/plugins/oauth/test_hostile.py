@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from visado import Fail, Redirect, Success, errors
-from visado.testing.stage import logged
+from visado_kit.stage import logged
 from visado_oauth import attempts
 from visado_oauth.errors import ProviderFailed, ProviderTimeout, ProviderUnavailable, ReturnForbidden
 from visado_oauth.keys import Keys

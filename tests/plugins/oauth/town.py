@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import httpx
 from joserfc.jwk import RSAKey
 
-from visado.testing.live import LiveHost
+from visado_kit.live import LiveHost
 
 from ...node import install, unavailable  # noqa: TID252 - the tests are no package
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from visado.testing.live import LiveHost, serve
+from visado_kit.live import LiveHost, serve
 
 from .phone import Phone
 

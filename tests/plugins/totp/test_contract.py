@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from visado.testing.login_check import LoginCheckContract
-from visado.testing.stage import staged
+from visado_kit.login_check import LoginCheckContract
+from visado_kit.stage import staged
 from visado_totp.check import TotpCheck
 from visado_totp.enrolments import Enrolments
 from visado_totp.seals import Seals

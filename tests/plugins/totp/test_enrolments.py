@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from visado import errors
-from visado.testing.clock import Clock
-from visado.testing.stage import open_host
+from visado_kit.clock import Clock
+from visado_kit.stage import open_host
 from visado_totp import recovery
 from visado_totp.authenticator import Key, in_characters, picture
 from visado_totp.enrolments import COLLECTION, Enrolments

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from visado import wire
-from visado.testing.stage import HOSTILE
+from visado import codec
+from visado_kit.stage import HOSTILE
 
 from .conftest import Door
 
@@ -16,7 +16,7 @@ def sent():
     """The hostile values that reach a plugin: the others are no JSON, or too deep."""
     for value in HOSTILE:
         try:
-            wire.decode(json.dumps(value).encode())
+            codec.decode(json.dumps(value).encode())
         except ValueError:
             continue
         yield value

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from visado.testing.live import serve
+from visado_kit.live import serve
 
 from .conftest import CONFIG, PASSWORD, Door
 from .phone import Phone

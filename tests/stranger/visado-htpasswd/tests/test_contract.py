@@ -2,7 +2,7 @@ import tempfile
 from pathlib import Path
 
 import bcrypt
-from visado.testing import StrategyContract
+from visado_kit import StrategyContract
 
 
 class TestStrategy(StrategyContract):

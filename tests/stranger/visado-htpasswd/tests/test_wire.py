@@ -2,9 +2,9 @@ import base64
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from visado.testing import serve
+from visado_kit import serve
 
-pytest_plugins = ["visado.testing.fixtures"]
+pytest_plugins = ["visado_kit.fixtures"]
 
 LOGIN = "/_login/htpasswd"
 WRONG = "plugin.strategy.missing_user"

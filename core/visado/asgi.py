@@ -1,0 +1,1 @@
+"""`uvicorn visado.asgi:app`."""

@@ -1,0 +1,57 @@
+"""The oddities of Kuzzle's protocol: versions of its SDKs, targets, and names in camelCase."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from visado import errors
+from visado.request import Fields
+
+_MINIMUM_SDK_VERSIONS: Final = {
+    "js": "7",
+    "csharp": "2",
+    "cpp": "2",
+    "java": "3",
+    "android": "5",
+    "go": "3",
+    "php": "4",
+}
+
+
+def check_client(volatile: Fields | None) -> None:
+    """Raise `IncompatibleSdkVersion` where the volatile data names an SDK that speaks an older protocol."""
+    if not volatile:
+        return
+    version: Any = volatile.get("sdkVersion")
+    if version:
+        raise errors.IncompatibleSdkVersion(version=version, requirement="Kuzzle v2")
+    sdk = volatile.get("sdkName")
+    if isinstance(sdk, str):
+        name, _, version = sdk.partition("@")
+        minimum = _MINIMUM_SDK_VERSIONS.get(name)
+        if minimum is not None and version[:1] < minimum:
+            raise errors.IncompatibleSdkVersion(version=version, requirement=f"min: {minimum}, max: none")
+
+
+def check_targets(arguments: Fields) -> None:
+    """Raise `MutuallyExclusive` or `InvalidType` where the argument `targets` is wrong; no action here reads it."""
+    if arguments.get("targets") is None:
+        return
+    if "index" in arguments or "collection" in arguments:
+        raise errors.MutuallyExclusive(first="index, collection", second="targets")
+    if not isinstance(arguments["targets"], list):
+        raise errors.InvalidType(argument="targets", expected="array")
+
+
+def action_name(method: str) -> str:
+    """Return the name of an action from its method's: `get_user` is `getUser`; a letter keeps its case."""
+    first, *rest = method.rstrip("_").split("_")
+    return first + "".join(word[:1].upper() + word[1:] for word in rest)
+
+
+def argument_name(parameter: str) -> str:
+    """Return the name of an argument on the wire from its parameter's: `user_id` is `userId`, `id` is `_id`."""
+    if parameter == "id":
+        return "_id"
+    first, *rest = parameter.rstrip("_").split("_")
+    return first + "".join(word.capitalize() for word in rest)

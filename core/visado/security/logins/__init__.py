@@ -1,0 +1,1 @@
+"""From a strategy to a token: strategies, chains, login checks and challenges."""

@@ -1,0 +1,1 @@
+"""Roles, profiles, and the rights that follow from them."""

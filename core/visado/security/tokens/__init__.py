@@ -1,0 +1,1 @@
+"""Tokens and API keys: how they are signed, kept, verified, remembered and revoked."""
