@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from visado.controller import Controller, action, delete, get, post, put
     from visado.events import Event, Observer
-    from visado.host import Credentials, Events, Logins, Tokens, Users
+    from visado.host import Clock, Credentials, Events, Host, Logins, Tokens, Users
     from visado.login_check import Accept, Challenge, Decision, Login, LoginCheck
     from visado.request import ANONYMOUS, Connection, Fields, Reply, Request, Token, User, current_request
     from visado.settings.durations import timespan
@@ -49,6 +49,7 @@ __all__ = [
     "BodyText",
     "BodyTexts",
     "Challenge",
+    "Clock",
     "Collection",
     "Connection",
     "Controller",
@@ -62,6 +63,7 @@ __all__ = [
     "Fail",
     "Fields",
     "Flag",
+    "Host",
     "Id",
     "Integer",
     "List",
@@ -118,6 +120,7 @@ _HOMES: Final = {
     "BodyText": "arguments",
     "BodyTexts": "arguments",
     "Challenge": "login_check",
+    "Clock": "host",
     "Collection": "storage.protocol",
     "Connection": "request",
     "Controller": "controller",
@@ -131,6 +134,7 @@ _HOMES: Final = {
     "Fail": "strategy",
     "Fields": "request",
     "Flag": "arguments",
+    "Host": "host",
     "Id": "arguments",
     "Integer": "arguments",
     "List": "arguments",

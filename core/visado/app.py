@@ -24,7 +24,7 @@ from visado.controllers.profiles import ProfilesController
 from visado.controllers.roles import RolesController
 from visado.controllers.server import ServerController
 from visado.controllers.users import UsersController
-from visado.host import Clock, now
+from visado.host import Clock, Host, now
 from visado.metrics import Metrics
 from visado.pipeline import Pipeline
 from visado.plugins.discovery import discover, open_storage
@@ -116,7 +116,17 @@ class Application:
         self.switches = Switches(storage, plugins, observers)
 
     def _ask_plugins(self) -> None:
-        lent = self._lent()
+        self.lent = Host(
+            storage=self.storage,
+            users=self.users,
+            credentials=self.credentials,
+            tokens=self.tokens,
+            logins=self.logins,
+            strategies=self.strategies,
+            events=self.observers,
+            clock=self.clock,
+        )
+        lent = {"settings": self.settings, "host": self.lent}
         self.plugins.call("register_strategies", self._taking("strategy", self.strategies), **lent)
         self._add_chains()
         self.plugins.call("register_strategy_kinds", self._taking("kind", self.added_strategies), **lent)
@@ -135,18 +145,6 @@ class Application:
                 plugin.note(what, [getattr(each, "name", type(each).__name__)])
 
         return take
-
-    def _lent(self) -> Mapping[str, Any]:
-        """Gather what plugins may ask for, by name."""
-        return {
-            "settings": self.settings,
-            "storage": self.storage,
-            "users": self.users,
-            "credentials": self.credentials,
-            "tokens": self.tokens,
-            "events": self.observers,
-            "strategies": self.strategies,
-        }
 
     def _known(self, controller: str) -> tuple[frozenset[str], bool] | None:
         if controller in self.table:
@@ -172,7 +170,7 @@ class Application:
             plugin.note("action", [each.id for controller in new for each in controller.actions()])
             controllers.extend(new)
 
-        self.plugins.call("register_controllers", add, **self._lent(), logins=self.logins)
+        self.plugins.call("register_controllers", add, settings=self.settings, host=self.lent)
         try:
             self.table = ActionTable(controllers, self.plugins.unavailable)
         except ValueError as error:
@@ -244,8 +242,8 @@ class Application:
             pages.add_middleware(plugin.name, new := list(found))
             plugin.note("middleware", [getattr(each.cls, "__name__", "?") for each in new])
 
-        self.plugins.call("register_routes", add_routes, settings=self.settings)
-        self.plugins.call("register_middleware", add_middleware, settings=self.settings)
+        self.plugins.call("register_routes", add_routes, settings=self.settings, host=self.lent)
+        self.plugins.call("register_middleware", add_middleware, settings=self.settings, host=self.lent)
         if pages:
             self.asgi = pages
 

@@ -7,14 +7,14 @@ pluggy injects by argument name: an implementation names only what it needs.
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 import pluggy
 
 from visado.controller import Controller
 from visado.events import Observer
-from visado.host import Credentials, Events, Logins, Tokens, Users
+from visado.host import Host
 from visado.login_check import LoginCheck
 from visado.settings.loading import Section, Settings
 from visado.storage.protocol import Storage
@@ -49,67 +49,37 @@ def open_storage(settings: Settings) -> Storage | None:
 
 
 @hookspec
-def register_strategies(
-    settings: Settings,
-    storage: Storage,
-    users: Users,
-    credentials: Credentials,
-    tokens: Tokens,
-    events: Events,
-    strategies: Mapping[str, Strategy],
-) -> Iterable[Strategy]:
-    """Offer ways to log in. Called before the storage is open: declare collections here, read them later.
-
-    `strategies` are all of the host, at the time when it is looked at.
-    """
+def register_strategies(settings: Settings, host: Host) -> Iterable[Strategy]:
+    """Offer ways to log in. Called before the storage is open: declare collections here, read them later."""
 
 
 @hookspec
-def register_strategy_kinds(
-    settings: Settings,
-    storage: Storage,
-    users: Users,
-    credentials: Credentials,
-    tokens: Tokens,
-    events: Events,
-    strategies: Mapping[str, Strategy],
-) -> Iterable[StrategyKind]:
+def register_strategy_kinds(settings: Settings, host: Host) -> Iterable[StrategyKind]:
     """Let administrators add strategies of a kind while the host runs: another directory, another provider."""
 
 
 @hookspec
-def register_controllers(
-    settings: Settings,
-    storage: Storage,
-    users: Users,
-    credentials: Credentials,
-    tokens: Tokens,
-    events: Events,
-    logins: Logins,
-    strategies: Mapping[str, Strategy],
-) -> Iterable[Controller]:
+def register_controllers(settings: Settings, host: Host) -> Iterable[Controller]:
     """Offer actions: routes, permissions, OpenAPI and commands follow from their declaration."""
 
 
 @hookspec
-def register_login_checks(
-    settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens, events: Events
-) -> Iterable[LoginCheck]:
+def register_login_checks(settings: Settings, host: Host) -> Iterable[LoginCheck]:
     """Ask something between a strategy's success and the token: a second factor, an agreement."""
 
 
 @hookspec
-def register_observers(settings: Settings, storage: Storage) -> Iterable[Observer]:
+def register_observers(settings: Settings, host: Host) -> Iterable[Observer]:
     """Hear of logins, refusals and changes. An observer can never grant anything."""
 
 
 @hookspec
-def register_middleware(settings: Settings) -> Iterable[Middleware]:
+def register_middleware(settings: Settings, host: Host) -> Iterable[Middleware]:
     """Wrap the whole host in Starlette middleware."""
 
 
 @hookspec
-def register_routes(settings: Settings) -> Iterable[BaseRoute]:
+def register_routes(settings: Settings, host: Host) -> Iterable[BaseRoute]:
     """Serve pages beside the API: a console, a login page."""
 
 

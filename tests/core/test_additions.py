@@ -95,8 +95,8 @@ class Kind(StrategyKind):
         return made
 
 @hookimpl
-def register_strategy_kinds(credentials):
-    return [Kind(credentials)]
+def register_strategy_kinds(host):
+    return [Kind(host.credentials)]
 """
 
 
@@ -357,7 +357,7 @@ def test_what_is_kept_and_cannot_be_made_is_left_out_and_the_host_says_why(word,
         assert create(host, name, tries=5).status == 200
     host.stop()
     module = tmp_path / "site" / "visado_word.py"
-    declared = "\n@hookimpl\ndef register_strategies(credentials):\n    return [Word('clashes', None, credentials)]\n"
+    declared = "\n@hookimpl\ndef register_strategies(host):\n    return [Word('clashes', None, host.credentials)]\n"
     strict = KIND.replace("tries: int = Field(3, ge=1)", "tries: int = Field(3, le=4)")
     simple = declared.replace("None", "Words(word='of the settings')")
 
@@ -522,7 +522,7 @@ class Opened(Word):
 async def page(request): return PlainTextResponse("a page")
 
 @hookimpl
-def register_strategies(credentials): return [Opened("fixed", Words(word="xyzzy-canary"), credentials)]
+def register_strategies(host): return [Opened("fixed", Words(word="xyzzy-canary"), host.credentials)]
 
 @hookimpl
 def register_login_checks(): return [Check()]

@@ -17,7 +17,7 @@ class Word(Strategy):
     async def info(self, user_id): return {{}}
 
 @hookimpl
-def register_strategies(users):
+def register_strategies():
     return [Word()]
 """
 

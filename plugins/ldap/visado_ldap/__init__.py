@@ -9,20 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from visado import (
-    Credentials,
-    Section,
-    SecuritySection,
-    Settings,
-    Storage,
-    Strategy,
-    StrategyKind,
-    Tokens,
-    Users,
-    hookimpl,
-)
+from visado import Host, Section, SecuritySection, Settings, Strategy, StrategyKind, hookimpl
 from visado_ldap import commands as ldap_commands
-from visado_ldap.kind import Host, LdapKind
+from visado_ldap.kind import LdapKind
 from visado_ldap.settings import LdapSection
 
 
@@ -33,25 +22,20 @@ def register_settings() -> type[Section]:
 
 
 @hookimpl
-def register_strategies(
-    settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens
-) -> Iterable[Strategy]:
+def register_strategies(settings: Settings, host: Host) -> Iterable[Strategy]:
     """Offer each directory of the settings."""
-    kind = _kind(settings, storage, users, credentials, tokens)
+    kind = _kind(settings, host)
     return [kind.make(name, section) for name, section in settings[LdapSection].directories.items()]
 
 
 @hookimpl
-def register_strategy_kinds(
-    settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens
-) -> Iterable[StrategyKind]:
+def register_strategy_kinds(settings: Settings, host: Host) -> Iterable[StrategyKind]:
     """Let directories be added while the host runs."""
-    return [_kind(settings, storage, users, credentials, tokens)]
+    return [_kind(settings, host)]
 
 
-def _kind(settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens) -> LdapKind:
-    strict = settings[SecuritySection].preset == "strict"
-    return LdapKind(Host(storage, users, credentials, tokens, strict=strict))
+def _kind(settings: Settings, host: Host) -> LdapKind:
+    return LdapKind(host, strict=settings[SecuritySection].preset == "strict")
 
 
 @hookimpl

@@ -6,9 +6,8 @@ import logging
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from visado import Fields, User, errors
+from visado import Fields, Host, User, errors
 from visado_ldap.groups import Groups
-from visado_ldap.kind import Host
 from visado_ldap.lookup import Person
 from visado_ldap.settings import Directory
 

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from typing_extensions import override
 
-from visado import Credentials, Storage, Strategy, StrategyKind, Tokens, Users
+from visado import Host, Strategy, StrategyKind
 from visado_ldap.settings import Directory
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """What the host lends to the strategies; `strict` is its preset."""
-
-    storage: Storage
-    users: Users
-    credentials: Credentials
-    tokens: Tokens
-    strict: bool = False
 
 
 class LdapKind(StrategyKind):
@@ -27,11 +14,11 @@ class LdapKind(StrategyKind):
     name = "ldap"
     settings = Directory
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, host: Host, *, strict: bool) -> None:
+        self._host, self._strict = host, strict
 
     @override
     def make(self, name: str, settings: Directory) -> Strategy:
         from visado_ldap.strategy import LdapStrategy
 
-        return LdapStrategy(name, settings, self._host)
+        return LdapStrategy(name, settings, self._host, strict=self._strict)

@@ -7,9 +7,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
-from visado import Query, errors
+from visado import Host, Query, errors
 from visado_ldap.accounts import Accounts, Row
-from visado_ldap.kind import Host
 from visado_ldap.lookup import Person
 
 Present: TypeAlias = Callable[[list[tuple[str, str]]], Awaitable[list[Person]]]

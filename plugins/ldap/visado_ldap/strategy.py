@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from typing_extensions import override
 
-from visado import Fail, Fields, Outcome, Query, Request, Strategy, Success, current_request, errors
+from visado import Fail, Fields, Host, Outcome, Query, Request, Strategy, Success, current_request, errors
 from visado.storage.query import Equals, Or
 from visado_ldap import check
 from visado_ldap import credentials as given
@@ -28,7 +28,6 @@ from visado_ldap.errors import (
     Resting,
     Unreachable,
 )
-from visado_ldap.kind import Host
 from visado_ldap.lookup import Lookup, Person
 from visado_ldap.recheck import Recheck
 from visado_ldap.search import compile_query
@@ -51,9 +50,9 @@ class LdapStrategy(Strategy):
     fields = ("username", "dn", "bindDN", "searchBase", "searchFilter")
     stored = True
 
-    def __init__(self, name: str, section: Directory, host: Host) -> None:
+    def __init__(self, name: str, section: Directory, host: Host, *, strict: bool) -> None:
         self.name = name
-        self._section, self._strict = section, host.strict
+        self._section, self._strict = section, strict
         self._storage, self._credentials, self._tokens = host.storage, host.credentials, host.tokens
         self._lookup = Lookup(name, section)
         self._accounts = Accounts(name, section, host, self._lookup.groups)

@@ -6,25 +6,12 @@ host's `Credentials` are that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from visado import (
-    Controller,
-    Credentials,
-    Events,
-    Logins,
-    Section,
-    SecuritySection,
-    Settings,
-    Storage,
-    Strategy,
-    Tokens,
-    Users,
-    hookimpl,
-)
+from visado import Controller, Host, Section, SecuritySection, Settings, Strategy, hookimpl
 from visado_local.reset import PasswordController
 from visado_local.settings import LocalSection
-from visado_local.strategy import Host, LocalStrategy
+from visado_local.strategy import LocalStrategy
 
 
 @hookimpl
@@ -34,17 +21,14 @@ def register_settings() -> type[Section]:
 
 
 @hookimpl
-def register_strategies(
-    settings: Settings, storage: Storage, users: Users, credentials: Credentials, tokens: Tokens, events: Events
-) -> Iterable[Strategy]:
+def register_strategies(settings: Settings, host: Host) -> Iterable[Strategy]:
     """Offer `local`."""
     strict = settings[SecuritySection].preset == "strict"
-    host = Host(storage, users, credentials, tokens, events)
     return [LocalStrategy(settings[LocalSection], host, strict=strict)]
 
 
 @hookimpl
-def register_controllers(users: Users, logins: Logins, strategies: Mapping[str, Strategy]) -> Iterable[Controller]:
+def register_controllers(host: Host) -> Iterable[Controller]:
     """Offer the reset flow of `local`."""
-    local = strategies.get(LocalStrategy.name)
-    return [PasswordController(local, users, logins)] if isinstance(local, LocalStrategy) else []
+    local = host.strategies.get(LocalStrategy.name)
+    return [PasswordController(local, host.users, host.logins)] if isinstance(local, LocalStrategy) else []

@@ -5,26 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 from weakref import WeakValueDictionary
 
 from typing_extensions import override
 
 from visado import (
-    Credentials,
-    Events,
     Fail,
     Fields,
+    Host,
     Outcome,
     Request,
-    Storage,
     Strategy,
     Success,
-    Tokens,
-    Users,
     current_request,
     errors,
     events,
@@ -54,21 +48,6 @@ _WRONG: Final = "wrong username or password"
 _log = logging.getLogger("visado.local")
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """What the host lends to the strategy."""
-
-    storage: Storage
-    users: Users
-    credentials: Credentials
-    tokens: Tokens
-    events: Events
-
-
 class LocalStrategy(Strategy):
     """Checks passwords, and keeps their hashes in the host's credentials, under the user name."""
 
@@ -77,9 +56,9 @@ class LocalStrategy(Strategy):
     fields = ("username", "password")
     concurrency = 100_000  # the pool of `Passwords` is the limit: it refuses at once
 
-    def __init__(self, section: LocalSection, host: Host, *, strict: bool, clock: Callable[[], int] = _now) -> None:
+    def __init__(self, section: LocalSection, host: Host, *, strict: bool) -> None:
         self._users, self._credentials, self._tokens = host.users, host.credentials, host.tokens
-        self._storage, self._clock, self._strict, self._events = host.storage, clock, strict, host.events
+        self._storage, self._clock, self._strict, self._events = host.storage, host.clock, strict, host.events
         self._passwords = Passwords(section.memory, section.iterations, section.parallelism)
         self._policies = Policies(section, host.users, self._passwords, strict=strict)
         self._reset_tokens = ResetTokens(host.storage, section.reset_password_expires_in)

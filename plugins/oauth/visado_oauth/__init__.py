@@ -7,25 +7,13 @@ that.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
-from visado import (
-    Controller,
-    Credentials,
-    Section,
-    SecuritySection,
-    Settings,
-    Storage,
-    Strategy,
-    StrategyKind,
-    Tokens,
-    Users,
-    hookimpl,
-)
+from visado import Controller, Host, Section, Settings, Strategy, StrategyKind, hookimpl
 from visado_oauth import commands as oauth_commands
 from visado_oauth.commands import Commands
 from visado_oauth.controller import OauthController
-from visado_oauth.kind import Host, OauthKind
+from visado_oauth.kind import OauthKind
 from visado_oauth.settings import OauthSection
 
 
@@ -36,48 +24,22 @@ def register_settings() -> type[Section]:
 
 
 @hookimpl
-def register_strategies(
-    settings: Settings,
-    storage: Storage,
-    users: Users,
-    credentials: Credentials,
-    tokens: Tokens,
-    strategies: Mapping[str, Strategy],
-) -> Iterable[Strategy]:
+def register_strategies(settings: Settings, host: Host) -> Iterable[Strategy]:
     """Offer a strategy per provider of the settings."""
-    kind = _kind(settings, storage, users, credentials, tokens, strategies)
+    kind = OauthKind(settings, host)
     return [kind.make(name, each) for name, each in settings[OauthSection].providers.items()]
 
 
 @hookimpl
-def register_strategy_kinds(
-    settings: Settings,
-    storage: Storage,
-    users: Users,
-    credentials: Credentials,
-    tokens: Tokens,
-    strategies: Mapping[str, Strategy],
-) -> Iterable[StrategyKind]:
+def register_strategy_kinds(settings: Settings, host: Host) -> Iterable[StrategyKind]:
     """Let providers be added while the host runs."""
-    return [_kind(settings, storage, users, credentials, tokens, strategies)]
-
-
-def _kind(
-    settings: Settings,
-    storage: Storage,
-    users: Users,
-    credentials: Credentials,
-    tokens: Tokens,
-    strategies: Mapping[str, Strategy],
-) -> OauthKind:
-    strict = settings[SecuritySection].preset == "strict"
-    return OauthKind(settings, Host(storage, users, credentials, tokens, strategies, strict=strict))
+    return [OauthKind(settings, host)]
 
 
 @hookimpl
-def register_controllers(strategies: Mapping[str, Strategy]) -> Iterable[Controller]:
+def register_controllers(host: Host) -> Iterable[Controller]:
     """Offer the linking of identities."""
-    return [OauthController(strategies)]
+    return [OauthController(host.strategies)]
 
 
 @hookimpl

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
-from visado import Fields, Query, errors
+from visado import Fields, Host, Query, errors
 from visado.storage.query import And, Equals
 from visado_oauth import claims as said
 from visado_oauth.errors import NoIdentity, UnknownIdentity
 from visado_oauth.identity import Identity
-from visado_oauth.kind import Host
 from visado_oauth.providers import Granted
 from visado_oauth.seals import Seals
 from visado_oauth.settings import ProviderSettings
@@ -27,10 +26,10 @@ _SESSIONS: Final = 20
 class Accounts:
     """The accounts of one provider's users."""
 
-    def __init__(self, name: str, settings: ProviderSettings, host: Host, seals: Seals) -> None:
+    def __init__(self, name: str, settings: ProviderSettings, host: Host, seals: Seals, *, strict: bool) -> None:
         self._name, self._settings, self._seals = name, settings, seals
         self._users, self._credentials, self._storage = host.users, host.credentials, host.storage
-        self.tokens, self._others, self._strict = host.tokens, host.strategies, host.strict
+        self.tokens, self._others, self._strict = host.tokens, host.strategies, strict
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def enter(self, identity: Identity, granted: Granted) -> str | None:

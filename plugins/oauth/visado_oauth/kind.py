@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from visado import Credentials, ServerSection, Settings, Storage, Strategy, StrategyKind, Tokens, Users
+from visado import Host, SecuritySection, ServerSection, Settings, Strategy, StrategyKind
 from visado_oauth.settings import OauthSection, ProviderSettings
 
 if TYPE_CHECKING:
     from visado_oauth.seals import Seals
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """What the host lends to the strategies; `strict` is its preset."""
-
-    storage: Storage
-    users: Users
-    credentials: Credentials
-    tokens: Tokens
-    strategies: Mapping[str, Strategy]
-    strict: bool = False
 
 
 class OauthKind(StrategyKind):
@@ -36,6 +22,7 @@ class OauthKind(StrategyKind):
 
     def __init__(self, settings: Settings, host: Host) -> None:
         self._section, self._server, self._host = settings[OauthSection], settings[ServerSection], host
+        self._strict = settings[SecuritySection].preset == "strict"
 
     @cached_property
     def _seals(self) -> Seals:
@@ -48,4 +35,6 @@ class OauthKind(StrategyKind):
     def make(self, name: str, settings: ProviderSettings) -> Strategy:
         from visado_oauth import making
 
-        return making.strategy(name, settings, self._section, self._server, self._host, self._seals)
+        return making.strategy(
+            name, settings, self._section, self._server, self._host, self._seals, strict=self._strict
+        )

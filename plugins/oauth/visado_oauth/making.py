@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from visado import ServerSection, Strategy, read_secret
+from visado import Host, ServerSection, Strategy, read_secret
 from visado_oauth import providers
 from visado_oauth.accounts import Accounts
 from visado_oauth.attempts import Attempts
 from visado_oauth.catalogue import Misconfigured
 from visado_oauth.client import Http
 from visado_oauth.guard import Reach
-from visado_oauth.kind import Host
 from visado_oauth.providers import Provider
 from visado_oauth.seals import Seals
 from visado_oauth.settings import OauthSection, ProviderSettings
@@ -24,12 +23,21 @@ def seals_of(section: OauthSection, server: ServerSection) -> Seals:
 
 
 def strategy(
-    name: str, settings: ProviderSettings, section: OauthSection, server: ServerSection, host: Host, seals: Seals
+    name: str,
+    settings: ProviderSettings,
+    section: OauthSection,
+    server: ServerSection,
+    host: Host,
+    seals: Seals,
+    *,
+    strict: bool,
 ) -> Strategy:
     """Make the strategy of a provider; one that cannot be used refuses, and says why."""
     reach, http = outgoing(section)
     found = resolved(name, settings, section, server.public_url, reach)
-    return OauthStrategy(name, found, Accounts(name, settings, host, seals), Attempts(host.storage, seals), http, reach)
+    return OauthStrategy(
+        name, found, Accounts(name, settings, host, seals, strict=strict), Attempts(host.storage, seals), http, reach
+    )
 
 
 def outgoing(section: OauthSection) -> tuple[Reach, Http]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from visado import Controller, Events, LoginCheck, Section, Settings, Storage, Users, hookimpl
+from visado import Controller, Host, LoginCheck, Section, Settings, hookimpl
 from visado_totp import commands as totp_commands
 from visado_totp import plugin
 from visado_totp.commands import Commands
@@ -22,15 +22,15 @@ def register_settings() -> type[Section]:
 
 
 @hookimpl
-def register_login_checks(settings: Settings, storage: Storage, users: Users, events: Events) -> Iterable[LoginCheck]:
+def register_login_checks(settings: Settings, host: Host) -> Iterable[LoginCheck]:
     """Ask for codes."""
-    return [plugin.check(settings, storage, users, events)]
+    return [plugin.check(settings, host)]
 
 
 @hookimpl
-def register_controllers(settings: Settings, storage: Storage, users: Users, events: Events) -> Iterable[Controller]:
+def register_controllers(settings: Settings, host: Host) -> Iterable[Controller]:
     """Offer enrolment, and its end."""
-    return plugin.controllers(settings, storage, users, events)
+    return plugin.controllers(settings, host)
 
 
 @hookimpl

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from visado import Controller, Events, ServerSection, Settings, Storage, Users, read_secret
+from visado import Controller, Host, ServerSection, Settings, read_secret
 from visado_totp.check import TotpCheck
 from visado_totp.controller import TotpController, TotpSecurityController
 from visado_totp.enrolments import Enrolments
@@ -10,20 +10,20 @@ from visado_totp.seals import Seals
 from visado_totp.settings import TotpSection
 
 
-def _enrolments(settings: Settings, storage: Storage, users: Users, events: Events) -> Enrolments:
+def _enrolments(settings: Settings, host: Host) -> Enrolments:
     section = settings[TotpSection]
     given, file = section.secret, settings[ServerSection].data / "totp-secret"
     seals = Seals(lambda: given.get_secret_value() if given is not None else read_secret(file))
-    return Enrolments(section, storage, users, events, seals)
+    return Enrolments(section, host.storage, host.users, host.events, seals, host.clock)
 
 
-def check(settings: Settings, storage: Storage, users: Users, events: Events) -> TotpCheck:
+def check(settings: Settings, host: Host) -> TotpCheck:
     """Make the login check."""
-    return TotpCheck(settings[TotpSection], users, _enrolments(settings, storage, users, events))
+    return TotpCheck(settings[TotpSection], host.users, _enrolments(settings, host))
 
 
-def controllers(settings: Settings, storage: Storage, users: Users, events: Events) -> list[Controller]:
+def controllers(settings: Settings, host: Host) -> list[Controller]:
     """Make the actions."""
-    section, enrolments = settings[TotpSection], _enrolments(settings, storage, users, events)
-    own = TotpController(section, TotpCheck(section, users, enrolments), enrolments)
+    section, enrolments = settings[TotpSection], _enrolments(settings, host)
+    own = TotpController(section, TotpCheck(section, host.users, enrolments), enrolments)
     return [own, TotpSecurityController(enrolments)]

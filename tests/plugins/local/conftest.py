@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -10,7 +10,7 @@ from visado.request import ANONYMOUS, Request, Token, User, set_current
 from visado_kit.stage import open_host
 from visado_local.reset import PasswordController
 from visado_local.settings import LocalSection
-from visado_local.strategy import Host, LocalStrategy
+from visado_local.strategy import LocalStrategy
 
 CHEAP = {"memory": 7168, "iterations": 5}
 
@@ -28,9 +28,9 @@ class Local:
 
     def made(self, section=None):
         host, settings = self.host, self.host.settings
-        lent = Host(host.storage, host.users, host.credentials, host.tokens, host.observers)
+        lent = replace(host.lent, clock=lambda: self.now)
         strict = settings[SecuritySection].preset == "strict"
-        return LocalStrategy(section or settings[LocalSection], lent, strict=strict, clock=lambda: self.now)
+        return LocalStrategy(section or settings[LocalSection], lent, strict=strict)
 
     @property
     def controller(self):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from visado import Credentials, Section, Settings, Storage, Strategy, Users, hookimpl
+from visado import Host, Section, Settings, Strategy, hookimpl
 
 from visado_htpasswd.settings import HtpasswdSection
 from visado_htpasswd.strategy import HtpasswdStrategy
@@ -17,8 +17,6 @@ def register_settings() -> type[Section]:
 
 
 @hookimpl
-def register_strategies(
-    settings: Settings, users: Users, credentials: Credentials, storage: Storage
-) -> Iterable[Strategy]:
+def register_strategies(settings: Settings, host: Host) -> Iterable[Strategy]:
     """Offer `htpasswd`."""
-    return [HtpasswdStrategy(settings[HtpasswdSection], users, credentials, storage)]
+    return [HtpasswdStrategy(settings[HtpasswdSection], host.users, host.credentials, host.storage)]
