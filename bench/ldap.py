@@ -29,8 +29,8 @@ from visado.request import Request
 from visado_kit.live import LiveHost
 from visado_kit.stage import open_host
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "plugins" / "ldap"))
-slapd = importlib.import_module("ldap_slapd")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+slapd = importlib.import_module("tests.plugins.ldap.slapd")
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     ldap3 = importlib.import_module("ldap3")

@@ -4,14 +4,10 @@ import asyncio
 import inspect
 import json
 import socket
-import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.append(str(Path(__file__).parent))  # the modules beside this file, behind those of others
 
 from visado import app, errors
 from visado.request import Connection, Request, Response

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.node import install
 from visado_kit.live import LiveHost, serve
-
-from ..node import install  # noqa: TID252 - the tests are no package
 
 FOLDER = Path(__file__).parent
 

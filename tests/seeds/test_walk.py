@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
+from tests.node import install, unavailable
 from visado_kit.live import LiveHost
 
-from ..node import install, unavailable  # noqa: TID252 - the tests are no package
 from .conftest import USUAL
 
 FOLDER = Path(__file__).parents[1] / "sdk"

@@ -2,19 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))  # the servers beside this file
-
-import ldap_slapd as slapd
-
 from visado.request import Request, User, set_current
 from visado_kit.stage import open_host
+
+from . import slapd
 
 
 def need(missing):

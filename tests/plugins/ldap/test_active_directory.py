@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ldap_samba as samba
 import pytest
-from conftest import need
 
 from visado import Fail, Success
 from visado_ldap.errors import (
@@ -18,6 +16,9 @@ from visado_ldap.errors import (
 from visado_ldap.lookup import Lookup
 from visado_ldap.settings import Directory
 from visado_ldap.wire import Deadline
+
+from . import samba
+from .conftest import need
 
 WRONG = Fail("wrong username or password")
 

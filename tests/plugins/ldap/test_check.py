@@ -5,15 +5,15 @@ import os
 import subprocess
 import sys
 
-import ldap_slapd as slapd
-import ldap_toxic as toxic
 import pytest
-from conftest import settings_of
-from ldap_slapd import GROUPS, password_of
 
 from visado.settings import loading
 from visado_ldap import check
 from visado_ldap.settings import LdapSection
+
+from . import slapd, toxic
+from .conftest import settings_of
+from .slapd import GROUPS, password_of
 
 
 @pytest.fixture

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from conftest import settings_of
-from ldap_slapd import password_of
 
 from visado_kit.strategy import StrategyContract
+
+from .conftest import settings_of
+from .slapd import password_of
 
 
 class TestLdap(StrategyContract):

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-import ldap_slapd as slapd
 import pytest
-from conftest import settings_of
-from ldap_slapd import PEOPLE, password_of, user_dn
 
 from visado import Fail, Success, errors
 from visado_kit.live import serve
+
+from . import slapd
+from .conftest import settings_of
+from .slapd import PEOPLE, password_of, user_dn
 
 
 async def refusal(call):

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-import ldap_slapd as slapd
-import ldap_toxic as toxic
 import pytest
-from conftest import settings_of
-from ldap_slapd import GROUPS, password_of, user_dn
 
 from visado_ldap.lookup import Lookup
 from visado_ldap.settings import Directory
+
+from . import slapd, toxic
+from .conftest import settings_of
+from .slapd import GROUPS, password_of, user_dn
 
 NAMED = r"cn=(?P<profile>[^,]+),ou=groups,dc=example,dc=org"
 SEARCH = {"group_search_base": GROUPS}

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import asyncio
 
-import ldap_slapd as slapd
 import pytest
-from conftest import settings_of
-from ldap_slapd import password_of, user_dn
 
 from visado import Fail, Success, errors
 from visado.request import Request
 from visado_ldap.errors import DirectoryUnreachable
+
+from . import slapd
+from .conftest import settings_of
+from .slapd import password_of, user_dn
 
 
 async def alive(each, token):

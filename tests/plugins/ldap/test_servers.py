@@ -3,15 +3,15 @@ from __future__ import annotations
 import asyncio
 import time
 
-import ldap_slapd as slapd
-import ldap_toxic as toxic
 import pytest
-from conftest import settings_of
-from ldap_slapd import password_of
 
 from visado import Success
 from visado_ldap.errors import DirectoryUnreachable
 from visado_ldap.servers import Breaker
+
+from . import slapd, toxic
+from .conftest import settings_of
+from .slapd import password_of
 
 
 @pytest.fixture

@@ -17,9 +17,8 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import httpx
 from joserfc.jwk import RSAKey
 
+from tests.node import install, unavailable
 from visado_kit.live import LiveHost
-
-from ...node import install, unavailable  # noqa: TID252 - the tests are no package
 
 HERE = Path(__file__).parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from ...node import install  # noqa: TID252 - the tests are no package
+from tests.node import install
+
 from .conftest import PASSWORD
 
 FOLDER = Path(__file__).parents[2] / "sdk"

@@ -6,8 +6,8 @@ import threading
 import time
 
 import pytest
-from throwaway import GOOD, put
 
+from tests.core.throwaway import GOOD, put
 from visado.plugins.requirements import unmet
 from visado_kit.live import serve
 

@@ -3,16 +3,16 @@ from __future__ import annotations
 import asyncio
 import time
 
-import ldap_slapd as slapd
-import ldap_toxic as toxic
 import pytest
-from conftest import settings_of
-from ldap_slapd import password_of
 
 from visado import Fail, Success, errors
 from visado_kit.live import serve
 from visado_kit.stage import HOSTILE
 from visado_ldap.errors import DirectoryRefused, DirectoryUnreachable
+
+from . import slapd, toxic
+from .conftest import settings_of
+from .slapd import password_of
 
 WRONG = Fail("wrong username or password")
 CANARY = "canary-password"

@@ -7,8 +7,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from throwaway import put
 
+from tests.core.throwaway import put
 from visado_kit.live import LiveHost, serve
 
 SECRET = "xyzzy-canary"

@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 import pytest
-from throwaway import GOOD, put
 
+from tests.core.throwaway import GOOD, put
 from visado_kit import live
 from visado_kit.live import LiveHost
 

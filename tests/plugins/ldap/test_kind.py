@@ -8,16 +8,16 @@ import threading
 import time
 from pathlib import Path
 
-import ldap_slapd as slapd
-import ldap_toxic as toxic
 import pytest
-from conftest import playing, settings_of
-from ldap_slapd import password_of, user_dn
 
 from visado import Success, errors
 from visado.events import Observer, TokensRevoked
 from visado_kit.live import serve
 from visado_ldap.errors import DirectoryUnreachable
+
+from . import slapd, toxic
+from .conftest import playing, settings_of
+from .slapd import password_of, user_dn
 
 
 def add(host, name, token=None, **settings):

@@ -10,7 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
-import ldap_slapd as slapd
+from . import slapd
 
 BASE = "DC=ad,DC=example,DC=org"
 USERS = f"CN=Users,{BASE}"
