@@ -80,8 +80,8 @@ class Application:
         self.plugins, self.settings, self.clock = installed, settings, clock
         self.node = names.node_id()
         self.version = Version()
-        quiet = {tokens.COLLECTION, challenges.COLLECTION}
-        self.storage = VersionedStorage(open_storage(installed, settings), self.version, quiet)
+        unversioned = {tokens.COLLECTION, challenges.COLLECTION}
+        self.storage = VersionedStorage(open_storage(installed, settings), self.version, unversioned)
         installed.on_switch.append(self.version.advance)
         self._build_security()
         self._ask_plugins()

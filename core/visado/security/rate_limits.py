@@ -1,29 +1,36 @@
-"""How often somebody did something within a second."""
+"""Rate limits: how many requests a client may make within a second."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 from visado.host import Clock
+from visado.storage.bounded import BoundedDict
 
-_WINDOW: Final = 1_000
-_REMEMBERED: Final = 100_000
+_WINDOW_MS: Final = 1_000
+_MAX_CLIENTS: Final = 100_000
+
+
+@dataclass(slots=True)
+class _Window:
+    opened_at: int
+    count: int = 0
 
 
 class RateLimits:
-    """Windows of one second, each beginning with somebody's first request."""
+    """Counts the requests of each client in windows of one second; a client's request opens its next window."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._windows: dict[str, tuple[int, int]] = {}
+        self._windows = BoundedDict[str, _Window](_MAX_CLIENTS)
 
-    def admit(self, who: str, limit: int) -> bool:
-        """Count a request, and say whether it is within the limit."""
+    def admit(self, client: str, limit: int) -> bool:
+        """Count a request of a client, and return whether it is within the limit per second."""
         now = self._clock()
-        began, count = self._windows.get(who, (now, 0))
-        if not 0 <= now - began < _WINDOW:
-            began, count = now, 0
-        if len(self._windows) >= _REMEMBERED:
-            self._windows = {one: window for one, window in self._windows.items() if now - window[0] < _WINDOW}
-        self._windows[who] = (began, count + 1)
-        return count < limit
+        window = self._windows.get(client)
+        if window is None or not 0 <= now - window.opened_at < _WINDOW_MS:
+            window = _Window(now)
+            self._windows.set(client, window)
+        window.count += 1
+        return window.count <= limit

@@ -1,4 +1,4 @@
-"""A storage that says when something was written."""
+"""The version of the stored data: a counter that each write raises, and caches that are valid for one version."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from typing import Generic, TypeVar
 
+from visado.storage.bounded import BoundedDict
 from visado.storage.protocol import Change, Collection, Document, Storage
 from visado.storage.query import Page, Query
 
@@ -14,52 +15,52 @@ T = TypeVar("T")
 
 
 class Version:
-    """The time between two changes: what was read in it is as good as new until it is over."""
+    """A counter that each write raises. Data that was read under a number is current while the number stays."""
+
+    __slots__ = ("number",)
 
     def __init__(self) -> None:
         self.number = 0
 
     def advance(self) -> None:
-        """Begin another."""
+        """Raise the number: what was read before may be outdated."""
         self.number += 1
 
 
 class VersionedCache(Generic[T]):
-    """What was found out in this version; the next begins with nothing. The oldest gives way where there is no room."""
+    """A bounded cache whose entries are valid for one version."""
 
-    def __init__(self, version: Version, room: int) -> None:
-        self._version, self._since, self._room = version, version.number, room
-        self._known: dict[Hashable, T] = {}
+    def __init__(self, version: Version, size: int) -> None:
+        self._version, self._filled_at = version, version.number
+        self._entries = BoundedDict[Hashable, T](size)
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._entries)
 
     @property
     def version(self) -> int:
-        """The present, for `keep`: ask before finding out."""
+        """The number of the current version. Read it before you compute a value, and hand it to `set`."""
         return self._version.number
 
     def get(self, key: Hashable) -> T | None:
-        """What is known, or None."""
-        return self._known.get(key) if self._since == self._version.number else None
+        """Return the value that was cached in the current version, or None."""
+        return self._entries.get(key) if self._filled_at == self._version.number else None
 
-    def keep(self, key: Hashable, value: T, version: int) -> None:
-        """Remember what was found out, unless something was written meanwhile."""
+    def set(self, key: Hashable, value: T, version: int) -> None:
+        """Cache a value that was computed from the data of a version; do nothing where a write came since."""
         if version != self._version.number:
             return
-        if self._since != version:
-            self._known.clear()
-            self._since = version
-        elif len(self._known) >= self._room:
-            del self._known[next(iter(self._known))]
-        self._known[key] = value
+        if self._filled_at != version:
+            self._entries.clear()
+            self._filled_at = version
+        self._entries.set(key, value)
 
 
 class VersionedStorage:
-    """Any storage. A write ends the version, once it is there for all, unless its collection is `quiet`."""
+    """A storage that advances a version after each committed write, except in the collections `unversioned`."""
 
-    def __init__(self, storage: Storage, version: Version, quiet: AbstractSet[str]) -> None:
-        self.inner, self._version, self._quiet = storage, version, quiet
+    def __init__(self, storage: Storage, version: Version, unversioned: AbstractSet[str]) -> None:
+        self.inner, self._version, self._unversioned = storage, version, unversioned
 
     def declare(self, collection: Collection) -> None:
         self.inner.declare(collection)
@@ -72,16 +73,16 @@ class VersionedStorage:
 
     async def create(self, collection: str, id: str, document: Document) -> None:
         await self.inner.create(collection, id, document)
-        self._wrote(collection)
+        self._written(collection)
 
     async def update(self, collection: str, id: str, change: Change) -> Document:
         document = await self.inner.update(collection, id, change)
-        self._wrote(collection)
+        self._written(collection)
         return document
 
     async def delete(self, collection: str, id: str) -> bool:
         deleted = await self.inner.delete(collection, id)
-        self._wrote(collection)
+        self._written(collection)
         return deleted
 
     async def search(self, collection: str, query: Query) -> Page:
@@ -99,6 +100,6 @@ class VersionedStorage:
     async def close(self) -> None:
         await self.inner.close()
 
-    def _wrote(self, collection: str) -> None:
-        if collection not in self._quiet:
+    def _written(self, collection: str) -> None:
+        if collection not in self._unversioned:
             self.inner.afterwards(self._version.advance)

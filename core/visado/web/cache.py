@@ -122,4 +122,4 @@ class ResponseCache:
             token_id=request.token.id if request.token else None,
             limit=self._access.profiles.rate_limit(request.user),
         )
-        self._cache.keep(key, answer, version)
+        self._cache.set(key, answer, version)

@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from visado import app, errors
-from visado.storage.versions import Version, VersionedCache
 
 START = 2_000_000_000_000
 ADMIN = {"controllers": {"*": {"actions": {"*": True}}}}
@@ -367,16 +366,3 @@ def test_an_id_that_stands_elsewhere_changes_nothing_on_a_socket(live):
             socket.send({**message, "requestId": chosen})
             answer = socket.receive()
             assert (answer["action"], answer["requestId"], answer["room"]) == ("getCurrentUser", chosen, chosen)
-
-
-def test_what_was_found_before_a_change_is_not_remembered_after_it():
-    version = Version()
-    memory = VersionedCache(version, 10)
-    began = memory.version
-    version.advance()
-    memory.keep("bob", 1, began)
-    assert memory.get("bob") is None
-    memory.keep("bob", 2, memory.version)
-    assert memory.get("bob") == 2
-    version.advance()
-    assert memory.get("bob") is None

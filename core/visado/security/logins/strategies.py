@@ -24,7 +24,7 @@ from visado.strategy import Fail, Outcome, Pass, Redirect, Strategy, Success
 
 T = TypeVar("T")
 _MOST = 1_000_000
-_REMEMBERED = 16_384
+_MAX_CACHED_USERS = 16_384
 _log = logging.getLogger("visado.strategies")
 
 
@@ -52,7 +52,7 @@ class Strategies(Mapping[str, Strategy]):
         unavailable: AbstractSet[str] = frozenset(),
     ) -> None:
         self._users, self._credentials, self._observers, self._unavailable = users, credentials, observers, unavailable
-        self._known = VersionedCache[list[str]](version, _REMEMBERED)
+        self._known = VersionedCache[list[str]](version, _MAX_CACHED_USERS)
         self._places: dict[str, _Place] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self.on_change: list[Callable[[], None]] = []
@@ -269,7 +269,7 @@ class Strategies(Mapping[str, Strategy]):
             version = self._known.version
             known = [name for name in self if await self._has(name, user.id)]
             if all(self[name].stored for name in self):
-                self._known.keep(user.id, known, version)
+                self._known.set(user.id, known, version)
         return known.copy()
 
     async def _has(self, name: str, user_id: str) -> bool:

@@ -13,13 +13,14 @@ from visado.security.documents import INFO, Kept, content, info
 from visado.security.observers import Observers
 from visado.security.rights.rights import Policy, Rights
 from visado.security.rights.roles import PROTECTED, Roles
+from visado.storage.bounded import BoundedDict
 from visado.storage.protocol import DocumentExists, DocumentMissing, Storage
 from visado.storage.query import Page, Query
 
 COLLECTION: Final = "profiles"
 RATE_LIMITS: Final = {"admin": 0, "default": 10, "anonymous": 200}
 """Requests per second once there is an administrator; 0 is no limit."""
-_REMEMBERED: Final = 10_000
+_MAX_CACHED_PROFILE_SETS: Final = 10_000
 
 Indexes = Callable[[str], frozenset[str] | None]
 """The collections of an index that the settings declare, or None where they do not."""
@@ -30,8 +31,8 @@ class Profiles:
 
     def __init__(self, storage: Storage, clock: Clock, roles: Roles, indexes: Indexes, observers: Observers) -> None:
         self._clock, self._roles, self._indexes, self._observers = clock, roles, indexes, observers
-        self._rights: dict[tuple[tuple[str, ...], bool], Rights] = {}
-        self._limits: dict[tuple[str, ...], int] = {}
+        self._rights = BoundedDict[tuple[tuple[str, ...], bool], Rights](_MAX_CACHED_PROFILE_SETS)
+        self._limits = BoundedDict[tuple[str, ...], int](_MAX_CACHED_PROFILE_SETS)
         self._profiles = Kept(storage, COLLECTION, self._forget, self._note)
         roles.on_change.append(self._forget)
 
@@ -67,10 +68,8 @@ class Profiles:
         """What a user may do, from near or from far."""
         compiled = self._rights.get((user.profile_ids, loopback))
         if compiled is None:
-            if len(self._rights) >= _REMEMBERED:
-                self._rights.clear()
             compiled = Rights(self.policies(user.profile_ids, loopback=loopback))
-            self._rights[user.profile_ids, loopback] = compiled
+            self._rights.set((user.profile_ids, loopback), compiled)
         return compiled
 
     def roles_of(self, user: User) -> frozenset[str]:
@@ -84,9 +83,7 @@ class Profiles:
         if found is None:
             limits = [self._profiles[each]["rateLimit"] for each in user.profile_ids if each in self._profiles]
             found = 0 if 0 in limits or not limits else max(limits)
-            if len(self._limits) >= _REMEMBERED:
-                self._limits.clear()
-            self._limits[user.profile_ids] = found
+            self._limits.set(user.profile_ids, found)
         return found
 
     def using(self, role: str) -> bool:

@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from visado.codec import is_list, is_object
 from visado.request import Fields
+from visado.storage.bounded import BoundedDict
 
 ANY: Final = "*"
+_MAX_CACHED_ACTIONS: Final = 4_096
 Controllers = Mapping[str, Mapping[str, Mapping[str, bool]]]
 """A role's `controllers`: controller -> `actions` -> action -> allowed."""
 
@@ -46,15 +48,14 @@ class Rights:
 
     def __init__(self, policies: Iterable[Policy]) -> None:
         self.policies = tuple(policies)
-        self._allowing: dict[tuple[str, str], tuple[Policy, ...]] = {}
+        self._allowing = BoundedDict[tuple[str, str], tuple[Policy, ...]](_MAX_CACHED_ACTIONS)
 
     def allow(self, controller: str, action: str, args: Mapping[str, Any] | None = None) -> bool:
         """Whether one policy allows the action, on the index and collection that `args` name."""
         policies = self._allowing.get((controller, action))
         if policies is None:
             policies = tuple(each for each in self.policies if allows(each.controllers, controller, action))
-            if len(self._allowing) < _REMEMBERED:  # names are the client's: what is remembered stays bounded
-                self._allowing[controller, action] = policies
+            self._allowing.set((controller, action), policies)
         if not policies:
             return False
         if not args:
@@ -63,9 +64,6 @@ class Rights:
         if targets is None:
             return _covered(policies, args.get("index"), args.get("collection"))
         return is_list(targets) and all(_covers_target(policies, target) for target in targets)
-
-
-_REMEMBERED: Final = 4_096
 
 
 def _covered(policies: Iterable[Policy], index: Any, collection: Any) -> bool:

@@ -15,13 +15,15 @@ from visado.security.observers import Observers
 from visado.security.tokens.connections import Connections
 from visado.security.tokens.signing import Signer, fingerprint
 from visado.settings.sections import TokenSettings
+from visado.storage.bounded import BoundedDict
 from visado.storage.protocol import Collection, DocumentMissing, Storage
 from visado.storage.query import And, Equals, Not, Query, Range
 
 PREFIX: Final = "kauth-"
 COLLECTION: Final = "tokens"
 FOREVER: Final = -1
-_REMEMBERED: Final = 50_000
+_MAX_CACHED_TOKENS: Final = 50_000
+_MAX_REVOCATIONS: Final = 50_000
 _PURGED_AT_ONCE: Final = 1_000
 
 
@@ -57,11 +59,12 @@ class Tokens:
         self._storage, self._clock, self._signer, self._settings = storage, clock, signer, settings
         self._observers = observers
         self.links = links
-        # Text -> the token and when it stops working; and the way back, to forget by id.
-        self._verified: dict[str, tuple[Token, int]] = {}
-        self._texts: dict[str, str] = {}
+        # Text -> the token and when it stops working; and id -> text, to remove an entry by the id of its token.
+        # Both are written in the same order, so that both remove the same token when they are full.
+        self._verified = BoundedDict[str, tuple[Token, int]](_MAX_CACHED_TOKENS)
+        self._texts = BoundedDict[str, str](_MAX_CACHED_TOKENS)
         self.changes = 0
-        self._moment, self._revoked = 0, dict[str, int]()
+        self._moment, self._revoked = 0, BoundedDict[str, int](_MAX_REVOCATIONS)
         self.on_revoke: list[Callable[[str], Awaitable[None]]] = []
         storage.declare(Collection(COLLECTION, ("userId",)))
 
@@ -72,7 +75,7 @@ class Tokens:
 
         `since` is what `moment` said before the user was asked for a password, which may be another by now.
         """
-        if since is not None and self._revoked.get(user_id, 0) > since:
+        if since is not None and (self._revoked.get(user_id) or 0) > since:
             raise errors.LoginRefused(reason="revoked meanwhile: log in again")
         ttl = lifetime(expires_in, self._settings.expires_in, self._settings.max_ttl)
         expires_at, text = mint(self._signer, PREFIX, user_id, ttl, self._clock())
@@ -136,17 +139,15 @@ class Tokens:
 
     def remember(self, text: str, token: Token, ends_at: int) -> None:
         """Spare the next request the verification."""
-        if len(self._verified) >= _REMEMBERED:
-            self.forget(next(iter(self._verified.values()))[0].id)
-        self._verified[text] = (token, ends_at)
-        self._texts[token.id] = text
+        self._verified.set(text, (token, ends_at))
+        self._texts.set(token.id, text)
 
     def forget(self, token_id: str) -> None:
         """Verify again next time."""
         self.changes += 1
         text = self._texts.pop(token_id, None)
         if text is not None:
-            del self._verified[text]
+            self._verified.pop(text, None)
 
     async def use_up(self, token: Token) -> None:
         """Spend a single-use token: one of any number of requests wins. Raises `InvalidToken` for the others."""
@@ -194,9 +195,7 @@ class Tokens:
     async def end_all(self, user_id: str, *, keep: str | None = None, tell: bool = False) -> None:
         """Do the same as a part of something else, of which the observers are told."""
         self._moment += 1
-        if len(self._revoked) >= _REMEMBERED:
-            self._revoked.clear()
-        self._revoked[user_id] = self._moment
+        self._revoked.set(user_id, self._moment)
         async with self._storage.transaction():
             page = await self._storage.search(COLLECTION, Query(Equals("userId", user_id)))
             for token_id, _ in page.hits:

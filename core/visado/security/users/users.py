@@ -13,20 +13,21 @@ from visado.security.documents import INFO, content, info
 from visado.security.observers import Observers
 from visado.security.rights.profiles import Profiles
 from visado.security.users import names
+from visado.storage.bounded import BoundedDict
 from visado.storage.protocol import Change, Collection, DocumentExists, DocumentMissing, Storage
 from visado.storage.query import Equals, Page, Query
 
 COLLECTION: Final = "users"
-_REMEMBERED: Final = 16_384
+_MAX_CACHED_USERS: Final = 16_384
 _RESERVED: Final = frozenset({ANONYMOUS_ID, "anonymous"})
 
 
 class Users:
-    """The users. Those who were here last are remembered, so that knowing them again costs a look-up."""
+    """The users, with a cache of those that were read last."""
 
     def __init__(self, storage: Storage, clock: Clock, profiles: Profiles, observers: Observers) -> None:
         self._storage, self._clock, self._profiles, self._observers = storage, clock, profiles, observers
-        self._recent: dict[str, User] = {}
+        self._cached = BoundedDict[str, User](_MAX_CACHED_USERS)
         self._changes = 0
         self.on_delete: list[Callable[[str], Awaitable[None]]] = []
         storage.declare(Collection(COLLECTION, ("profileIds",)))
@@ -35,7 +36,7 @@ class Users:
         """The user of this id, or None. `anonymous` is another name of everybody."""
         if user_id in _RESERVED:
             return ANONYMOUS
-        user = self._recent.get(user_id)
+        user = self._cached.get(user_id)
         if user is not None:
             return user
         changes = self._changes
@@ -43,14 +44,9 @@ class Users:
         if document is None:
             return None
         user = _user(user_id, document)
-        if changes == self._changes:  # or what was read may be old already
-            self._storage.afterwards(lambda: self._remember(user))
+        if changes == self._changes:  # otherwise the document that was read may be outdated
+            self._storage.afterwards(lambda: self._cached.set(user_id, user))
         return user
-
-    def _remember(self, user: User) -> None:
-        if len(self._recent) >= _REMEMBERED:
-            del self._recent[next(iter(self._recent))]
-        self._recent[user.id] = user
 
     async def find(self, user_id: str) -> User:
         """The user of this id. Raises `UserNotFound`."""
@@ -123,11 +119,11 @@ class Users:
         self._observers.note(events.UserChanged(change=change, target=user_id))
 
     def _forget(self, user_id: str) -> None:
-        """Stop remembering a user, as soon as the storage says something else to all."""
+        """Remove a user from the cache once the change is committed."""
 
         def forget() -> None:
             self._changes += 1
-            self._recent.pop(user_id, None)
+            self._cached.pop(user_id, None)
 
         self._storage.afterwards(forget)
 

@@ -451,7 +451,7 @@ def test_a_revocation_whose_client_goes_away_is_complete_or_has_not_happened(pla
         before = await inside.error("auth:getCurrentUser", token=text)
         inside.host.tokens._verified.clear()
         inside.host.tokens._texts.clear()
-        inside.host.users._recent.clear()
+        inside.host.users._cached.clear()
         after = await inside.error("auth:getCurrentUser", token=text)
         assert before == after
 
