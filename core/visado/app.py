@@ -13,17 +13,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from visado.controller import ActionTable, Controller
-from visado.controllers import openapi
-from visado.controllers.admin import AdminController
-from visado.controllers.api_keys import ApiKeysController
-from visado.controllers.auth import AuthController
-from visado.controllers.credentials import CredentialsController
-from visado.controllers.current_user import OwnController
-from visado.controllers.plugins import PluginsController
-from visado.controllers.profiles import ProfilesController
-from visado.controllers.roles import RolesController
-from visado.controllers.server import ServerController
-from visado.controllers.users import UsersController
+from visado.controllers import building
 from visado.host import Clock, Host, now
 from visado.metrics import Metrics
 from visado.pipeline import Pipeline
@@ -31,9 +21,6 @@ from visado.plugins.discovery import discover, open_storage
 from visado.plugins.manager import Plugin, Plugins, StartError
 from visado.plugins.switching import Switches
 from visado.plugins.watchdog import Watchdog
-from visado.request import Fields
-from visado.search.cursors import Searches
-from visado.search.mappings import Mappings
 from visado.security.access import Access
 from visado.security.accounts import Accounts
 from visado.security.logins import challenges
@@ -103,7 +90,6 @@ class Application:
         self.tokens = Tokens(storage, clock, signer, security.token, self.links, observers)
         self.api_keys = ApiKeys(storage, clock, signer, self.tokens, observers)
         self.credentials = Credentials(storage, observers)
-        self.mappings = Mappings(storage)
         self.strategies = Strategies(self.users, self.credentials, observers, self.version, plugins.unavailable)
         self.strategies.on_change.append(self.version.advance)
         self.added_strategies = AddedStrategies(storage, self.strategies, observers, plugins.unavailable)
@@ -161,7 +147,24 @@ class Application:
 
     def _build_actions(self) -> None:
         self.metrics = Metrics()
-        controllers = self._own_controllers()
+        controllers = building.build(
+            building.Parts(
+                settings=self.settings,
+                clock=self.clock,
+                storage=self.storage,
+                access=self.access,
+                accounts=self.accounts,
+                roles=self.roles,
+                strategies=self.strategies,
+                added_strategies=self.added_strategies,
+                logins=self.logins,
+                observers=self.observers,
+                plugins=self.plugins,
+                switches=self.switches,
+                metrics=self.metrics,
+                table=lambda: self.table,
+            )
+        )
 
         def add(plugin: Plugin, found: Iterable[Controller]) -> None:
             new = list(found)
@@ -175,56 +178,6 @@ class Application:
             self.table = ActionTable(controllers, self.plugins.unavailable)
         except ValueError as error:
             raise StartError(str(error)) from None
-        self._described: tuple[frozenset[str], Fields] | None = None
-
-    def _own_controllers(self) -> list[Controller]:
-        limits, security = self.settings[sections.LimitsSection], self.settings[sections.SecuritySection]
-        searches = Searches(self.clock, limits.fetch_count)
-        users, profiles, roles, strategies = self.users, self.profiles, self.roles, self.strategies
-        storage, most = self.storage, limits.write_count
-        return [
-            AuthController(self.access, strategies, self.logins, self.observers),
-            OwnController(strategies, self.api_keys, searches, security.api_key_max_ttl),
-            UsersController(
-                storage,
-                self.access,
-                self.accounts,
-                roles,
-                strategies,
-                self.mappings,
-                searches,
-                security.restricted_profile_ids,
-                most,
-            ),
-            ProfilesController(profiles, users, self.mappings, searches, most),
-            RolesController(roles, profiles, self.mappings, searches, most),
-            CredentialsController(users, strategies, searches),
-            ApiKeysController(self.api_keys, users, searches),
-            self._server_controller(),
-            AdminController(self.accounts, users, profiles, roles),
-            PluginsController(self.plugins, self.switches, self.added_strategies),
-        ]
-
-    def _server_controller(self) -> ServerController:
-        return ServerController(
-            self.users,
-            self.strategies,
-            self.observers,
-            self.storage,
-            self.plugins,
-            self.settings,
-            self.clock,
-            self.metrics,
-            lambda: self.table,
-            self.describe,
-        )
-
-    def describe(self) -> Fields:
-        """Describe every action as OpenAPI: made when it is first asked for, and when plugins were switched."""
-        off = frozenset(self.plugins.unavailable)
-        if self._described is None or self._described[0] != off:
-            self._described = off, openapi.document(self.table)
-        return self._described[1]
 
     def _build_ends(self) -> None:
         self.pipeline = Pipeline(self.table, self.access, self.observers, self.settings, self.clock, self.metrics)

@@ -1,25 +1,27 @@
-"""Actions: what they are, how a controller declares them, and the table that everything else is read from."""
+"""Actions: how a controller declares them, and the table from which everything else is derived."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, Literal, TypeVar, cast, get_type_hints
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeVar, cast, get_type_hints
 
 from visado import errors, kuzzle
 from visado.arguments import Parameter, parameters
-from visado.request import Request
+from visado.request import Reply, Request
 
-Verb = Literal["GET", "POST", "PUT", "DELETE"]
-Handler = Callable[..., Awaitable[Any]]
+Verb: TypeAlias = Literal["GET", "POST", "PUT", "DELETE"]
+CookieUse: TypeAlias = Literal["verified", "optional", "ignored"]
+RateLimit: TypeAlias = Literal["user", "login", "none"]
+Handler: TypeAlias = Callable[..., Awaitable[Any]]
 F = TypeVar("F", bound=Handler)
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A verb and a path, such as `/users/:_id`. An unlisted route works, but `publicApi` does not name it."""
+    """A verb and a path, such as `GET /users/:_id`. An unlisted route works, but `server:publicApi` omits it."""
 
     verb: Verb
     path: str
@@ -28,33 +30,37 @@ class Route:
 
 
 def get(path: str, *, deprecated: bool = False) -> Route:
-    """Answer GET."""
+    """Return a route for GET requests."""
     return Route("GET", path, deprecated=deprecated)
 
 
 def post(path: str, *, listed: bool = True, deprecated: bool = False) -> Route:
-    """Answer POST."""
+    """Return a route for POST requests."""
     return Route("POST", path, listed, deprecated)
 
 
 def put(path: str, *, deprecated: bool = False) -> Route:
-    """Answer PUT."""
+    """Return a route for PUT requests."""
     return Route("PUT", path, deprecated=deprecated)
 
 
 def delete(path: str, *, deprecated: bool = False) -> Route:
-    """Answer DELETE."""
+    """Return a route for DELETE requests."""
     return Route("DELETE", path, deprecated=deprecated)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Declaration:
-    """What `@action` notes on a method."""
+    """The arguments of `@action`."""
 
     routes: tuple[Route, ...]
-    cookie: Literal["verified", "optional", "ignored"]
-    extension: bool
+    cookie: CookieUse
+    rate_limit: RateLimit
     cacheable: bool
+    extension: bool
+    media_type: str | None
+    responses: Mapping[int, str]
+    example: Any
 
 
 _MARK: Final = "__visado_action__"
@@ -62,20 +68,35 @@ _MARK: Final = "__visado_action__"
 
 def action(
     *routes: Route,
-    cookie: Literal["verified", "optional", "ignored"] = "verified",
-    extension: bool = False,
+    cookie: CookieUse = "verified",
+    rate_limit: RateLimit = "user",
     cacheable: bool = False,
+    extension: bool = False,
+    media_type: str | None = None,
+    responses: Mapping[int, str] | None = None,
+    example: Any = None,
 ) -> Callable[[F], F]:
-    """Make a method an action: its name in camelCase is the action's, its signature the arguments.
+    """Make a method an action. Its name in camelCase is the action's name; its signature declares the arguments.
 
-    `cookie` says what a bad `authToken` cookie means: a refusal, nothing (`optional`: the request then goes
-    on as anonymous), or that the cookie is not looked at (`ignored`). `own` marks an action of the host's that the
-    wire contract does not have. The answer of a `pure` action follows from the request and from what the host's storage
-    keeps, and from nothing else: it may be remembered until that changes.
+    The docstring becomes the description in OpenAPI, in the reference and in the command's help.
+
+    - `cookie`: how the `authToken` cookie is used. `verified`: an invalid cookie is refused. `optional`: a request with
+      an invalid cookie continues as anonymous. `ignored`: the pipeline does not read the cookie.
+    - `rate_limit`: which limit counts a request. `user`: the `rateLimit` of the user's profiles. `login`: the limit of
+      logins per connection. `none`: no limit for users who have logged in, `user` for anonymous requests.
+    - `cacheable`: the result depends only on the request and on the host's storage, and the action changes nothing. The
+      host may answer an equal request from its cache until something is written.
+    - `extension`: the action is not in the wire contract. `server:publicApi` omits it.
+    - `media_type`: a plain result is sent without the envelope, as this media type.
+    - `responses`: the meaning of HTTP statuses that only this action answers with, for OpenAPI.
+    - `example`: a request body, for OpenAPI.
     """
 
     def mark(handler: F) -> F:
-        setattr(handler, _MARK, Declaration(routes, cookie, extension, cacheable))
+        declaration = Declaration(
+            routes, cookie, rate_limit, cacheable, extension, media_type, dict(responses or {}), example
+        )
+        setattr(handler, _MARK, declaration)
         return handler
 
     return mark
@@ -86,68 +107,69 @@ class Controller:
 
     name: ClassVar[str]
     plugin: str = ""
-    """The plugin that brings it; the host fills it in."""
+    """The name of the plugin that registered the controller, set by the host. Empty for the host's own."""
 
     def actions(self) -> Iterator[Action]:
-        """Every action, in the order of declaration."""
+        """Yield every action, in the order of declaration."""
         for cls in reversed(type(self).__mro__):
             for name, member in vars(cls).items():
-                declared = getattr(member, _MARK, None)
-                if declared is not None:
-                    yield _build(self, name, member, declared)
+                declaration = getattr(member, _MARK, None)
+                if declaration is not None:
+                    yield _build(self, name, member, declaration)
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One thing that a client can ask for."""
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Action(Declaration):
+    """One operation that a client can request: its declaration, its parameters and the method that runs it."""
 
     controller: str
     name: str
-    routes: tuple[Route, ...]
     parameters: tuple[Parameter, ...]
     handler: Handler = field(repr=False)
-    doc: str = ""
-    returns: Any = None
-    cookie: Literal["verified", "optional", "ignored"] = "verified"
-    source: str = ""
-    plugin: str = ""
-    extension: bool = False
-    cacheable: bool = False
+    doc: str
+    returns: Any
+    source: str
+    plugin: str
     id: str = field(init=False)
-    """The action as permissions, commands and documents name it: `auth:login`."""
+    """The name in permissions, commands and documents, such as `auth:login`."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", f"{self.controller}:{self.name}")
 
     async def __call__(self, request: Request) -> Any:
-        """Read the arguments from the request and run the action."""
-        return await self.handler(request, **{each.name: each.read(request) for each in self.parameters})
+        """Read the arguments from the request, run the action and return its result or `Reply`.
+
+        Raises the errors that `Parameter.read` and the action raise.
+        """
+        result: object = await self.handler(request, **{each.name: each.read(request) for each in self.parameters})
+        if self.media_type is None or isinstance(result, Reply):
+            return result
+        return Reply(result, headers={"Content-Type": self.media_type}, raw=True)
 
 
-def _build(controller: Controller, name: str, member: Handler, declared: Declaration) -> Action:
+def _build(controller: Controller, name: str, member: Handler, declaration: Declaration) -> Action:
+    declared: dict[str, Any] = {each.name: getattr(declaration, each.name) for each in fields(declaration)}
     return Action(
+        **declared,
         controller=controller.name,
         name=kuzzle.action_name(name),
-        routes=declared.routes,
         parameters=parameters(member),
         handler=cast("Handler", getattr(controller, name)),
         doc=inspect.cleandoc(member.__doc__ or ""),
         returns=get_type_hints(member, include_extras=True).get("return"),
-        cookie=declared.cookie,
         source=f"{type(controller).__module__}.{type(controller).__qualname__}.{name}",
         plugin=controller.plugin,
-        extension=declared.extension,
-        cacheable=declared.cacheable,
     )
 
 
 class ActionTable:
-    """Every action of the host, but of plugins that are `off`.
+    """Every action of the host. Actions of the plugins in `unavailable`, which may change, cannot be run.
 
-    Routes, permissions, OpenAPI and commands are read from here.
+    Routes, permissions, OpenAPI and commands are derived from the table.
     """
 
     def __init__(self, controllers: Iterable[Controller], unavailable: AbstractSet[str] = frozenset()) -> None:
+        """Build the table. Raises `ValueError` for two actions of one id, or two actions with one route."""
         self.unavailable = unavailable
         self._actions: dict[str, dict[str, Action]] = {}
         for controller in controllers:
@@ -172,29 +194,29 @@ class ActionTable:
         return bool(self._of(controller))
 
     def get(self, controller: str | None, name: str | None) -> Action | None:
-        """The action of this name, be its plugin off or not, or None."""
+        """Return the action of this name, even of an unavailable plugin, or None."""
         return self._actions.get(controller or "", {}).get(name or "")
 
     def names(self, controller: str) -> frozenset[str]:
-        """The actions of a controller; none where it does not exist."""
+        """Return the names of a controller's actions; no names for an unknown controller."""
         return frozenset(each.name for each in self._of(controller))
 
     def find(self, controller: str, name: str) -> Action:
-        """The action of this name. Raises `ControllerNotFound` or `ActionNotFound`."""
+        """Return the action of this name. Raises `ControllerNotFound` or `ActionNotFound`."""
         actions = self._actions.get(controller)
         if actions is None:
             raise errors.ControllerNotFound(controller=controller)
-        found = actions.get(name)
-        if found is None or found.plugin in self.unavailable:
+        action = actions.get(name)
+        if action is None or action.plugin in self.unavailable:
             if controller not in self:
                 raise errors.ControllerNotFound(controller=controller)
             raise errors.ActionNotFound(controller=controller, action=name)
-        return found
+        return action
 
     def public(self) -> dict[str, dict[str, Any]]:
-        """Describe the table in the shape of `server:publicApi`, from which clients choose their routes.
+        """Return the table in the shape of `server:publicApi`, from which clients choose their routes.
 
-        Actions of our own stay out: official clients, and their tools, then see what they know.
+        Extensions are omitted, so that official clients and their tools see only actions that they know.
         """
         return {
             controller: described

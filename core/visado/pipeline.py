@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Final
 
 from visado import errors, events, kuzzle
-from visado.controller import Action, ActionTable
+from visado.controller import Action, ActionTable, RateLimit
 from visado.host import Clock
 from visado.metrics import Metrics
 from visado.plugins.calls import is_cancelled
@@ -91,7 +91,7 @@ class Pipeline:
         action = self._find(controller, name)
         await self._authenticate(request, action.cookie if isinstance(action, Action) else "verified")
         self._authorise(request, controller, name)
-        self._limit(request, controller, name)
+        self._limit(request, action.rate_limit if isinstance(action, Action) else "user")
         if isinstance(action, errors.VisadoError):
             raise action
         kuzzle.check_client(request.volatile)
@@ -162,15 +162,15 @@ class Pipeline:
             raise errors.FarFromHome(controller=controller, action=name)
         raise errors.LoginRequired(controller=controller, action=name)
 
-    def _limit(self, request: Request, controller: str, name: str) -> None:
-        if (controller, name) == ("auth", "login"):
+    def _limit(self, request: Request, rate_limit: RateLimit) -> None:
+        if rate_limit == "login":
             connection = request.connection
             if connection.transport == "websocket" and not self._logins.admit(
                 connection.id, self._limits.logins_per_second
             ):
                 raise errors.TooManyLogins
             return
-        if (controller, name) == ("auth", "logout") and not request.user.anonymous:
+        if rate_limit == "none" and not request.user.anonymous:
             return
         limit = self._access.profiles.rate_limit(request.user)
         if limit and not self.admits(request.user.id, limit):

@@ -20,7 +20,7 @@ class ApiKeysController(Controller):
     def __init__(self, api_keys: ApiKeys, users: Users, searches: Searches) -> None:
         self._api_keys, self._users, self._searches = api_keys, users, searches
 
-    @action(post("/users/:userId/api-keys/_create"))
+    @action(post("/users/:userId/api-keys/_create"), example={"description": "the build server"})
     async def create_api_key(
         self,
         request: Request,

@@ -50,7 +50,15 @@ class AuthController(Controller):
         """List the strategies that are installed."""
         return list(self._strategies)
 
-    @action(get("/_login/:strategy"), post("/_login/:strategy"), post("/_login", listed=False), cookie="ignored")
+    @action(
+        get("/_login/:strategy"),
+        post("/_login/:strategy"),
+        post("/_login", listed=False),
+        cookie="ignored",
+        rate_limit="login",
+        responses={302: "The strategy redirects the browser to the address in `Location`."},
+        example={"username": "melis", "password": "password"},
+    )
     async def login(
         self,
         request: Request,
@@ -99,7 +107,7 @@ class AuthController(Controller):
                 raise
             return _challenged(location, challenge)
 
-    @action(post("/_logout"), cookie="optional")
+    @action(post("/_logout"), cookie="optional", rate_limit="none")
     async def logout(
         self,
         request: Request,
@@ -122,7 +130,12 @@ class AuthController(Controller):
         shown = {"acknowledged": True} | ({"location": location} if location else {})
         return Reply(shown, cookies=(cookies.cleared(secure=request.connection.secure),))
 
-    @action(post("/_checkToken"), cookie="ignored", cacheable=True)
+    @action(
+        post("/_checkToken"),
+        cookie="ignored",
+        cacheable=True,
+        example={"token": "kauth-eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.e30.s"},
+    )
     async def check_token(
         self, request: Request, token: BodyText | None = None, cookie_auth: Flag | None = None
     ) -> results.Checked:
@@ -172,7 +185,7 @@ class AuthController(Controller):
         self._observers.note(events.TokenRefreshed(target=request.user.id))
         return self._answer(request, issued, _by_cookie(request, cookie_auth))
 
-    @action(post("/_checkRights"))
+    @action(post("/_checkRights"), example={"controller": "auth", "action": "getCurrentUser"})
     async def check_rights(self, request: Request, body: Body) -> results.Allowed:
         """Say whether I may execute a request, which the body holds."""
         return {"allowed": may(body, request, self._access.rights(request))}

@@ -10,6 +10,8 @@ from visado.request import Request, User
 from visado.search.cursors import Searches
 from visado.security.logins.strategies import Strategies
 from visado.security.tokens.api_keys import ApiKeys, listed
+from visado.settings.loading import Settings
+from visado.settings.sections import SecuritySection
 
 
 class OwnController(Controller):
@@ -17,9 +19,9 @@ class OwnController(Controller):
 
     name = "auth"
 
-    def __init__(self, strategies: Strategies, api_keys: ApiKeys, searches: Searches, api_key_max_ttl: int) -> None:
+    def __init__(self, strategies: Strategies, api_keys: ApiKeys, searches: Searches, settings: Settings) -> None:
         self._strategies, self._api_keys, self._searches = strategies, api_keys, searches
-        self._api_key_max_ttl = api_key_max_ttl
+        self._api_key_max_ttl = settings[SecuritySection].api_key_max_ttl
 
     # -- my credentials
 
@@ -75,7 +77,7 @@ class OwnController(Controller):
 
     # -- my API keys
 
-    @action(post("/api-keys/_create"))
+    @action(post("/api-keys/_create"), example={"description": "the build server"})
     async def create_api_key(
         self, request: Request, description: BodyText, id: Id | None = None, expires_in: Duration = None
     ) -> results.Document:

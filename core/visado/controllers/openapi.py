@@ -2,97 +2,109 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from collections.abc import Callable
+from http import HTTPStatus
 from importlib.metadata import version
 from typing import Any, Final, get_args, get_origin
 
 from pydantic import TypeAdapter
 
+from visado import errors
 from visado.arguments import Parameter, Place
 from visado.controller import Action, ActionTable, Route
 from visado.request import Fields
 
 _PLACEHOLDER: Final = re.compile(r":(\w+)")
-_ERRORS: Final = {
-    "206": "Some of it was done: the answer holds both a result and an error.",
-    "400": "The request is wrong; the error's id says how.",
-    "401": "Log in first, or again: the token is missing, invalid or expired.",
-    "403": "The user may not do this.",
-    "404": "There is no such thing.",
-    "412": "The state of things forbids it.",
-    "413": "The request, or the page asked for, is too large.",
-    "429": "Too often.",
-    "500": "The host or a plugin failed; its log says why.",
-    "502": "Somebody whom the host asked answered nonsense.",
-    "503": "Not now; try again.",
-    "504": "Somebody whom the host asked did not answer in time.",
-}
+_ERROR_PARENTS: Final = (
+    errors.PartialFailure,
+    errors.BadRequest,
+    errors.Unauthorized,
+    errors.Forbidden,
+    errors.NotFound,
+    errors.PreconditionFailed,
+    errors.TooLarge,
+    errors.TooManyRequests,
+    errors.InternalError,
+    errors.BadGateway,
+    errors.Unavailable,
+    errors.TimedOut,
+)
+"""The classes whose status any action may answer with; their docstrings describe the responses."""
 _ERROR_SCHEMA: Final[Fields] = {
     "type": "object",
     "required": ["message", "status", "id", "code", "props"],
     "properties": {
-        "id": {"type": "string", "description": "What happened: stable, for programs."},
-        "code": {"type": "integer", "description": "The id as a number."},
-        "message": {"type": "string", "description": "What happened, for people."},
-        "props": {"type": "array", "items": {}, "description": "The values in the message."},
-        "status": {"type": "integer"},
-        "count": {"type": "integer"},
-        "errors": {"type": "array", "items": {"$ref": "#/components/schemas/Error"}},
-        "resetToken": {"type": "string"},
+        "id": {"type": "string", "description": "The error's stable identifier, for programs."},
+        "code": {"type": "integer", "description": "The identifier as a number."},
+        "message": {"type": "string", "description": "The error's description, for people."},
+        "props": {"type": "array", "items": {}, "description": "The values in the message, in the message's order."},
+        "status": {"type": "integer", "description": "The HTTP status."},
+        "count": {"type": "integer", "description": "The number of `errors`."},
+        "errors": {
+            "type": "array",
+            "items": {"$ref": "#/components/schemas/Error"},
+            "description": "The errors of the items that failed.",
+        },
+        "resetToken": {"type": "string", "description": "A token with which an expired password can be replaced."},
     },
 }
 _ENVELOPE: Final[Fields] = {
     "type": "object",
     "required": ["action", "controller", "error", "headers", "node", "requestId", "status", "volatile"],
     "properties": {
-        "action": {"type": ["string", "null"]},
-        "controller": {"type": ["string", "null"]},
-        "collection": {},
-        "error": {"anyOf": [{"$ref": "#/components/schemas/Error"}, {"type": "null"}]},
-        "headers": {"type": "object"},
-        "index": {},
-        "node": {"type": "string"},
-        "requestId": {},
-        "result": {},
-        "status": {"type": "integer"},
-        "volatile": {"type": ["object", "null"]},
+        "action": {"type": ["string", "null"], "description": "The requested action, if it could be read."},
+        "controller": {"type": ["string", "null"], "description": "The requested controller, if it could be read."},
+        "collection": {"description": "The request's argument `collection`, if it has one."},
+        "error": {
+            "anyOf": [{"$ref": "#/components/schemas/Error"}, {"type": "null"}],
+            "description": "The error, or null.",
+        },
+        "headers": {"type": "object", "description": "The headers that the action has set."},
+        "index": {"description": "The request's argument `index`, if it has one."},
+        "node": {"type": "string", "description": "The name of the running host."},
+        "requestId": {"description": "The request's identifier, chosen by the client or by the host."},
+        "result": {"description": "The action's result."},
+        "status": {"type": "integer", "description": "The HTTP status."},
+        "volatile": {"type": ["object", "null"], "description": "The request's `volatile` data, unchanged."},
     },
-}
-_RAW: Final = {"server:openapi": "application/json", "server:metrics": "text/plain"}
-"""What answers without an envelope, and as what."""
-_EXAMPLES: Final[dict[str, Fields]] = {
-    "auth:login": {"username": "melis", "password": "password"},
-    "auth:checkToken": {"token": "kauth-eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.e30.s"},
-    "auth:checkRights": {"controller": "auth", "action": "getCurrentUser"},
-    "auth:createApiKey": {"description": "the build server"},
-    "security:createApiKey": {"description": "the build server"},
-    "security:createUser": {
-        "content": {"profileIds": ["default"]},
-        "credentials": {"local": {"username": "melis", "password": "password"}},
-    },
-    "security:createFirstAdmin": {
-        "content": {},
-        "credentials": {"local": {"username": "admin", "password": "password"}},
-    },
-    "security:createRole": {"controllers": {"auth": {"actions": {"*": True}}}},
-    "security:createProfile": {"policies": [{"roleId": "default"}]},
-    "security:searchUsers": {"query": {"term": {"profileIds": "default"}}, "sort": [{"_id": "asc"}]},
 }
 
 
-def document(table: ActionTable) -> Fields:
-    """Describe every route of the table; operation ids are unique, a second route gets a number."""
+class OpenApi:
+    """The OpenAPI document of the action table. It is built at the first request, and anew when plugins were switched.
+
+    `table` returns the table, which does not exist yet when the controllers are built.
+    """
+
+    def __init__(self, table: Callable[[], ActionTable]) -> None:
+        self._table = table
+        self._unavailable: frozenset[str] | None = None
+        self._document: Fields = {}
+
+    def document(self) -> Fields:
+        """Return the document."""
+        table = self._table()
+        unavailable = frozenset(table.unavailable)
+        if unavailable != self._unavailable:
+            self._document, self._unavailable = build(table), unavailable
+        return self._document
+
+
+def build(table: ActionTable) -> Fields:
+    """Describe every route of the table. The operation ids of an action's further routes end with a number."""
     paths: dict[str, Fields] = {}
     for action in table:
         for rank, route in enumerate(action.routes):
-            place = paths.setdefault(_PLACEHOLDER.sub(r"{\1}", route.path), {})
-            place[route.verb.lower()] = _operation(action, route, rank)
+            operations = paths.setdefault(_PLACEHOLDER.sub(r"{\1}", route.path), {})
+            operations[route.verb.lower()] = _operation(action, route, rank)
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "visado",
             "version": version("visado"),
-            "description": "The authentication host: users, credentials, tokens, rights.",
+            "description": "An authentication server: users, credentials, tokens and rights.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
@@ -110,27 +122,16 @@ def document(table: ActionTable) -> Fields:
 
 
 def _operation(action: Action, route: Route, rank: int) -> Fields:
-    summary, _, rest = action.doc.partition("\n")
-    names = _PLACEHOLDER.findall(route.path)
+    summary, _, description = action.doc.partition("\n")
     operation: Fields = {
         "operationId": f"{action.controller}.{action.name}" + (f".{rank + 1}" if rank else ""),
         "summary": summary,
         "tags": [action.controller],
-        "parameters": [_parameter(each, names) for each in action.parameters if each.place is Place.ARGS],
-        "responses": {"200": _answer("Done.", _result(action)), **_refusals()},
+        "parameters": _parameters(action, _PLACEHOLDER.findall(route.path)),
+        "responses": _responses(action),
     }
-    if action.id == "auth:login":
-        operation["responses"]["302"] = _answer("Ask there: a strategy sends the browser on.")
-    if action.id in _RAW:
-        operation["responses"]["200"] = {"description": "Done.", "content": {_RAW[action.id]: {"schema": {}}}}
-    # A placeholder that no parameter reads is still part of the path.
-    declared = {each["name"] for each in operation["parameters"]}
-    for name in names:
-        if name not in declared:
-            path: Fields = {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            operation["parameters"].append(path)
-    if rest.strip():
-        operation["description"] = " ".join(rest.split())
+    if description.strip():
+        operation["description"] = description.strip()
     if route.deprecated:
         operation["deprecated"] = True
     if action.extension:
@@ -140,12 +141,19 @@ def _operation(action: Action, route: Route, rank: int) -> Fields:
     return operation
 
 
+def _parameters(action: Action, path_names: list[str]) -> list[Fields]:
+    described = [_parameter(each, path_names) for each in action.parameters if each.place is Place.ARGS]
+    declared = {each["name"] for each in described}
+    unread = [name for name in path_names if name not in declared]  # still a part of the path
+    return described + [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in unread]
+
+
 def _parameter(each: Parameter, path_names: list[str]) -> Fields:
     in_path = each.wire in path_names
     return {
         "name": each.wire,
         "in": "path" if in_path else "query",
-        "required": in_path or (each.required and bool(path_names) and in_path),
+        "required": in_path or each.required,
         "schema": each.kind.schema,
     }
 
@@ -158,12 +166,26 @@ def _body(action: Action) -> Fields:
     if required:
         schema["required"] = required
     media: Fields = {"schema": schema}
-    if action.id in _EXAMPLES:
-        media["example"] = _EXAMPLES[action.id]
+    if action.example is not None:
+        media["example"] = action.example
     return {"required": whole or bool(required), "content": {"application/json": media}}
 
 
+def _responses(action: Action) -> Fields:
+    if action.media_type is None:
+        success = _response("The action succeeded.", _result(action))
+    else:
+        media_type = action.media_type.partition(";")[0]
+        success = {"description": "The action succeeded.", "content": {media_type: {"schema": {}}}}
+    return {
+        "200": success,
+        **{str(status): _response(text) for status, text in action.responses.items()},
+        **_ERROR_RESPONSES,
+    }
+
+
 def _result(action: Action) -> Fields:
+    """Return the JSON schema of the action's return type: for `Annotated[Any, Shape]`, the schema of `Shape`."""
     shape: Any = action.returns
     if get_origin(shape) is None and shape in (Any, None):
         return {}
@@ -173,14 +195,17 @@ def _result(action: Action) -> Fields:
     return {} if shape is Any else TypeAdapter[Any](shape).json_schema()
 
 
-def _answer(text: str, result: Fields | None = None) -> Fields:
+def _response(description: str, result: Fields | None = None) -> Fields:
     schema: Fields = {"$ref": "#/components/schemas/Envelope"}
     if result is not None:
         schema = {"allOf": [schema], "properties": {"result": result}}
-    return {"description": text, "content": {"application/json": {"schema": schema}}}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
-def _refusals() -> Fields:
-    either: Fields = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("Envelope", "Error")]}
-    content = {"application/json": {"schema": either}}
-    return {status: {"description": text, "content": content} for status, text in _ERRORS.items()}
+def _error_response(parent: type[errors.VisadoError]) -> Fields:
+    schema: Fields = {"anyOf": [{"$ref": f"#/components/schemas/{name}"} for name in ("Envelope", "Error")]}
+    description = " ".join(inspect.cleandoc(parent.__doc__ or HTTPStatus(parent.status).phrase).split())
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+_ERROR_RESPONSES: Final[Fields] = {str(parent.status): _error_response(parent) for parent in _ERROR_PARENTS}

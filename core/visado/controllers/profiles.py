@@ -16,6 +16,8 @@ from visado.security.documents import shown
 from visado.security.rights import rights
 from visado.security.rights.profiles import Profiles
 from visado.security.users.users import Users
+from visado.settings.loading import Settings
+from visado.settings.sections import LimitsSection
 from visado.storage.query import And, OneOf
 
 
@@ -25,10 +27,10 @@ class ProfilesController(Controller):
     name = "security"
 
     def __init__(
-        self, profiles: Profiles, users: Users, mappings: Mappings, searches: Searches, write_count: int
+        self, profiles: Profiles, users: Users, mappings: Mappings, searches: Searches, settings: Settings
     ) -> None:
         self._profiles, self._users, self._mappings = profiles, users, mappings
-        self._searches, self._write_count = searches, write_count
+        self._searches, self._write_count = searches, settings[LimitsSection].write_count
 
     @action(get("/profiles/:_id"), cacheable=True)
     async def get_profile(self, request: Request, id: Id) -> results.Document:
@@ -51,7 +53,7 @@ class ProfilesController(Controller):
         """Declare fields of profiles."""
         return await self._mappings.update("profiles", body)
 
-    @action(post("/profiles/:_id/_create"))
+    @action(post("/profiles/:_id/_create"), example={"policies": [{"roleId": "default"}]})
     async def create_profile(self, request: Request, id: Id, body: Body, strict: Flag = False) -> results.Document:
         """Make a profile; with `strict`, its restrictions name only what the settings declare."""
         _check_policies(body)

@@ -13,6 +13,8 @@ from visado.search.mappings import Mappings
 from visado.security.documents import shown
 from visado.security.rights.profiles import Profiles
 from visado.security.rights.roles import Roles
+from visado.settings.loading import Settings
+from visado.settings.sections import LimitsSection
 from visado.storage.query import Page, Query
 
 
@@ -22,10 +24,10 @@ class RolesController(Controller):
     name = "security"
 
     def __init__(
-        self, roles: Roles, profiles: Profiles, mappings: Mappings, searches: Searches, write_count: int
+        self, roles: Roles, profiles: Profiles, mappings: Mappings, searches: Searches, settings: Settings
     ) -> None:
         self._roles, self._profiles, self._mappings = roles, profiles, mappings
-        self._searches, self._write_count = searches, write_count
+        self._searches, self._write_count = searches, settings[LimitsSection].write_count
 
     @action(get("/roles/:_id"), cacheable=True)
     async def get_role(self, request: Request, id: Id) -> results.Document:
@@ -42,7 +44,7 @@ class RolesController(Controller):
         """Declare fields of roles."""
         return await self._mappings.update("roles", body)
 
-    @action(post("/roles/:_id/_create"))
+    @action(post("/roles/:_id/_create"), example={"controllers": {"auth": {"actions": {"*": True}}}})
     async def create_role(self, request: Request, id: Id, body: Body, force: Flag = False) -> results.Document:
         """Make a role; `force` lets it name controllers that nobody knows yet."""
         return shown(id, await self._roles.create(id, body, force=force))

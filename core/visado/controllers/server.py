@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -13,21 +14,44 @@ from visado import errors, metrics
 from visado.arguments import List, Text
 from visado.controller import ActionTable, Controller, action, get
 from visado.controllers import results
+from visado.controllers.openapi import OpenApi
 from visado.host import Clock
 from visado.metrics import Metrics
 from visado.plugins.calls import problem
 from visado.plugins.manager import Plugins
-from visado.request import Fields, Reply, Request
+from visado.request import Reply, Request
+from visado.security.logins.strategies import Strategies
 from visado.security.observers import Observers
 from visado.security.users.users import Users
 from visado.settings.loading import Settings
 from visado.settings.sections import LimitsSection, SecuritySection
 from visado.storage.versions import VersionedStorage
-from visado.strategy import Strategy
 
 PROTOCOL: Final = "2.56.0"
 """The version of the wire contract: the clients' own tools look at its first number."""
 _SERVICES: Final = ("storage", "plugins")
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The parts of the host that can fail: the storage, plugins, strategies and observers."""
+
+    storage: VersionedStorage
+    plugins: Plugins
+    strategies: Strategies
+    observers: Observers
+
+    async def state(self, service: str) -> str:
+        """Return `green` or `red`, for the service `plugins` or `storage`."""
+        if service == "plugins":
+            quarantined = any(each.state == "quarantined" for each in self.plugins)
+            blocked = any(each.essential and problem(each) for _, each in self.observers)  # then every login fails
+            return "red" if quarantined or blocked else "green"
+        try:
+            await self.storage.check()
+        except Exception:
+            return "red"
+        return "green"
 
 
 class ServerController(Controller):
@@ -37,20 +61,15 @@ class ServerController(Controller):
 
     def __init__(
         self,
-        users: Users,
-        strategies: Mapping[str, Strategy],
-        observers: Observers,
-        storage: VersionedStorage,
-        plugins: Plugins,
         settings: Settings,
         clock: Clock,
+        users: Users,
+        health: Health,
         counted: Metrics,
         table: Callable[[], ActionTable],
-        describe: Callable[[], Fields],
     ) -> None:
-        self._users, self._strategies, self._observers, self._storage = users, strategies, observers, storage
-        self._plugins, self._settings = plugins, settings
-        self._clock, self._metrics, self._table, self._describe = clock, counted, table, describe
+        self._settings, self._clock, self._users, self._health = settings, clock, users, health
+        self._metrics, self._table, self._openapi = counted, table, OpenApi(table)
 
     @action(get("/_adminExists"))
     async def admin_exists(self, request: Request) -> results.Exists:
@@ -69,9 +88,11 @@ class ServerController(Controller):
         """Show what the host can do: limits, plugins, routes."""
         return {
             "limits": self._settings[LimitsSection].model_dump(),
-            "plugins": {each.name: {"version": each.version} for each in self._plugins},
+            "plugins": {each.name: {"version": each.version} for each in self._health.plugins},
             "routes": self._table().public(),
-            "services": {"storage": {"backend": type(self._storage.inner).__name__, "version": version("visado")}},
+            "services": {
+                "storage": {"backend": type(self._health.storage.inner).__name__, "version": version("visado")}
+            },
             "version": PROTOCOL,
         }
 
@@ -83,9 +104,9 @@ class ServerController(Controller):
             "application": {"name": "visado", "version": version("visado")},
             "memoryUsed": _memory_used(),
             "nodeVersion": f"python {platform.python_version()}",
-            "observers": {plugin: problem(each) or "ready" for plugin, each in self._observers},
-            "plugins": {each.name: each.shown() for each in self._plugins},
-            "strategies": {name: problem(each) or "ready" for name, each in self._strategies.items()},
+            "observers": {plugin: problem(each) or "ready" for plugin, each in self._health.observers},
+            "plugins": {each.name: each.shown() for each in self._health.plugins},
+            "strategies": {name: problem(each) or "ready" for name, each in self._health.strategies.items()},
             "system": {"cpus": os.cpu_count(), "platform": sys.platform},
             "uptime": f"{self._metrics.uptime:.0f}s",
             "version": PROTOCOL,
@@ -95,23 +116,12 @@ class ServerController(Controller):
     @action(get("/_healthCheck"))
     async def health_check(self, request: Request, services: List | None = None) -> results.Health:
         """Say how each part of the host is: green or red."""
-        found = {name: await self._state(name) for name in services or _SERVICES if name in _SERVICES}
+        found = {name: await self._health.state(name) for name in services or _SERVICES if name in _SERVICES}
         red = [name for name, state in found.items() if state == "red"]
         result = {"status": "red" if red else "green", "services": found}
         if red:
             raise errors.ServiceDown(", ".join(red), result)
         return result
-
-    async def _state(self, name: str) -> str:
-        if name == "plugins":
-            ill = any(each.state == "quarantined" for each in self._plugins)
-            deaf = any(each.essential and problem(each) for _, each in self._observers)  # no login goes without it
-            return "red" if ill or deaf else "green"
-        try:
-            await self._storage.check()
-        except Exception:
-            return "red"
-        return "green"
 
     @action(get("/_now"))
     async def now(self, request: Request) -> results.Now:
@@ -123,19 +133,21 @@ class ServerController(Controller):
         """List every action with its routes; clients choose theirs from it."""
         return self._table().public()
 
-    @action(get("/_openapi"))
+    @action(get("/_openapi"), media_type="application/json")
     async def openapi(self, request: Request, format: Text = "json", scope: Text = "kuzzle") -> Any:
         """Describe every action as an OpenAPI 3.1 document, which comes without an envelope."""
         if scope not in ("kuzzle", "app"):
             raise errors.UnexpectedArgument(argument=scope, accepted="kuzzle, app")
+        document = self._openapi.document()
+        if format == "json":
+            return document
         # JSON is YAML, too.
-        kind = "application/json" if format == "json" else "application/yaml"
-        return Reply(self._describe(), headers={"Content-Type": kind}, raw=True)
+        return Reply(document, headers={"Content-Type": "application/yaml"}, raw=True)
 
-    @action(get("/_metrics"))
+    @action(get("/_metrics"), media_type=metrics.CONTENT_TYPE)
     async def metrics(self, request: Request) -> Any:
         """Count requests and more, in Prometheus' text format, without an envelope."""
-        return Reply(self._metrics.text(), headers={"Content-Type": metrics.CONTENT_TYPE}, raw=True)
+        return self._metrics.text()
 
 
 def _memory_used() -> int:

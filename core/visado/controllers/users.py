@@ -20,7 +20,11 @@ from visado.security.accounts import Accounts
 from visado.security.documents import found, shown
 from visado.security.logins.strategies import Strategies
 from visado.security.rights import rights
+from visado.security.rights.profiles import Profiles
 from visado.security.rights.roles import Roles
+from visado.security.users.users import Users
+from visado.settings.loading import Settings
+from visado.settings.sections import LimitsSection, SecuritySection
 from visado.storage.protocol import Storage
 
 
@@ -31,21 +35,18 @@ class UsersController(Controller):
 
     def __init__(
         self,
-        storage: Storage,
         access: Access,
         accounts: Accounts,
-        roles: Roles,
         strategies: Strategies,
         mappings: Mappings,
         searches: Searches,
-        restricted_profile_ids: list[str],
-        write_count: int,
+        settings: Settings,
     ) -> None:
         self._users, self._profiles, self._tokens = access.users, access.profiles, access.tokens
-        self._storage, self._accounts, self._roles, self._strategies = storage, accounts, roles, strategies
+        self._accounts, self._strategies = accounts, strategies
         self._mappings, self._searches = mappings, searches
-        self._restricted_profile_ids, self._write_count = restricted_profile_ids, write_count
-        self._first_admin = asyncio.Lock()
+        self._restricted_profile_ids = settings[SecuritySection].restricted_profile_ids
+        self._write_count = settings[LimitsSection].write_count
 
     # -- one user
 
@@ -67,7 +68,7 @@ class UsersController(Controller):
         user = await self._users.find(id)
         return rights.listing(self._profiles.policies(user.profile_ids))
 
-    @action(post("/_checkRights/:userId"))
+    @action(post("/_checkRights/:userId"), example={"controller": "auth", "action": "getCurrentUser"})
     async def check_rights(self, request: Request, user_id: Id, body: Body) -> results.Allowed:
         """Say whether a user may execute a request, which the body holds."""
         user = await self._users.find(user_id)
@@ -80,28 +81,14 @@ class UsersController(Controller):
 
     # -- making and changing
 
-    @action(post("/_createFirstAdmin/:_id"), post("/_createFirstAdmin"))
-    async def create_first_admin(
-        self,
-        request: Request,
-        content: BodyAny = None,
-        credentials: BodyAny = None,
-        id: Id | None = None,
-        reset: Flag = False,
-        kuid: Text = "human",
-    ) -> results.Document:
-        """Make the first administrator, and with `reset` close the host for everybody else: both, or neither."""
-        async with self._first_admin, self._storage.transaction():  # of many who ask at once, one is the first
-            if await self._users.admin_exists():
-                raise errors.AdminExists
-            given = _without_profiles(_object(content, "content")) | {"profileIds": ["admin"]}
-            user = await self._accounts.create(given, _object(credentials, "credentials"), id, _style(kuid))
-            if reset:
-                await self._roles.restrict()
-                await self._profiles.restrict()
-        return shown(user.id, user.content)
-
-    @action(post("/users/_create"), post("/users/:_id/_create"))
+    @action(
+        post("/users/_create"),
+        post("/users/:_id/_create"),
+        example={
+            "content": {"profileIds": ["default"]},
+            "credentials": {"local": {"username": "melis", "password": "password"}},
+        },
+    )
     async def create_user(
         self,
         request: Request,
@@ -189,7 +176,7 @@ class UsersController(Controller):
         """Unmake several users."""
         return await delete_all(ids, self._write_count, self._accounts.delete)
 
-    @action(post("/users/_search"))
+    @action(post("/users/_search"), example={"query": {"term": {"profileIds": "default"}}, "sort": [{"_id": "asc"}]})
     async def search_users(
         self,
         request: Request,
@@ -224,6 +211,45 @@ class UsersController(Controller):
         """Make changes visible to searches: they are at once."""
         if collection not in ("users", "profiles", "roles"):
             raise errors.UnexpectedArgument(argument=collection, accepted="users, profiles, roles")
+
+
+class FirstAdminController(Controller):
+    """The first administrator, and the rights that the host restricts once it has one."""
+
+    name = "security"
+
+    def __init__(self, storage: Storage, accounts: Accounts, users: Users, profiles: Profiles, roles: Roles) -> None:
+        self._storage, self._accounts = storage, accounts
+        self._users, self._profiles, self._roles = users, profiles, roles
+        self._lock = asyncio.Lock()
+
+    @action(
+        post("/_createFirstAdmin/:_id"),
+        post("/_createFirstAdmin"),
+        example={
+            "content": {},
+            "credentials": {"local": {"username": "admin", "password": "password"}},
+        },
+    )
+    async def create_first_admin(
+        self,
+        request: Request,
+        content: BodyAny = None,
+        credentials: BodyAny = None,
+        id: Id | None = None,
+        reset: Flag = False,
+        kuid: Text = "human",
+    ) -> results.Document:
+        """Make the first administrator, and with `reset` close the host for everybody else: both, or neither."""
+        async with self._lock, self._storage.transaction():  # of many who ask at once, one is the first
+            if await self._users.admin_exists():
+                raise errors.AdminExists
+            given = _without_profiles(_object(content, "content")) | {"profileIds": ["admin"]}
+            user = await self._accounts.create(given, _object(credentials, "credentials"), id, _style(kuid))
+            if reset:
+                await self._roles.restrict()
+                await self._profiles.restrict()
+        return shown(user.id, user.content)
 
     @action(post("/_restrictDefaultRights"))
     async def restrict_default_rights(self, request: Request) -> Any:

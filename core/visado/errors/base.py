@@ -83,79 +83,79 @@ CATALOGUE: dict[str, type[VisadoError]] = {}
 
 
 class BadRequest(VisadoError):
-    """The request itself is wrong."""
+    """The request is invalid: the error's id says which part."""
 
     status = 400
 
 
 class Unauthorized(VisadoError):
-    """Who asks is not known."""
+    """The request is not authenticated: its token is missing, invalid or expired, or the login failed."""
 
     status = 401
 
 
 class Forbidden(VisadoError):
-    """Who asks is known, and may not."""
+    """The user does not have the right to do this."""
 
     status = 403
 
 
 class NotFound(VisadoError):
-    """What was asked for does not exist."""
+    """The requested resource, action or URL does not exist."""
 
     status = 404
 
 
 class PreconditionFailed(VisadoError):
-    """The state of things forbids it."""
+    """The current state of the resource does not allow the request."""
 
     status = 412
 
 
 class TooLarge(VisadoError):
-    """More than the limits allow."""
+    """The request, or the requested page, exceeds a size limit."""
 
     status = 413
 
 
 class TooManyRequests(VisadoError):
-    """Too often."""
+    """The client has sent more requests than its rate limit allows."""
 
     status = 429
 
 
 class InternalError(VisadoError):
-    """The host failed; the cause is in its log alone."""
+    """The host or a plugin failed. Only the host's log contains the cause."""
 
     status = 500
 
 
 class PluginError(VisadoError):
-    """A plugin failed; the cause is in the log alone."""
+    """A plugin failed. Only the host's log contains the cause."""
 
     status = 500
 
 
 class BadGateway(VisadoError):
-    """Somebody whom the host asked answered nonsense."""
+    """A server that the host depends on sent an invalid response."""
 
     status = 502
 
 
 class Unavailable(VisadoError):
-    """Not now; try again."""
+    """The host cannot process the request at the moment. The client may retry it."""
 
     status = 503
 
 
 class TimedOut(VisadoError):
-    """Somebody whom the host asked did not answer in time."""
+    """A server or a plugin that the host depends on did not respond within its time limit."""
 
     status = 504
 
 
 class PartialFailure(VisadoError):
-    """Some of it was done: the answer holds both a result and an error."""
+    """Some items of the request failed: the response contains both a result and an error."""
 
     status = 206
 
