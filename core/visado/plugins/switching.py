@@ -41,7 +41,7 @@ class Switches:
         async with self._storage.transaction():
             if await self._storage.get(COLLECTION, name) is None:
                 await self._storage.create(COLLECTION, name, {})
-            self._storage.afterwards(lambda: self._plugins.switch(name, on=False))
+            self._storage.after_commit(lambda: self._plugins.switch(name, on=False))
             self._events.note(PluginSwitched(target=name, on=False))
         return plugin
 
@@ -52,7 +52,7 @@ class Switches:
             raise errors.PluginAbsent(plugin=name, reason=plugin.reason)
         async with self._storage.transaction():
             await self._storage.delete(COLLECTION, name)
-            self._storage.afterwards(lambda: self._plugins.switch(name, on=True))
+            self._storage.after_commit(lambda: self._plugins.switch(name, on=True))
             self._events.note(PluginSwitched(target=name, on=True))
         return plugin
 

@@ -78,7 +78,7 @@ class Kept(Mapping[str, Document]):
         """Keep a new document. Raises `DocumentExists`."""
         async with self._storage.transaction():
             await self._storage.create(self._collection, id, document)
-            self._storage.afterwards(lambda: self._keep(id, document))
+            self._storage.after_commit(lambda: self._keep(id, document))
             self._note("created", id)
         return document
 
@@ -86,7 +86,7 @@ class Kept(Mapping[str, Document]):
         """Put what `change` makes of a document in its place. Raises `DocumentMissing`."""
         async with self._storage.transaction():
             document = await self._storage.update(self._collection, id, change)
-            self._storage.afterwards(lambda: self._keep(id, document))
+            self._storage.after_commit(lambda: self._keep(id, document))
             self._note("updated", id)
         return document
 
@@ -101,7 +101,7 @@ class Kept(Mapping[str, Document]):
         """Forget a document."""
         async with self._storage.transaction():
             await self._storage.delete(self._collection, id)
-            self._storage.afterwards(lambda: self._keep(id, None))
+            self._storage.after_commit(lambda: self._keep(id, None))
             self._note("deleted", id)
 
     def _keep(self, id: str, document: Document | None) -> None:

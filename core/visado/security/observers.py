@@ -64,7 +64,7 @@ class Observers:
             actor = None if request.user.anonymous else request.user.id
             address, request_id = request.connection.address, str(request.id)[:_LONGEST_ID]
             event = replace(event, actor=event.actor or actor, address=address, request_id=request_id)
-        self._storage.afterwards(lambda: self._keep(event, request))
+        self._storage.after_commit(lambda: self._keep(event, request))
 
     def _keep(self, event: Event, request: Request | None) -> None:
         if request is None or request.events is None:

@@ -1,7 +1,8 @@
-"""What the host asks of a database.
+"""What the host needs of a database.
 
-Owns the interface (`protocol`), the predicates of a search and what they mean (`query`), and the version that each
-write raises (`versions`). Does not own a database: the default is `visado.tinydb`, others are plugins.
+Owns the interface (`protocol`), the predicates of a search and their meaning (`query`), the version that each write
+raises (`versions`) and the dictionary of bounded size (`bounded`). Does not own a database: the default is
+`visado.tinydb`, others are plugins.
 """
 
 from visado.storage.protocol import (

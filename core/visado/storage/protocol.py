@@ -1,7 +1,7 @@
-"""What visado asks of a database.
+"""The interface of a storage: documents in collections.
 
-Owns the interface and its words. The default is `visado.tinydb`; others come as plugins, by the scheme of
-`[storage] url`. `visado_kit.StorageContract` says in tests what is meant here.
+The default storage is `visado.tinydb`; others are plugins, chosen by the scheme of `[storage] url`.
+`visado_kit.StorageContract` tests what this interface demands.
 """
 
 from __future__ import annotations
@@ -14,25 +14,29 @@ from typing import Any, Protocol, TypeAlias
 from visado.storage.query import Page, Query
 
 Document: TypeAlias = Mapping[str, Any]
-"""A JSON object. What a storage hands out is shared: never change it."""
+"""A JSON object. Callers share the documents that a storage returns: never change one."""
 
 Change: TypeAlias = Callable[[Document], Document]
-"""From the present document to the next one: pure, quick, and a new object."""
+"""Makes the new document from the stored one. It must be pure and quick, and return a new object."""
 
 
 class DocumentExists(Exception):
-    """The id is taken."""
+    """A document has this id already."""
 
 
 class DocumentMissing(Exception):
     """No document has this id."""
 
 
+class StorageError(Exception):
+    """The storage cannot be opened. The text names the file or address, and tells the operator what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A set of documents with unique ids, and the fields by whose equality they are found fast.
+    """A set of documents with unique ids, and the fields that are indexed for equality.
 
-    An index on a field that holds a list finds a document by each item.
+    An index on a field that holds a list finds a document by each item of the list.
     """
 
     name: str
@@ -40,56 +44,52 @@ class Collection:
 
 
 class Storage(Protocol):
-    """Documents in collections. Every write is durable when it returns."""
+    """Documents in collections. Every write is durable when its method returns."""
 
     def declare(self, collection: Collection) -> None:
-        """Make a collection known, before `open` or after; once more with the same words does no harm."""
+        """Declare a collection, before `open` or after it. Declaring the same collection again does nothing."""
         ...
 
     async def open(self) -> None:
-        """Make ready for use. Raises `StorageError` with a text for the operator."""
+        """Open the database. Raises `StorageError`."""
         ...
 
     async def get(self, collection: str, id: str) -> Document | None:
-        """The document of this id, or None."""
+        """Return the document with this id, or None."""
         ...
 
     async def create(self, collection: str, id: str, document: Document) -> None:
-        """Keep a new document. Raises `DocumentExists`, `errors.InvalidDocument`."""
+        """Store a new document. Raises `DocumentExists`, `errors.InvalidDocument`."""
         ...
 
     async def update(self, collection: str, id: str, change: Change) -> Document:
-        """Replace a document by what `change` makes of it, in one step; return it. Raises `DocumentMissing`."""
+        """Replace a document by the result of `change`, atomically, and return the result. Raises `DocumentMissing`."""
         ...
 
     async def delete(self, collection: str, id: str) -> bool:
-        """Forget a document; whether there was one."""
+        """Delete a document. Return whether it existed."""
         ...
 
     async def search(self, collection: str, query: Query) -> Page:
-        """A page of the documents that match, and how many match in all. Never blocks the event loop."""
+        """Return a page of the matching documents, and the number of all. Must not block the event loop."""
         ...
 
     def transaction(self) -> AbstractAsyncContextManager[None]:
-        """What this task writes inside happens as a whole, or, where the block raises, not at all."""
+        """Open a transaction of this task: its writes are committed together, or rolled back when the block raises."""
         ...
 
-    def afterwards(self, call: Callable[[], None]) -> None:
-        """Call this once what the task has written is there for all: when its transaction has ended, or else now.
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call a function once this task's writes are committed: after its transaction, or now where it has none.
 
-        A transaction that is rolled back calls nothing. Caches are to be emptied here: sooner, others would fill them
-        again with what is about to change.
+        The calls of a transaction that is rolled back are dropped. Invalidate caches here: earlier, another task would
+        fill them again with the document that is about to change.
         """
         ...
 
     async def check(self) -> None:
-        """Raise unless the storage can be read and written now: for the health check."""
+        """Raise an exception unless the storage can be read and written now. The health check calls it."""
         ...
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Close the database once everything is written."""
         ...
-
-
-class StorageError(Exception):
-    """The storage cannot be opened; the text tells the operator which file or address, and what to do."""

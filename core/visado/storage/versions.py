@@ -91,8 +91,8 @@ class VersionedStorage:
     def transaction(self) -> AbstractAsyncContextManager[None]:
         return self.inner.transaction()
 
-    def afterwards(self, call: Callable[[], None]) -> None:
-        self.inner.afterwards(call)
+    def after_commit(self, call: Callable[[], None]) -> None:
+        self.inner.after_commit(call)
 
     async def check(self) -> None:
         await self.inner.check()
@@ -102,4 +102,4 @@ class VersionedStorage:
 
     def _written(self, collection: str) -> None:
         if collection not in self._unversioned:
-            self.inner.afterwards(self._version.advance)
+            self.inner.after_commit(self._version.advance)

@@ -137,7 +137,7 @@ class TinyStorage:
                 if outer.ended.is_set():
                     raise RuntimeError("The transaction around this one has ended before it.")
                 outer.changes.update(transaction.changes.maps[0])
-                outer.afterwards += transaction.afterwards
+                outer.after_commit += transaction.after_commit
             elif transaction.changes:
                 if transaction.failures != commits.failures:
                     raise errors.StorageUnavailable  # what it has read may have been undone since
@@ -152,13 +152,13 @@ class TinyStorage:
         elif outer is None:
             transaction.report()
 
-    def afterwards(self, call: Callable[[], None]) -> None:
+    def after_commit(self, call: Callable[[], None]) -> None:
         """Call this once what the task has written is there for all."""
         transaction = self._transaction()
         if transaction is None:
             call()
         else:
-            transaction.afterwards.append(call)
+            transaction.after_commit.append(call)
 
     async def check(self) -> None:
         """Raise `StorageUnavailable` unless the disk takes a write now."""

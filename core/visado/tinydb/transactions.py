@@ -31,13 +31,13 @@ class Transaction:
         self.failures = failures
         self.claimed: set[Key] = set()
         self.waits_for: list[Transaction] = []
-        self.afterwards: list[Callable[[], None]] = []
+        self.after_commit: list[Callable[[], None]] = []
         self.ended = asyncio.Event()
 
     def report(self, done: asyncio.Future[None] | None = None) -> None:
         """Tell those who asked, unless the commit failed."""
         if done is None or done.exception() is None:
-            for call in self.afterwards:
+            for call in self.after_commit:
                 call()
 
     def is_stuck_behind(self, other: Transaction) -> bool:

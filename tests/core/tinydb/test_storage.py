@@ -849,7 +849,7 @@ def test_a_commit_that_nobody_waits_for_is_reported(tmp_path: Path, monkeypatch:
         async def revoke() -> None:
             async with storage.transaction():
                 await storage.delete("plain", "token")
-                storage.afterwards(lambda: forgotten.append("token"))
+                storage.after_commit(lambda: forgotten.append("token"))
 
         monkeypatch.setattr(Journal, "append", slowly)
         task = asyncio.create_task(revoke())

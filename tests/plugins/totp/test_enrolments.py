@@ -69,7 +69,7 @@ class Stage:
         return Enrolments(settings, host.storage, host.users, self, Seals(lambda: secret), self.clock)
 
     def note(self, event):
-        self.host.storage.afterwards(lambda: self.seen.append(event))
+        self.host.storage.after_commit(lambda: self.seen.append(event))
 
     def named(self):
         return [event.kind for event in self.seen]

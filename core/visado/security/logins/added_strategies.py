@@ -167,7 +167,7 @@ class AddedStrategies:
             async with self._storage.transaction():
                 yield
                 self._observers.note(StrategyChanged(change=change, target=name))
-                self._storage.afterwards(lambda: self._replace(strategy, plugin))
+                self._storage.after_commit(lambda: self._replace(strategy, plugin))
         except BaseException:
             if self._strategies.get(name) is not strategy:
                 await self.dismiss(strategy)
@@ -184,7 +184,7 @@ class AddedStrategies:
             async with self._storage.transaction():
                 await self._storage.delete(COLLECTION, name)
                 self._observers.note(StrategyChanged(change="deleted", target=name))
-                self._storage.afterwards(lambda: self._forget(name))
+                self._storage.after_commit(lambda: self._forget(name))
 
     def _alone(self, name: str) -> asyncio.Lock:
         """Let changes of one strategy wait for each other."""

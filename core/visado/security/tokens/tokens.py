@@ -174,8 +174,8 @@ class Tokens:
             except DocumentMissing:
                 raise errors.InvalidToken from None
             issued = await self.create(token.user_id, expires_in)
-            self._storage.afterwards(lambda: self.forget(token.id))
-            self._storage.afterwards(lambda: self.links.move(token.id, issued.token))
+            self._storage.after_commit(lambda: self.forget(token.id))
+            self._storage.after_commit(lambda: self.links.move(token.id, issued.token))
         return issued
 
     async def revoke(self, token: Token) -> None:
@@ -222,7 +222,7 @@ class Tokens:
             self.forget(token_id)
             (self.links.expire if tell else self.links.drop)(token_id)
 
-        self._storage.afterwards(forget)
+        self._storage.after_commit(forget)
 
     async def purge(self) -> int:
         """Forget the rows of tokens that have ended, some at a time; return how many."""

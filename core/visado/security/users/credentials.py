@@ -74,7 +74,7 @@ class Credentials:
         if strategy not in self._remembered:
             with suppress(DocumentExists):
                 await self._storage.create(COLLECTION, strategy, {})
-            self._storage.afterwards(lambda: self._remembered.add(strategy))
+            self._storage.after_commit(lambda: self._remembered.add(strategy))
 
     async def _one_only(self, strategy: str, subject: str, user_id: str) -> None:
         """Let the first of two subjects that a user was given at the same time stand."""

@@ -45,7 +45,7 @@ class Users:
             return None
         user = _user(user_id, document)
         if changes == self._changes:  # otherwise the document that was read may be outdated
-            self._storage.afterwards(lambda: self._cached.set(user_id, user))
+            self._storage.after_commit(lambda: self._cached.set(user_id, user))
         return user
 
     async def find(self, user_id: str) -> User:
@@ -125,7 +125,7 @@ class Users:
             self._changes += 1
             self._cached.pop(user_id, None)
 
-        self._storage.afterwards(forget)
+        self._storage.after_commit(forget)
 
     async def search(self, query: Query) -> Page:
         """A page of users."""
