@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from visado.host import Clock, Credentials, Events, Host, Logins, Tokens, Users
     from visado.login_check import Accept, Challenge, Decision, Login, LoginCheck
     from visado.request import ANONYMOUS, Connection, Fields, Reply, Request, Token, User, current_request
+    from visado.sealing import Sealer
     from visado.settings.durations import timespan
     from visado.settings.loading import Section, Settings
     from visado.settings.secret_files import read_secret
@@ -78,6 +79,7 @@ __all__ = [
     "Redirect",
     "Reply",
     "Request",
+    "Sealer",
     "Section",
     "SecuritySection",
     "ServerSection",
@@ -149,6 +151,7 @@ _HOMES: Final = {
     "Redirect": "strategy",
     "Reply": "request",
     "Request": "request",
+    "Sealer": "sealing",
     "Section": "settings.loading",
     "SecuritySection": "settings.sections",
     "ServerSection": "settings.sections",

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
-from visado import Fields, Host, Query, errors
+from visado import Fields, Host, Query, Sealer, errors
 from visado.storage.query import And, Equals
 from visado_oauth import claims as said
 from visado_oauth.errors import NoIdentity, UnknownIdentity
 from visado_oauth.identity import Identity
 from visado_oauth.providers import Granted
-from visado_oauth.seals import Seals
 from visado_oauth.settings import ProviderSettings
 
 Row = Mapping[str, Any]
@@ -26,8 +25,11 @@ _SESSIONS: Final = 20
 class Accounts:
     """The accounts of one provider's users."""
 
-    def __init__(self, name: str, settings: ProviderSettings, host: Host, seals: Seals, *, strict: bool) -> None:
-        self._name, self._settings, self._seals = name, settings, seals
+    def __init__(
+        self, name: str, settings: ProviderSettings, host: Host, read_secret: Callable[[], str], *, strict: bool
+    ) -> None:
+        self._name, self._settings = name, settings
+        self._sealer = Sealer(read_secret, f"visado-oauth {_REFRESH}")
         self._users, self._credentials, self._storage = host.users, host.credentials, host.storage
         self.tokens, self._others, self._strict = host.tokens, host.strategies, strict
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -169,7 +171,7 @@ class Accounts:
     def refresh_token(self, row: Row) -> str | None:
         """Read the refresh token in a row."""
         sealed = row.get("refreshToken")
-        content = self._seals.open(_REFRESH, sealed) if isinstance(sealed, str) else None
+        content = self._sealer.open(sealed, _REFRESH) if isinstance(sealed, str) else None
         return None if content is None else str(content["text"])
 
     async def keep_refresh_token(self, user_id: str, text: str | None) -> None:
@@ -179,7 +181,7 @@ class Accounts:
     def _sealed(self, text: str | None) -> str | None:
         if text is None or not self._settings.keep_refresh_token:
             return None
-        return self._seals.seal(_REFRESH, {"text": text})
+        return self._sealer.seal({"text": text}, _REFRESH)
 
     def _session(self, identity: Identity, granted: Granted, row: Row) -> Fields:
         sessions = [each for each in row.get("sessions", []) if each != identity.session]

@@ -10,13 +10,12 @@ import hashlib
 import hmac
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from visado import Collection, DocumentExists, Query, Storage
+from visado import Collection, DocumentExists, Query, Sealer, Storage
 from visado.storage.query import Range
-from visado_oauth.seals import Seals
 
 LIFETIME: Final = 600
 USED: Final = "oauth-used"
@@ -44,8 +43,11 @@ class Attempt:
 class Attempts:
     """Makes attempts, finds them again, and lets each end once."""
 
-    def __init__(self, storage: Storage, seals: Seals, clock: Callable[[], float] = time.time) -> None:
-        self._storage, self._seals, self._clock = storage, seals, clock
+    def __init__(
+        self, storage: Storage, read_secret: Callable[[], str], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._storage, self._clock = storage, clock
+        self._sealers = {purpose: Sealer(read_secret, f"visado-oauth {purpose}") for purpose in (_COOKIE, _STATE)}
         storage.declare(Collection(USED))
 
     def ends_at(self) -> int:
@@ -54,12 +56,12 @@ class Attempts:
 
     def cookie(self, attempt: Attempt, *, secure: bool) -> str:
         """Write the cookie that binds an attempt to a browser."""
-        name, text = cookie_name(attempt.state, secure=secure), self._seals.seal(_COOKIE, _plain(attempt))
+        name, text = cookie_name(attempt.state, secure=secure), self._seal(_COOKIE, _plain(attempt))
         return f"{name}={text}; {_attributes(secure=secure)}; Max-Age={LIFETIME}"
 
     def state(self, attempt: Attempt) -> str:
         """Seal an attempt as a state of its own."""
-        return self._seals.seal(_STATE, {**_plain(attempt), "jti": secrets.token_urlsafe(12)})
+        return self._seal(_STATE, {**_plain(attempt), "jti": secrets.token_urlsafe(12)})
 
     def of_browser(self, header: str | None, state: str, strategy: str, *, secure: bool) -> Attempt | None:
         """Find the attempt of this browser with this state; None unless it is this strategy's, and in time.
@@ -79,8 +81,11 @@ class Attempts:
         """Open an attempt that is its own state; None unless it is this strategy's, and in time."""
         return self._read(_STATE, state, strategy)
 
+    def _seal(self, purpose: str, content: Mapping[str, Any]) -> str:
+        return self._sealers[purpose].seal(content, purpose)
+
     def _read(self, purpose: str, text: str, strategy: str) -> Attempt | None:
-        content = self._seals.open(purpose, text)
+        content = self._sealers[purpose].open(text, purpose)
         if content is None:
             return None
         content.pop("jti", None)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from visado import Host, SecuritySection, ServerSection, Settings, Strategy, StrategyKind
 from visado_oauth.settings import OauthSection, ProviderSettings
-
-if TYPE_CHECKING:
-    from visado_oauth.seals import Seals
 
 
 class OauthKind(StrategyKind):
@@ -25,16 +22,16 @@ class OauthKind(StrategyKind):
         self._strict = settings[SecuritySection].preset == "strict"
 
     @cached_property
-    def _seals(self) -> Seals:
-        """The seals of all providers: a host without one needs no secret."""
+    def _read_sealing_secret(self) -> Callable[[], str]:
+        """What reads the secret that all providers seal with: a host without a provider needs none."""
         from visado_oauth import making
 
-        return making.seals_of(self._section, self._server)
+        return making.secret_reader(self._section, self._server)
 
     @override
     def make(self, name: str, settings: ProviderSettings) -> Strategy:
         from visado_oauth import making
 
         return making.strategy(
-            name, settings, self._section, self._server, self._host, self._seals, strict=self._strict
+            name, settings, self._section, self._server, self._host, self._read_sealing_secret, strict=self._strict
         )

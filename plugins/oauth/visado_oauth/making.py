@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from visado import Host, ServerSection, Strategy, read_secret
 from visado_oauth import providers
 from visado_oauth.accounts import Accounts
@@ -10,16 +12,15 @@ from visado_oauth.catalogue import Misconfigured
 from visado_oauth.client import Http
 from visado_oauth.guard import Reach
 from visado_oauth.providers import Provider
-from visado_oauth.seals import Seals
 from visado_oauth.settings import OauthSection, ProviderSettings
 from visado_oauth.strategy import OauthStrategy
 
 
-def seals_of(section: OauthSection, server: ServerSection) -> Seals:
-    """Make the seals of all providers: the secret of the settings, or else of the data folder."""
+def secret_reader(section: OauthSection, server: ServerSection) -> Callable[[], str]:
+    """Read the secret that all providers seal with: of the settings, or else of the data folder. Return its reader."""
     given = section.secret
-    text = given.get_secret_value() if given is not None else read_secret(server.data / "oauth-secret")
-    return Seals(text.encode())
+    secret = given.get_secret_value() if given is not None else read_secret(server.data / "oauth-secret")
+    return lambda: secret
 
 
 def strategy(
@@ -28,16 +29,15 @@ def strategy(
     section: OauthSection,
     server: ServerSection,
     host: Host,
-    seals: Seals,
+    read_sealing_secret: Callable[[], str],
     *,
     strict: bool,
 ) -> Strategy:
     """Make the strategy of a provider; one that cannot be used refuses, and says why."""
     reach, http = outgoing(section)
     found = resolved(name, settings, section, server.public_url, reach)
-    return OauthStrategy(
-        name, found, Accounts(name, settings, host, seals, strict=strict), Attempts(host.storage, seals), http, reach
-    )
+    accounts = Accounts(name, settings, host, read_sealing_secret, strict=strict)
+    return OauthStrategy(name, found, accounts, Attempts(host.storage, read_sealing_secret), http, reach)
 
 
 def outgoing(section: OauthSection) -> tuple[Reach, Http]:

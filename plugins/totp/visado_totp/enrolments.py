@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import secrets
@@ -9,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from visado import Collection, DocumentExists, DocumentMissing, Event, Events, Fields, Storage, Users, errors
+from visado import Collection, DocumentExists, DocumentMissing, Event, Events, Fields, Sealer, Storage, Users, errors
 from visado_totp import recovery
 from visado_totp.authenticator import Key
 from visado_totp.devices import Devices
@@ -22,7 +23,6 @@ from visado_totp.errors import (
     WrongCode,
 )
 from visado_totp.events import CodeRefused, DevicesChanged, EnrolmentChanged, RecoveryCodesChanged, RecoveryCodeUsed
-from visado_totp.seals import Seals
 from visado_totp.settings import TotpSection
 
 Row: TypeAlias = Mapping[str, Any]
@@ -53,17 +53,17 @@ class Enrolments:
         storage: Storage,
         users: Users,
         events: Events,
-        seals: Seals,
+        sealer: Sealer,
         clock: Callable[[], int] = now,
     ) -> None:
         self._section, self._storage, self._users = section, storage, users
-        self._events, self._seals, self.clock = events, seals, clock
+        self._events, self._sealer, self.clock = events, sealer, clock
         self.devices = Devices(storage, section.remember_devices, clock)
         storage.declare(Collection(COLLECTION))
 
     def prepare(self) -> None:
         """Raise unless secrets can be sealed. Only now: where a hook raises, logins go on without its check."""
-        _ = self._seals.cipher
+        self._sealer.prepare()
 
     async def get(self, user_id: str) -> Row | None:
         """The enrolment of a user, or None."""
@@ -81,11 +81,11 @@ class Enrolments:
         key = Key.make(self._section.digits, self._section.period)
         content = {"secret": key.secret, "digits": key.digits, "period": key.period}
         ends_at = self.clock() + self._section.challenge_lifetime
-        return key, self._seals.seal(_OFFER, user_id, {**content, "endsAt": ends_at})
+        return key, self._sealer.seal({**content, "endsAt": ends_at}, _context(_OFFER, user_id))
 
     def offered(self, user_id: str, offer: str) -> Key:
         """Read the key of an offer. Raises `InvalidEnrolment`."""
-        found = self._seals.open(_OFFER, user_id, offer)
+        found = self._sealer.open(offer, _context(_OFFER, user_id))
         if found is None or self.clock() >= found.pop("endsAt"):
             raise InvalidEnrolment
         return Key(**found)
@@ -101,7 +101,7 @@ class Enrolments:
             raise WrongCode
         codes = recovery.make(self._section.recovery_codes)
         row: Fields = {
-            "secret": self._seals.seal(_SECRET, user_id, {"secret": key.secret}),
+            "secret": self._sealer.seal({"secret": key.secret}, _context(_SECRET, user_id)),
             "digits": key.digits,
             "period": key.period,
             "since": present,
@@ -165,7 +165,7 @@ class Enrolments:
         return [each for each in row["wrong"] if each > since]
 
     def _key(self, user_id: str, row: Row) -> Key:
-        found = self._seals.open(_SECRET, user_id, row["secret"])
+        found = self._sealer.open(row["secret"], _context(_SECRET, user_id))
         if found is None:
             _log.error("the secret of %r was sealed with another key: put that one back", user_id)
             raise UnreadableSecret
@@ -210,6 +210,11 @@ class Enrolments:
             await self._storage.update(COLLECTION, user_id, change)
         except DocumentMissing:
             raise NotEnrolled from None
+
+
+def _context(purpose: str, user_id: str) -> str:
+    """Bind a sealed text to its purpose and its user: JSON, so that no two pairs share a context."""
+    return json.dumps([purpose, user_id])
 
 
 def _read(code: object) -> str:

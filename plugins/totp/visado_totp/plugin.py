@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from visado import Controller, Host, ServerSection, Settings, read_secret
+from visado import Controller, Host, Sealer, ServerSection, Settings, read_secret
 from visado_totp.check import TotpCheck
 from visado_totp.controller import TotpController, TotpSecurityController
 from visado_totp.enrolments import Enrolments
-from visado_totp.seals import Seals
 from visado_totp.settings import TotpSection
 
 
 def _enrolments(settings: Settings, host: Host) -> Enrolments:
     section = settings[TotpSection]
     given, file = section.secret, settings[ServerSection].data / "totp-secret"
-    seals = Seals(lambda: given.get_secret_value() if given is not None else read_secret(file))
-    return Enrolments(section, host.storage, host.users, host.events, seals, host.clock)
+    sealer = Sealer(lambda: given.get_secret_value() if given is not None else read_secret(file), "visado-totp")
+    return Enrolments(section, host.storage, host.users, host.events, sealer, host.clock)
 
 
 def check(settings: Settings, host: Host) -> TotpCheck:

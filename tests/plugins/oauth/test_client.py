@@ -18,13 +18,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from visado import read_secret
 from visado_oauth import addresses, providers
 from visado_oauth.client import Http, Talk
 from visado_oauth.errors import ProviderFailed
 from visado_oauth.guard import Reach
 from visado_oauth.keys import private_key
-from visado_oauth.seals import Seals
 from visado_oauth.settings import ProviderSettings
 
 from . import hostile
@@ -148,24 +146,6 @@ def test_keys_of_ours_are_read_or_refused():
     for text in ("", "x", "{}", '{"kty": "oct", "k": "AA"}', hostile._RSA[0].as_pem(private=False).decode()):
         with pytest.raises(ValueError, match="private_key"):
             private_key(text, None)
-
-
-def test_what_is_sealed_is_neither_read_nor_changed(tmp_path):
-    seals = Seals(read_secret(tmp_path / "secret").encode())
-    assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
-    text = seals.seal("one", {"a": 1})
-    assert seals.open("one", text) == {"a": 1}
-    assert seals.open("two", text) is None
-    assert Seals(read_secret(tmp_path / "secret").encode()).open("one", text) == {"a": 1}
-    assert Seals(b"x" * 32).open("one", text) is None
-    for place in range(len(text)):
-        assert seals.open("one", text[:place] + ("A" if text[place] != "A" else "B") + text[place + 1 :]) in (
-            None,
-            {"a": 1},
-        )
-        assert seals.open("one", text[:place]) is None
-    for rubbish in ("", "=", "é", "a" * 10_000, "!!!!", "\ud800"):
-        assert seals.open("one", rubbish) is None
 
 
 def test_codes_are_received_where_the_settings_say():

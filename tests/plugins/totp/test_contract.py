@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from visado import Sealer
 from visado_kit.login_check import LoginCheckContract
 from visado_kit.stage import staged
 from visado_totp.check import TotpCheck
 from visado_totp.enrolments import Enrolments
-from visado_totp.seals import Seals
 from visado_totp.settings import TotpSection
 
 from .phone import Phone
@@ -14,8 +14,8 @@ from .phone import Phone
 
 class TestTotp(LoginCheckContract):
     def make(self, host):
-        section, seals = host.settings[TotpSection], Seals(lambda: "x" * 64)
-        self.enrolments = Enrolments(section, host.storage, host.users, host.observers, seals, host.clock)
+        section, sealer = host.settings[TotpSection], Sealer(lambda: "x" * 64, "visado-totp")
+        self.enrolments = Enrolments(section, host.storage, host.users, host.observers, sealer, host.clock)
         self.phones = {}
         return TotpCheck(section, host.users, self.enrolments)
 
