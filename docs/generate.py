@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from importlib import import_module
 from importlib.metadata import distributions
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, get_args, get_origin
 
@@ -86,7 +87,7 @@ def _plugins() -> list[str]:
     return [name.replace("-", "_") for name in _workspace() if name != "visado"]
 
 
-def _host() -> app.Host:
+def _host() -> app.Application:
     """Build a host of this workspace's plugins, with every default."""
     for name in [name for name in os.environ if name.startswith("VISADO_")]:
         del os.environ[name]
@@ -187,7 +188,8 @@ def _shape(schema: Mapping[str, Any]) -> str:
 
 def _errors() -> Iterator[str]:
     for package in _plugins():
-        import_module(f"{package}.errors")
+        if find_spec(f"{package}.errors"):
+            import_module(f"{package}.errors")
     yield from ("# Errors", "")
     yield "An error has an `id` for programs, a `message` for people, and a `status` that HTTP repeats. `code` is the"
     yield "id as a number. `{words}` in a message stand for values, which `props` holds. What to do about the commonest"

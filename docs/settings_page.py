@@ -13,6 +13,7 @@ import annotated_types
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
+from visado.settings import durations
 from visado.settings.loading import Section
 
 
@@ -23,7 +24,8 @@ def page(sections: Iterable[type[Section]]) -> Iterator[str]:
     yield "`VISADO_SERVER__PORT=8080`, and as secret files: see the [guide](../guide.md#settings)."
     yield "`visado config --template` prints all of them with their defaults, as TOML."
     yield ""
-    yield 'A *time* is a number of milliseconds, or a text: `"90s"`, `"1h"`, `"6 days"`, `"1 week"`.'
+    yield 'A *duration* is a number in the unit that its type names, or a text with a unit of its own: `"90s"`, `"1h"`,'
+    yield '`"6 days"`, `"1 week"`.'
     for section in sorted(sections, key=lambda each: each.name):
         yield from _section(f"[{section.name}]", section.name, section)
 
@@ -40,7 +42,7 @@ def _section(title: str, place: str, section: type[BaseModel]) -> Iterator[str]:
             continue
         nested += [(_inner_title(place, key, field.annotation), f"{place}.{key}", m) for m in _models(field.annotation)]
         bounds = " and ".join(_bounds(field.metadata))
-        kind = "time" if _is_time(field.metadata) else _name(field.annotation)
+        kind = _duration_name(field.metadata) or _name(field.annotation)
         kind = cell(f"{kind}, {bounds}" if bounds else kind)
         cells = (f"`{key}`", kind, _value(default), cell(field.description or ""))
         rows.append(f"| {' | '.join(cells)} |")
@@ -69,8 +71,19 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models(each)
 
 
-def _is_time(metadata: Iterable[Any]) -> bool:
-    return any("milliseconds" in repr(each) for each in metadata)
+def _duration_name(metadata: Iterable[Any]) -> str | None:
+    """Return the name of a duration's type, or None for another type."""
+    for each in metadata:
+        for unit, reader in _DURATIONS.items():
+            if each is reader:
+                return f"duration in {unit}"
+    return None
+
+
+_DURATIONS: Final = {
+    "ms": get_args(durations.Milliseconds)[1],
+    "s": get_args(durations.Seconds)[1],
+}
 
 
 _NAMES: Final[Mapping[Any, str]] = {
@@ -96,7 +109,7 @@ def _name(annotation: Any) -> str:
     if origin is dict:
         return f"table, each value a {names[1]}"
     if hasattr(annotation, "__metadata__"):
-        return "time" if _is_time(annotation.__metadata__) else names[0]
+        return _duration_name(annotation.__metadata__) or names[0]
     return " or ".join(name for name, each in zip(names, inside, strict=True) if each is not type(None))
 
 

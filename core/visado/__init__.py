@@ -1,6 +1,6 @@
-"""visado: the authentication host. The public names, for plugins and applications.
+"""visado, an authentication host: the public names, for plugins and applications.
 
-Whatever is not listed here is the host's own business and may change.
+Every name that `__all__` does not list is internal and may change without notice.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from visado.login_check import Accept, Challenge, Decision, Login, LoginCheck
     from visado.request import ANONYMOUS, Connection, Fields, Reply, Request, Token, User, current_request
     from visado.sealing import Sealer
-    from visado.settings.durations import timespan
+    from visado.settings.durations import Lifetime, Milliseconds, Seconds, parse_duration
     from visado.settings.loading import Section, Settings
     from visado.settings.secret_files import read_secret
     from visado.settings.sections import SecuritySection, ServerSection, StorageSection
@@ -67,10 +67,12 @@ __all__ = [
     "Host",
     "Id",
     "Integer",
+    "Lifetime",
     "List",
     "Login",
     "LoginCheck",
     "Logins",
+    "Milliseconds",
     "Observer",
     "Outcome",
     "Page",
@@ -80,6 +82,7 @@ __all__ = [
     "Reply",
     "Request",
     "Sealer",
+    "Seconds",
     "Section",
     "SecuritySection",
     "ServerSection",
@@ -102,88 +105,43 @@ __all__ = [
     "events",
     "get",
     "hookimpl",
+    "parse_duration",
     "post",
     "put",
     "read_secret",
-    "timespan",
 ]
 
 hookimpl = pluggy.HookimplMarker("visado")
-"""Marks a hook of a plugin: see `visado.hookspecs`."""
+"""Marks a function of a plugin as the implementation of a hook of `visado.hookspecs`."""
 
-_MODULES: Final = ("errors", "events")
-_HOMES: Final = {
-    "ANONYMOUS": "request",
-    "Accept": "login_check",
-    "Body": "arguments",
-    "BodyAny": "arguments",
-    "BodyArray": "arguments",
-    "BodyObject": "arguments",
-    "BodyText": "arguments",
-    "BodyTexts": "arguments",
-    "Challenge": "login_check",
-    "Clock": "host",
-    "Collection": "storage.protocol",
-    "Connection": "request",
-    "Controller": "controller",
-    "Credentials": "host",
-    "Decision": "login_check",
-    "DocumentExists": "storage.protocol",
-    "DocumentMissing": "storage.protocol",
-    "Duration": "arguments",
-    "Event": "events",
-    "Events": "host",
-    "Fail": "strategy",
-    "Fields": "request",
-    "Flag": "arguments",
-    "Host": "host",
-    "Id": "arguments",
-    "Integer": "arguments",
-    "List": "arguments",
-    "Login": "login_check",
-    "LoginCheck": "login_check",
-    "Logins": "host",
-    "Observer": "events",
-    "Outcome": "strategy",
-    "Page": "storage.query",
-    "Pass": "strategy",
-    "Query": "storage.query",
-    "Redirect": "strategy",
-    "Reply": "request",
-    "Request": "request",
-    "Sealer": "sealing",
-    "Section": "settings.loading",
-    "SecuritySection": "settings.sections",
-    "ServerSection": "settings.sections",
-    "Settings": "settings.loading",
-    "Storage": "storage.protocol",
-    "StorageError": "storage.protocol",
-    "StorageSection": "settings.sections",
-    "Strategy": "strategy",
-    "StrategyKind": "strategy",
-    "Success": "strategy",
-    "Text": "arguments",
-    "Token": "request",
-    "Tokens": "host",
-    "User": "request",
-    "Users": "host",
-    "action": "controller",
-    "current_request": "request",
-    "delete": "controller",
-    "get": "controller",
-    "post": "controller",
-    "put": "controller",
-    "read_secret": "settings.secret_files",
-    "timespan": "settings.durations",
-}
+_SUBMODULES: Final = ("errors", "events")
+_HOMES: Final = (
+    "request",
+    "events",
+    "controller",
+    "arguments",
+    "strategy",
+    "login_check",
+    "host",
+    "sealing",
+    "storage.protocol",
+    "storage.query",
+    "settings.loading",
+    "settings.sections",
+    "settings.durations",
+    "settings.secret_files",
+)
+"""The modules from which the public names are taken, at their first use: `visado --help` needs none of them."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, and nothing else: a command line that is asked for help needs none of it."""
-    if name in _MODULES:
+    """Import a public name. Raises `AttributeError` for any other name."""
+    if name in _SUBMODULES:
         return import_module(f"{__name__}.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
+    if name in __all__:
+        for home in _HOMES:
+            members = vars(import_module(f"{__name__}.{home}"))
+            if name in members:
+                globals()[name] = members[name]
+                return members[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

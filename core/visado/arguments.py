@@ -10,14 +10,14 @@ import inspect
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Annotated, Any, Final, TypeAlias, get_args, get_origin, get_type_hints
 
 from visado import errors, kuzzle
 from visado.codec import are_texts, is_list, is_object
 from visado.request import Fields, Request
-from visado.settings.durations import timespan
+from visado.settings.durations import parse_lifetime
 
 Read: TypeAlias = Callable[[Any, str, bool], Any]
 """From a value, its name on the wire and whether it is text of a URL, to the Python value; raises `errors`."""
@@ -29,6 +29,13 @@ class Place(Enum):
     ARGS = "args"
     BODY = "body"
     WHOLE = "whole body"
+
+
+class Reading(Enum):
+    """Who reads an argument's value: the host before the action runs, or the action, whose other errors then win."""
+
+    AT_ONCE = "before the action"
+    DEFERRED = "by the action"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,22 +134,20 @@ def _read_anything(value: Any, name: str, textual: bool) -> Any:  # noqa: ARG001
     return value
 
 
-_EXPECTED_TIMESPAN: Final = "a number of milliseconds, or a parsable timespan string"
+_EXPECTED_DURATION: Final = "a number of milliseconds, or a parsable timespan string"
 
 
 def _read_duration(value: Any, name: str, textual: bool) -> int | None:
-    """Read a lifetime in milliseconds, where nothing and zero mean the default, which is None."""
     if value is None or value == "" or (type(value) in (int, float) and value == 0):
         return None
-    return _read_lifetime(value, name, textual)
+    return _read_strict_duration(value, name, textual)
 
 
-def _read_lifetime(value: Any, name: str, textual: bool) -> int:  # noqa: ARG001
-    """Read a lifetime in milliseconds; -1 is for ever. A fraction is cut off."""
-    span = timespan(value) if isinstance(value, str) else value
-    if isinstance(span, bool) or not isinstance(span, (int, float)) or not (span == -1 or 1 <= span < _SAFE):
-        raise errors.InvalidArgument(argument=name, expected=_EXPECTED_TIMESPAN)
-    return int(span)
+def _read_strict_duration(value: Any, name: str, textual: bool) -> int:  # noqa: ARG001
+    lifetime = parse_lifetime(value)
+    if lifetime is None:
+        raise errors.InvalidArgument(argument=name, expected=_EXPECTED_DURATION)
+    return lifetime
 
 
 TEXT: Final = Kind("string", _read_text, {"type": "string"})
@@ -153,9 +158,8 @@ OBJECT: Final = Kind("object", _read_object, {"type": "object"})
 ARRAY: Final = Kind("array", _read_array, {"type": "array", "items": {}})
 TEXTS: Final = Kind("array", _read_texts, {"type": "array", "items": {"type": "string"}})
 LIST: Final = Kind("array", _read_list, {"type": "array", "items": {"type": "string"}})
-UNREAD_DURATION: Final = Kind("timespan", _read_anything, {"type": ["integer", "string"]})
-DURATION: Final = Kind("timespan", _read_duration, {"type": ["integer", "string"]})
-LIFETIME: Final = Kind("timespan", _read_lifetime, {"type": ["integer", "string"]}, null=True)
+DURATION: Final = Kind("duration", _read_duration, {"type": ["integer", "string"]})
+STRICT_DURATION: Final = Kind("duration", _read_strict_duration, {"type": ["integer", "string"]}, null=True)
 ANYTHING: Final = Kind("anything", _read_anything, {})
 
 Text = Annotated[str, TEXT]
@@ -163,10 +167,10 @@ Id = Annotated[str, ID]
 Flag = Annotated[bool, FLAG]
 Integer = Annotated[int, INTEGER]
 List = Annotated[list[str], LIST]
-UnreadDuration = Annotated[Any, UNREAD_DURATION]
-"""A lifetime that the action reads itself with `DURATION`: whoever is refused is not told that it is wrong, too."""
 Duration = Annotated[int | None, DURATION]
-Lifetime = Annotated[int | None, LIFETIME]
+"""A lifetime in milliseconds, -1 for ever. None, the default, stands for null, an empty text and 0."""
+StrictDuration = Annotated[int | None, STRICT_DURATION]
+"""A lifetime in milliseconds, -1 for ever. Null, an empty text and 0 are refused."""
 BodyText = Annotated[str, TEXT, Place.BODY]
 BodyObject = Annotated[Fields, OBJECT, Place.BODY]
 BodyArray = Annotated[list[Any], ARRAY, Place.BODY]
@@ -219,6 +223,8 @@ def parameters(handler: Callable[..., Any]) -> tuple[Parameter, ...]:
         kind = next((mark for mark in marks if isinstance(mark, Kind)), None)
         if kind is None:
             raise TypeError(f"{handler.__qualname__}: the parameter {name!r} is of no kind that the wire knows")
+        if Reading.DEFERRED in marks:
+            kind = replace(kind, read=_read_anything)
         place = next((mark for mark in marks if isinstance(mark, Place)), Place.ARGS)
         default = None if required else parameter.default
         wire = next((mark for mark in marks if isinstance(mark, str)), kuzzle.argument_name(name))

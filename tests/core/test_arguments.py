@@ -13,9 +13,9 @@ from visado.arguments import (
     FLAG,
     ID,
     INTEGER,
-    LIFETIME,
     LIST,
     OBJECT,
+    STRICT_DURATION,
     TEXT,
     TEXTS,
     Body,
@@ -29,7 +29,7 @@ from visado.arguments import (
     parameters,
 )
 from visado.request import Request
-from visado.settings.durations import timespan
+from visado.settings.durations import parse_duration
 
 INVALID, MISSING, BAD = "api.assert.invalid_type", "api.assert.missing_argument", "api.assert.invalid_argument"
 
@@ -54,8 +54,8 @@ def read(kind: Kind, value: Any, textual: bool = False) -> Any:
         ("-0.001s", -1),
     ],
 )  # fmt: skip
-def test_timespans(text, expected):
-    assert timespan(text) == expected
+def test_durations(text, expected):
+    assert parse_duration(text) == expected
 
 
 UNITS = {
@@ -71,7 +71,7 @@ UNITS = {
 
 @pytest.mark.parametrize(("worth", "name"), [(worth, name) for worth, names in UNITS.items() for name in names.split()])
 def test_every_unit_spelling_in_any_case(worth, name):
-    assert timespan(f"2{name}") == timespan(f"2 {name.upper()}") == 2 * worth
+    assert parse_duration(f"2{name}") == parse_duration(f"2 {name.upper()}") == 2 * worth
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_every_unit_spelling_in_any_case(worth, name):
 )  # fmt: skip
 def test_lifetimes(value, default, lifetime):
     assert read(DURATION, value) == default
-    assert read(LIFETIME, value) == lifetime
+    assert read(STRICT_DURATION, value) == lifetime
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_integers(value, expected):
 
 @given(st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.text())))
 def test_no_kind_fails_otherwise_than_with_an_error_of_the_wire(value):
-    for kind in (TEXT, ID, FLAG, INTEGER, OBJECT, ARRAY, TEXTS, LIST, DURATION, LIFETIME):
+    for kind in (TEXT, ID, FLAG, INTEGER, OBJECT, ARRAY, TEXTS, LIST, DURATION, STRICT_DURATION):
         for textual in (True, False):
             read(kind, value, textual)
 

@@ -82,6 +82,19 @@ def test_the_public_names_exist_are_sorted_and_documented():
             assert inspect.getdoc(member), name
 
 
+def test_a_public_name_is_the_object_that_type_checkers_see():
+    import ast
+    from importlib import import_module
+
+    tree = ast.parse(Path(visado.__file__).read_text())
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module.startswith("visado")]
+    homes = {alias.name: node.module for node in imports for alias in node.names}
+    assert sorted({*homes, "hookimpl"}) == visado.__all__
+    for name, module in homes.items():
+        if module != "visado":
+            assert getattr(visado, name) is getattr(import_module(module), name)
+
+
 def test_every_module_says_what_it_owns():
     root = Path(visado.__file__).parent
     import ast

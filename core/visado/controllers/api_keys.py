@@ -8,8 +8,8 @@ from visado.controllers import results
 from visado.request import Request
 from visado.search.cursors import Searches
 from visado.security.tokens.api_keys import ApiKeys, listed
-from visado.security.tokens.tokens import FOREVER
 from visado.security.users.users import Users
+from visado.settings.durations import FOREVER
 
 
 class ApiKeysController(Controller):

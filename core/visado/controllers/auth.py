@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 from visado import errors, events
-from visado.arguments import DURATION, Body, BodyText, Flag, Integer, Lifetime, Text, UnreadDuration
+from visado.arguments import DURATION, Body, BodyText, Flag, Integer, Reading, StrictDuration, Text
 from visado.controller import Controller, action, get, post, put
 from visado.controllers import cookies, results
 from visado.controllers.current_user import somebody
@@ -18,7 +18,8 @@ from visado.security.logins.checks import FIELD, Admission, Logins, answers
 from visado.security.logins.strategies import Strategies
 from visado.security.observers import Observers
 from visado.security.rights import rights
-from visado.security.tokens.tokens import FOREVER, Issued
+from visado.security.tokens.tokens import Issued
+from visado.settings.durations import FOREVER
 from visado.strategy import Redirect
 
 _IN_ADDRESSES: Final = "%/:=&?~#+!$,;'@()*[]"
@@ -63,7 +64,7 @@ class AuthController(Controller):
         self,
         request: Request,
         strategy: Text | None = None,
-        expires_in: UnreadDuration = None,
+        expires_in: Annotated[Any, DURATION, Reading.DEFERRED] = None,
         cookie_auth: Flag | None = None,
     ) -> results.Token:
         """Log in with a strategy and receive a token.
@@ -152,7 +153,7 @@ class AuthController(Controller):
 
     @action(post("/_createToken"))
     async def create_token(
-        self, request: Request, expires_in: Lifetime = None, single_use: Flag = False
+        self, request: Request, expires_in: StrictDuration = None, single_use: Flag = False
     ) -> results.NewToken:
         """Make another token of mine, for one use if so wished."""
         if expires_in == FOREVER:
@@ -172,7 +173,7 @@ class AuthController(Controller):
         self,
         request: Request,
         strategy: Text | None = None,
-        expires_in: Lifetime = None,
+        expires_in: StrictDuration = None,
         cookie_auth: Flag | None = None,
     ) -> results.Token:
         """Exchange my token for a new one; the old one works on for a moment."""

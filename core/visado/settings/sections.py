@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import ConfigDict, Field, SecretStr, field_validator
 
-from visado.settings.durations import Lasting, Milliseconds
+from visado.settings.durations import Lifetime, Milliseconds, Seconds
 from visado.settings.loading import Section
 from visado.settings.secret_files import SHORTEST_SECRET
 
@@ -21,7 +21,7 @@ class ServerSection(Section):
     data: Path = Field(Path("visado-data"), description="Folder for the secret and the default storage.")
     public_url: str = Field("", description="The address that clients use, such as https://auth.example.com.")
     access_log: bool = Field(False, description="Write a line per request; it costs a fifth of the speed.")
-    shutdown_timeout: float = Field(10, gt=0, description="Seconds that requests in flight get to finish.")
+    shutdown_timeout: Seconds = Field(10, gt=0, description="Seconds that requests in flight get to finish.")
 
     @field_validator("public_url")
     @classmethod
@@ -53,8 +53,8 @@ class TokenSettings(Section):
     """Lifetimes of tokens."""
 
     name: ClassVar[str] = "token"
-    expires_in: Lasting = Field(3_600_000, description="Lifetime where the client asks for none.")
-    max_ttl: Lasting = Field(-1, description="The longest lifetime that a client may ask for; -1: any.")
+    expires_in: Lifetime = Field(3_600_000, description="Lifetime where the client asks for none.")
+    max_ttl: Lifetime = Field(-1, description="The longest lifetime that a client may ask for; -1: any.")
     grace_period: Milliseconds = Field(1_000, ge=0, description="How long a refreshed token stays usable.")
     algorithm: Literal["HS256", "HS384", "HS512"] = Field("HS256", description="How tokens are signed.")
     secrets: list[SecretStr] = Field(
@@ -83,7 +83,7 @@ class SecuritySection(Section):
     restricted_profile_ids: list[str] = Field(
         ["default"], description="Profiles of users that createRestrictedUser makes."
     )
-    api_key_max_ttl: Lasting = Field(-1, description="The longest life of an API key; -1: any.")
+    api_key_max_ttl: Lifetime = Field(-1, description="The longest life of an API key; -1: any.")
     token: TokenSettings = Field(default_factory=lambda: TokenSettings.model_validate({}))
 
 
@@ -92,8 +92,8 @@ class LimitsSection(Section):
 
     name: ClassVar[str] = "limits"
     request_size: int = Field(1_048_576, gt=0, description="Bytes of a body or a message, also when unpacked.")
-    request_timeout: float = Field(15, gt=0, description="Seconds for a client to send its request.")
-    idle_timeout: float = Field(60, ge=1, description="Seconds after which a silent socket is closed.")
+    request_timeout: Seconds = Field(15, gt=0, description="Seconds for a client to send its request.")
+    idle_timeout: Seconds = Field(60, ge=1, description="Seconds after which a silent socket is closed.")
     logins_per_second: int = Field(1, ge=1, description="Login attempts per second and socket.")
     messages_per_second: int = Field(0, ge=0, description="Messages per second and socket; 0: any number.")
     fetch_count: int = Field(10_000, gt=0, description="Documents in one page of a search.")
@@ -126,7 +126,7 @@ class PluginsSection(Section):
     name: ClassVar[str] = "plugins"
     disabled: list[str] = Field([], description="Plugins that are not loaded, by entry point name.")
     required: list[str] = Field([], description="Plugins without which the host does not start.")
-    longest_block: float = Field(
+    longest_block: Seconds = Field(
         1, gt=0, le=60, description="Seconds that a plugin may hold up the whole host; then it is quarantined."
     )
 

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, cast
 
-from visado import Settings, timespan
+from visado import Settings, parse_duration
 from visado_audit.chain import Chain
 from visado_audit.files import Files, backwards, whole
 from visado_audit.settings import AuditSection, path_of
@@ -114,7 +114,7 @@ def _written(record: Mapping[str, Any]) -> str:
 
 def _since(text: str) -> str:
     """Read a time, or how long ago it was; write it as records do."""
-    span = timespan(text)
+    span = parse_duration(text)
     moment = datetime.fromtimestamp(time.time() - span / 1_000, UTC) if span is not None else None
     moment = moment or datetime.fromisoformat(text)
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final
+from typing import ClassVar, Final
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import Field, field_validator
 
-from visado import Section, ServerSection, Settings, timespan
+from visado import Milliseconds, Section, ServerSection, Settings
 
 _DAY: Final = 86_400_000
-
-
-def _milliseconds(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    span = timespan(value)
-    if span is None:
-        raise ValueError('a number of milliseconds, or a text such as "1h" or "30 days"')
-    return int(span)
 
 
 class AuditSection(Section):
@@ -34,7 +25,7 @@ class AuditSection(Section):
         None, description="A secret of 32 bytes or more that keys the chain; made where neither it nor a log exists."
     )
     rotate_size: int = Field(64 << 20, ge=4096, description="Bytes after which a new file is begun.")
-    rotate_after: Annotated[int, BeforeValidator(_milliseconds)] = Field(
+    rotate_after: Milliseconds = Field(
         _DAY, ge=1000, description="Age of a file's first record after which a new file is begun."
     )
     keep: int = Field(0, ge=0, description="How many files to keep beside the present one; 0: all.")

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from visado import Section, timespan
+from visado import Seconds, Section
 from visado_ldap.entry import Endpoint
 from visado_ldap.errors import Invalid
 from visado_ldap.presets import IN_CHAIN, PRESETS
@@ -21,15 +21,6 @@ PLACE: Final = "{username}"
 _PORTS: Final = {"ldap": 389, "ldaps": 636}
 _ATTRIBUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9.-]*(;[A-Za-z0-9-]+)*")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-
-
-def _seconds(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    span = timespan(value) if any(char.isalpha() for char in value) else None
-    if span is None:
-        raise ValueError('a number of seconds, or a text such as "500ms" or "5 min"')
-    return span / 1000
 
 
 def _listed(value: Any) -> Any:
@@ -44,7 +35,6 @@ def _mapping(value: Any) -> Any:
     return {str(name): str(name) for name in names}
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds)]
 Urls = Annotated[list[str], BeforeValidator(_listed)]
 Attributes = Annotated[dict[str, str], BeforeValidator(_mapping)]
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from visado import Section, timespan
+from visado import Milliseconds, Section
 from visado_local.passwords import LIMITS
 from visado_local.patterns import compile_pattern
 
@@ -22,18 +22,6 @@ _CONFIG: Final = ConfigDict(
     populate_by_name=True,
     loc_by_alias=False,
 )
-
-
-def _milliseconds(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    span = timespan(value)
-    if span is None:
-        raise ValueError('a number of milliseconds, or a text such as "1h" or "90 days"')
-    return int(span)
-
-
-Milliseconds = Annotated[int, BeforeValidator(_milliseconds)]
 
 
 class AppliesTo(BaseModel):

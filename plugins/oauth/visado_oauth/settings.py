@@ -8,7 +8,7 @@ from typing import ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, field_validator, model_validator
 
-from visado import Section
+from visado import Seconds, Section
 
 _CONFIG: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -92,7 +92,7 @@ class OauthSection(Section):
     http_on_loopback: bool = Field(False, description="Let providers on this machine be asked, also over http.")
     private_networks: list[IPvAnyNetwork] = Field([], description="Private networks where providers may be.")
     ca_file: Path | None = Field(None, description="Certificates to trust in place of the system's.")
-    timeout: float = Field(5, gt=0, le=30, description="Seconds that a provider gets for one answer.")
+    timeout: Seconds = Field(5, gt=0, le=30, description="Seconds that a provider gets for one answer.")
 
     @field_validator("providers")
     @classmethod

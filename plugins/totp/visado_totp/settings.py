@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Final
+from typing import ClassVar, Final
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
 
-from visado import Section, timespan
+from visado import Milliseconds, Section
 
 _SHORTEST_SECRET: Final = 32
 _MINUTE: Final = 60_000
 _HOUR: Final = 60 * _MINUTE
 _YEAR: Final = 366 * 24 * _HOUR
-
-
-def _milliseconds(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    span = timespan(value)
-    if span is None:
-        raise ValueError('a number of milliseconds, or a text such as "5m" or "30 days"')
-    return int(span)
-
-
-Milliseconds = Annotated[int, BeforeValidator(_milliseconds)]
 
 
 class TotpSection(Section):

@@ -13,7 +13,8 @@ from visado.request import Fields, Token
 from visado.security.documents import INFO, info, shown
 from visado.security.observers import Observers
 from visado.security.tokens.signing import Signer, fingerprint
-from visado.security.tokens.tokens import FOREVER, Tokens, lifetime, mint
+from visado.security.tokens.tokens import Tokens, lifetime, mint
+from visado.settings.durations import FOREVER
 from visado.storage.protocol import Collection, DocumentExists, Storage
 from visado.storage.query import And, Equals, Page, Query
 

@@ -14,6 +14,7 @@ from visado.request import Fields, Token, current_request
 from visado.security.observers import Observers
 from visado.security.tokens.connections import Connections
 from visado.security.tokens.signing import Signer, fingerprint
+from visado.settings.durations import FOREVER
 from visado.settings.sections import TokenSettings
 from visado.storage.bounded import BoundedDict
 from visado.storage.protocol import Collection, DocumentMissing, Storage
@@ -21,7 +22,6 @@ from visado.storage.query import And, Equals, Not, Query, Range
 
 PREFIX: Final = "kauth-"
 COLLECTION: Final = "tokens"
-FOREVER: Final = -1
 _MAX_CACHED_TOKENS: Final = 50_000
 _MAX_REVOCATIONS: Final = 50_000
 _PURGED_AT_ONCE: Final = 1_000
