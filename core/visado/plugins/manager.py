@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points, version
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 import pluggy
 
@@ -28,6 +28,14 @@ _log = logging.getLogger("visado.plugins")
 
 class StartError(Exception):
     """The host cannot start as it is configured; the text says why, and what to do."""
+
+
+class Registry(Protocol):
+    """A collection of objects that plugins offer: strategies, login checks, observers."""
+
+    def add(self, offered: Any, plugin: str, /) -> None:
+        """Add an object of a plugin. Raises `TypeError` for a wrong type, `ValueError` for a taken name."""
+        ...
 
 
 @dataclass(slots=True)
@@ -111,7 +119,9 @@ class Plugins:
             hear()
 
     def fail(self, name: str, reason: str) -> None:
-        """Go on without a plugin that could not begin: only another start helps."""
+        """Quarantine a plugin that could not open, until the next start. Raises `StartError` where none is named."""
+        if not name:
+            raise StartError(reason)
         self.suspend(name, reason)
         self._plugins[name].loaded = False
 
@@ -168,6 +178,22 @@ class Plugins:
                 raise
             except (Exception, SystemExit) as error:
                 self._drop(plugin, error)
+
+    def register(self, hook: str, kind: str, registry: Registry, **arguments: Any) -> None:
+        """Call a hook, and add the objects that each plugin returns to a registry.
+
+        Raises `StartError` where a name is taken. A plugin that returns an object of the wrong type is quarantined.
+        """
+
+        def add(plugin: Plugin, offered: Iterable[Any]) -> None:
+            for each in list(offered):  # a plugin whose generator fails halfway registers nothing
+                try:
+                    registry.add(each, plugin.name)
+                except ValueError as error:
+                    raise StartError(str(error)) from None
+                plugin.note(kind, [getattr(each, "name", type(each).__name__)])
+
+        self.call(hook, add, **arguments)
 
     def _implements(self, plugin: Plugin, hook: str) -> bool:
         callers = self._manager.get_hookcallers(self._manager.get_plugin(plugin.name)) or []

@@ -1,0 +1,171 @@
+"""The security of a host: its parts, made in the order in which they need each other.
+
+Owns the assembly, the registration of what plugins offer, and the order of opening and closing. Does not own what the
+parts do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from visado.host import Clock, Host
+from visado.plugins.manager import Plugins, StartError
+from visado.security.access import Access
+from visado.security.accounts import Accounts
+from visado.security.logins import challenges
+from visado.security.logins.added_strategies import AddedStrategies
+from visado.security.logins.chains import Chain
+from visado.security.logins.challenges import Challenges
+from visado.security.logins.checks import Logins
+from visado.security.logins.strategies import Strategies
+from visado.security.observers import Observers
+from visado.security.rights.profiles import Profiles
+from visado.security.rights.roles import Roles
+from visado.security.tokens import tokens
+from visado.security.tokens.api_keys import ApiKeys
+from visado.security.tokens.connections import Connections
+from visado.security.tokens.signing import Signer
+from visado.security.tokens.tokens import Tokens
+from visado.security.users.credentials import Credentials
+from visado.security.users.users import Users
+from visado.settings import sections
+from visado.settings.loading import Settings
+from visado.storage.protocol import Storage
+from visado.storage.versions import Version
+
+UNVERSIONED_COLLECTIONS: Final = frozenset({tokens.COLLECTION, challenges.COLLECTION})
+"""Collections that change with each login, and on which no cached value depends."""
+PURGE_SECONDS: Final = 600.0
+_log = logging.getLogger("visado.security")
+
+HostActions = Callable[[str], frozenset[str] | None]
+"""Return the names of the actions of a controller, or None where the host has no such controller."""
+
+
+class Security:
+    """Roles, profiles, users, credentials, tokens, strategies and logins of one host."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        storage: Storage,
+        version: Version,
+        plugins: Plugins,
+        clock: Clock,
+        host_actions: HostActions,
+    ) -> None:
+        self._settings, self._plugins, self._host_actions = settings, plugins, host_actions
+        self._purging: asyncio.Task[None] | None = None
+        self.observers = Observers(storage, plugins.unavailable, plugins.disabled)
+        self._build_users(storage, clock)
+        self._build_tokens(storage, clock)
+        self._build_logins(storage, clock, version)
+        self.access = Access(
+            self.users,
+            self.profiles,
+            self.tokens,
+            self.api_keys,
+            settings[sections.SecuritySection].open_bootstrap,
+        )
+        self.accounts = Accounts(storage, self.users, self.strategies, self.tokens, self.api_keys)
+        self.host = Host(
+            storage=storage,
+            users=self.users,
+            credentials=self.credentials,
+            tokens=self.tokens,
+            logins=self.logins,
+            strategies=self.strategies,
+            events=self.observers,
+            clock=clock,
+        )
+
+    def _build_users(self, storage: Storage, clock: Clock) -> None:
+        self.roles = Roles(storage, clock, self._known_actions, self.observers)
+        self.profiles = Profiles(storage, clock, self.roles, self._known_collections, self.observers)
+        self.users = Users(storage, clock, self.profiles, self.observers)
+        self.credentials = Credentials(storage, self.observers)
+
+    def _build_tokens(self, storage: Storage, clock: Clock) -> None:
+        settings = self._settings[sections.SecuritySection].token
+        self.signer = Signer(settings, self._settings[sections.ServerSection].data)
+        self.connections = Connections(clock)
+        self.tokens = Tokens(storage, clock, self.signer, settings, self.connections, self.observers)
+        self.api_keys = ApiKeys(storage, clock, self.signer, self.tokens, self.observers)
+
+    def _build_logins(self, storage: Storage, clock: Clock, version: Version) -> None:
+        unavailable, disabled = self._plugins.unavailable, self._plugins.disabled
+        self.strategies = Strategies(self.users, self.credentials, self.observers, version, unavailable)
+        self.strategies.on_change.append(version.advance)
+        self.added_strategies = AddedStrategies(storage, self.strategies, self.observers, unavailable)
+        self.challenges = Challenges(storage, clock)
+        self.tokens.on_revoke.append(self.challenges.forget)
+        self.logins = Logins(self.users, self.tokens, self.challenges, self.observers, unavailable, disabled)
+        self.users.on_delete.append(self.logins.forget)
+
+    def _known_actions(self, controller: str) -> tuple[frozenset[str], bool] | None:
+        actions = self._host_actions(controller)
+        if actions is not None:
+            return actions, True
+        declared = self._settings[sections.RightsSection].resources.get(controller)
+        return None if declared is None else (frozenset(declared), False)
+
+    def _known_collections(self, index: str) -> frozenset[str] | None:
+        declared = self._settings[sections.RightsSection].indexes.get(index)
+        return None if declared is None else frozenset(declared)
+
+    def register(self) -> None:
+        """Register the strategies, kinds of strategies, login checks and observers that plugins offer.
+
+        Raises `StartError` where two of them have one name, and where a chain names an unknown strategy.
+        """
+        plugins, arguments = self._plugins, {"settings": self._settings, "host": self.host}
+        plugins.register("register_strategies", "strategy", self.strategies, **arguments)
+        self._add_chains()
+        plugins.register("register_strategy_kinds", "kind", self.added_strategies, **arguments)
+        plugins.register("register_login_checks", "login check", self.logins, **arguments)
+        plugins.register("register_observers", "observer", self.observers, **arguments)
+
+    def _add_chains(self) -> None:
+        for name, chain in self._settings[sections.ChainSection].chains.items():
+            try:
+                self.strategies.add(Chain(name, chain.strategies, self.strategies))
+            except ValueError as error:
+                raise StartError(f"chain.{name}: {error}") from None
+
+    async def open(self) -> None:
+        """Load what is held in memory, and open the strategies, login checks and observers. The storage is open.
+
+        A plugin whose part cannot open is quarantined. Raises `StorageError`.
+        """
+        quarantine = self._plugins.fail
+        self.signer.open()
+        await self.observers.open(quarantine)
+        await self.roles.open()
+        await self.profiles.open()
+        await self.credentials.open()
+        await self.strategies.open(quarantine)
+        await self.added_strategies.open()
+        await self.logins.open(quarantine)
+        self._purging = asyncio.create_task(self._purge())
+
+    async def close(self) -> None:
+        """Close the strategies, login checks and observers. The storage is still open."""
+        if self._purging is not None:
+            self._purging.cancel()
+            await asyncio.gather(self._purging, return_exceptions=True)
+        await self.strategies.close()
+        await self.logins.close()
+        await self.observers.close()
+
+    async def _purge(self) -> None:
+        """Delete expired tokens and challenges, every `PURGE_SECONDS`."""
+        while True:
+            try:
+                await self.tokens.purge()
+                await self.challenges.purge()
+            except Exception:
+                _log.exception("expired tokens and challenges could not be deleted")
+            await asyncio.sleep(PURGE_SECONDS)
