@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from visado.controller import Controller, action, delete, get, post, put
     from visado.events import Event, Observer
+    from visado.hookspecs import Commands
     from visado.host import Clock, Credentials, Events, Host, Logins, Tokens, Users
     from visado.login_check import Accept, Challenge, Decision, Login, LoginCheck
     from visado.request import ANONYMOUS, Connection, Fields, Reply, Request, Token, User, current_request
@@ -52,6 +53,7 @@ __all__ = [
     "Challenge",
     "Clock",
     "Collection",
+    "Commands",
     "Connection",
     "Controller",
     "Credentials",
@@ -130,6 +132,7 @@ _HOMES: Final = (
     "settings.sections",
     "settings.durations",
     "settings.secret_files",
+    "hookspecs",
 )
 """The modules from which the public names are taken, at their first use: `visado --help` needs none of them."""
 

@@ -1,4 +1,4 @@
-"""What an authenticator app knows, and how it gets to know it. The one module that touches pyotp and segno."""
+"""The keys that an authenticator app and the host share. The only module that imports pyotp and segno."""
 
 from __future__ import annotations
 
@@ -11,47 +11,56 @@ import segno
 from pyotp import random_base32
 from pyotp.totp import TOTP
 
-_LONGEST_LABEL: Final = 64
-_SCALE: Final = 4
+MAX_ACCOUNT_LENGTH: Final = 64
+"""Characters of the account's name in the `otpauth://` URI: a longer name would make the QR code too dense."""
+QR_SCALE: Final = 4
+"""Pixels per module of the QR code."""
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
-    """A shared secret (base32), and how codes are made of it (RFC 6238, SHA-1, which every app knows)."""
+class TotpKey:
+    """A shared secret (base32), with the digits and the period (seconds) of its codes.
+
+    Codes are those of RFC 6238 with SHA-1, which every authenticator app supports.
+    """
 
     secret: str = field(repr=False)
     digits: int = 6
     period: int = 30
 
     @classmethod
-    def make(cls, digits: int, period: int) -> Key:
-        """Make up a secret of 160 bits."""
+    def generate(cls, digits: int, period: int) -> TotpKey:
+        """Generate a key with a secret of 160 random bits."""
         return cls(random_base32(), digits, period)
 
-    def steps(self, code: str, now: int, window: int) -> list[int]:
-        """The time steps around `now` (ms) that have this code: `code` is of ASCII."""
+    def matching_steps(self, code: str, now: int, window: int) -> list[int]:
+        """Return the time steps that have this code, among the step of `now` (ms) and `window` steps on either side.
+
+        `code` must be ASCII.
+        """
         totp = TOTP(self.secret, digits=self.digits, interval=self.period)
-        present = now // 1_000 // self.period
-        around = range(max(0, present - window), present + window + 1)
-        return [step for step in around if hmac.compare_digest(totp.generate_otp(step), code)]
+        current = now // 1_000 // self.period
+        steps = range(max(0, current - window), current + window + 1)
+        return [step for step in steps if hmac.compare_digest(totp.generate_otp(step), code)]
 
     def uri(self, issuer: str, account: str) -> str:
-        """Write the address that authenticators read (`otpauth://`)."""
-        totp = TOTP(self.secret, digits=self.digits, interval=self.period, issuer=issuer, name=account[:_LONGEST_LABEL])
+        """Return the `otpauth://` URI that authenticator apps read."""
+        name = account[:MAX_ACCOUNT_LENGTH]
+        totp = TOTP(self.secret, digits=self.digits, interval=self.period, issuer=issuer, name=name)
         return totp.provisioning_uri()
 
 
-def picture(uri: str) -> str:
-    """Draw an address as a QR code: a PNG as `data:` address, for the `src` of an image."""
-    return _drawn(uri).png_data_uri(scale=_SCALE)
+def qr_data_uri(uri: str) -> str:
+    """Return the QR code of a URI as a PNG in a `data:` URI, for the `src` of an image."""
+    return _qr_code(uri).png_data_uri(scale=QR_SCALE)
 
 
-def in_characters(uri: str) -> str:
-    """Draw an address as a QR code for a terminal."""
+def qr_text(uri: str) -> str:
+    """Return the QR code of a URI as text for a terminal."""
     out = io.StringIO()
-    _drawn(uri).terminal(out, compact=True)
+    _qr_code(uri).terminal(out, compact=True)
     return out.getvalue()
 
 
-def _drawn(uri: str) -> segno.QRCode:
+def _qr_code(uri: str) -> segno.QRCode:
     return segno.make_qr(uri, error="l")

@@ -1,4 +1,4 @@
-"""The command of visado-totp: enrol from a terminal, over a running host."""
+"""The command `visado totp:enrol`: enrol an authenticator at a running host, from a terminal."""
 
 from __future__ import annotations
 
@@ -10,130 +10,133 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from visado import Settings
-from visado_totp.authenticator import in_characters
+from visado import Commands, Settings
+from visado_totp.authenticator import qr_text
 
-_PATIENCE: Final = 60.0
-_CHALLENGED: Final = "security.login.challenged"
-_WRONG: Final = "totp.code.wrong"
-
-
-class Commands(Protocol):
-    """The commands of the command line, as the host lends them."""
-
-    def add_parser(self, name: str, *, help: str = "") -> ArgumentParser:
-        """Add a command."""
-        ...
+REQUEST_TIMEOUT_SECONDS: Final = 60.0
+CHALLENGED_ID: Final = "security.login.challenged"
+WRONG_CODE_ID: Final = "totp.code.wrong"
 
 
-class Failed(Exception):
-    """The enrolment did not succeed; the text is for the terminal."""
+class EnrolmentFailed(Exception):
+    """The enrolment failed; the text is for the terminal."""
 
 
-def register(commands: Commands) -> None:
-    """Add the command."""
+def add_commands(commands: Commands) -> None:
+    """Add `totp:enrol`."""
     enrol = commands.add_parser("totp:enrol", help="enrol an authenticator at a running host, with a QR code")
-    enrol.add_argument("--url", default=os.environ.get("VISADO_URL", "http://127.0.0.1:7512"), help="the host")
-    enrol.add_argument("--username", default=os.environ.get("VISADO_USERNAME"), help="the user name of whoever enrols")
-    enrol.add_argument("--password", default=os.environ.get("VISADO_PASSWORD"), help="without it, you are asked")
-    enrol.add_argument("--jwt", help="a token or an API key, in place of user name and password")
-    enrol.set_defaults(run=run)
+    _add_arguments(enrol)
+    enrol.set_defaults(run=run_enrol)
 
 
-def run(arguments: Namespace, _: Settings) -> int:
-    """Show the QR code, ask for the first code, and print the recovery codes."""
+def _add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--url", default=os.environ.get("VISADO_URL", "http://127.0.0.1:7512"), help="URL of the host")
+    parser.add_argument("--username", default=os.environ.get("VISADO_USERNAME"), help="user name of the user to enrol")
+    parser.add_argument(
+        "--password", default=os.environ.get("VISADO_PASSWORD"), help="password; if absent, the command asks for it"
+    )
+    parser.add_argument("--jwt", help="a token or an API key, instead of user name and password")
+
+
+def run_enrol(arguments: Namespace, _: Settings) -> int:
+    """Show the QR code, ask for the first code, and print the recovery codes. Return the exit code."""
     try:
         codes = _enrol(arguments)
-    except (Failed, OSError, HTTPException, EOFError) as error:
-        _tell(f"visado: {error or 'nobody to ask'}")
+    except EOFError:
+        _tell("visado: no input: the command needs a terminal")
+        return 1
+    except (EnrolmentFailed, OSError, HTTPException) as error:
+        _tell(f"visado: {error}")
         return 1
     print(json.dumps({"recoveryCodes": codes}, indent=2))  # noqa: T201 - a command line writes
     return 0
 
 
 def _enrol(arguments: Namespace) -> list[str]:
-    host, token = _Host(arguments.url), arguments.jwt
+    client, token = _HostClient(arguments.url), arguments.jwt
     if not token:
         username = arguments.username or input("User name: ")
         password = arguments.password or getpass.getpass(f"Password of {username}: ")
-        answer = host.ask("/_login/local", {"username": username, "password": password})
-        challenge = _enrolling(answer)
+        response = client.post("/_login/local", {"username": username, "password": password})
+        challenge = _enrolment_challenge(response)
         if challenge is not None:
-            return _at_login(host, challenge)
-        token = answer.wanted()["jwt"]
-    offer = host.ask("/_totp/_begin", None, token).wanted()
+            return _enrol_at_login(client, challenge)
+        token = response.get_result()["jwt"]
+    offer = client.post("/_totp/_begin", None, token).get_result()
     _show(offer)
     while True:
-        answer = host.ask("/_totp/_confirm", {"enrolment": offer["enrolment"], "code": _code()}, token)
-        if answer.error_id != _WRONG:
-            return list(answer.wanted()["recoveryCodes"])
-        _tell(answer.message)
+        confirmation = {"enrolment": offer["enrolment"], "code": _read_code()}
+        response = client.post("/_totp/_confirm", confirmation, token)
+        if response.error_id != WRONG_CODE_ID:
+            return list(response.get_result()["recoveryCodes"])
+        _tell(response.message)
 
 
-def _at_login(host: _Host, challenge: Mapping[str, Any]) -> list[str]:
-    """Answer a login that wants its user to enrol; the token that comes of it is not needed."""
+def _enrol_at_login(client: _HostClient, challenge: Mapping[str, Any]) -> list[str]:
+    """Answer the challenge of a login that requires enrolment. The token of the login is not used."""
     _show(challenge["data"])
     while True:
-        answer = host.ask("/_login/local", {"challenge": challenge["reference"], "code": _code()})
-        again = _enrolling(answer)
-        if again is None:
-            return list(answer.wanted()["recoveryCodes"])
-        challenge = again
-        _tell(answer.message)
+        answer = {"challenge": challenge["reference"], "code": _read_code()}
+        response = client.post("/_login/local", answer)
+        repeated = _enrolment_challenge(response)
+        if repeated is None:
+            return list(response.get_result()["recoveryCodes"])
+        challenge = repeated
+        _tell(response.message)
 
 
 def _show(offer: Mapping[str, Any]) -> None:
-    _tell(f"{in_characters(offer['uri'])}\nScan this with your authenticator, or enter the secret {offer['secret']}")
+    _tell(f"{qr_text(offer['uri'])}\nScan this with your authenticator, or enter the secret {offer['secret']}")
 
 
-def _code() -> str:
+def _read_code() -> str:
     _tell("The code that it shows: ", end="")
     return input()
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    """What the host said."""
+class _HostResponse:
+    """A response of the host: the result, or the id and the message of an error."""
 
     result: Any = field(repr=False)
     error_id: str
     message: str
 
-    def wanted(self) -> Any:
-        """The result. Raises `Failed` where it is an error."""
+    def get_result(self) -> Any:
+        """Return the result. Raises `EnrolmentFailed` if the response is an error."""
         if self.error_id:
-            raise Failed(f"{self.error_id}: {self.message}")
+            raise EnrolmentFailed(f"{self.error_id}: {self.message}")
         return self.result
 
 
-def _enrolling(answer: _Answer) -> Mapping[str, Any] | None:
-    """Find the challenge to enrol in an answer, if it is one."""
-    found: Any = answer.result["challenge"] if answer.error_id == _CHALLENGED else None
-    return found if found and found["check"] == "totp" and found["data"]["enrol"] else None
+def _enrolment_challenge(response: _HostResponse) -> Mapping[str, Any] | None:
+    """Return the challenge to enrol in a response, or None."""
+    challenge: Any = response.result["challenge"] if response.error_id == CHALLENGED_ID else None
+    return challenge if challenge and challenge["check"] == "totp" and challenge["data"]["enrol"] else None
 
 
-class _Host:
-    """A running host."""
+class _HostClient:
+    """An HTTP client of a running host."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
 
-    def ask(self, path: str, body: Any, token: str | None = None) -> _Answer:
-        """Post to the host. Raises `Failed` where this is none."""
+    def post(self, path: str, body: Any, token: str | None = None) -> _HostResponse:
+        """Send a request. Raises `EnrolmentFailed` if the response is not one of visado."""
         parts = urlsplit(self._url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=_PATIENCE)
+        connection = kind(parts.hostname or "", parts.port, timeout=REQUEST_TIMEOUT_SECONDS)
         headers = {"content-type": "application/json", **({"authorization": f"Bearer {token}"} if token else {})}
         try:
             connection.request("POST", f"{parts.path}{path}", json.dumps(body), headers)
-            answer: Any = json.loads(connection.getresponse().read())
-            error: Any = answer.get("error") or {"id": "", "message": ""}
-            return _Answer(answer["result"], error["id"], error["message"])
+            envelope: Any = json.loads(connection.getresponse().read())
+            error: Any = envelope.get("error") or {"id": "", "message": ""}
+            return _HostResponse(envelope["result"], error["id"], error["message"])
         except (ValueError, TypeError, KeyError, AttributeError):
-            raise Failed(f"{self._url} is no visado") from None
+            raise EnrolmentFailed(f"{self._url} is not a visado host") from None
         finally:
             connection.close()
 

@@ -1,82 +1,81 @@
-"""The controller `totp`, for users, and the action with which administrators help who has lost a device."""
+"""The controller `totp`, for users, and the action of administrators that disables a user's second factor."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from visado import BodyText, Controller, Fields, Id, Request, User, action, delete, errors, get, post
-from visado_totp.check import TotpCheck
 from visado_totp.enrolments import Enrolments
 from visado_totp.errors import AlreadyEnrolled, MayNotDisable
-from visado_totp.settings import TotpSection
+from visado_totp.login_check import TotpLoginCheck
 
 
 class TotpController(Controller):
-    """What users do with authenticators of their own."""
+    """Users manage their own authenticators."""
 
     name: ClassVar[str] = "totp"
 
-    def __init__(self, section: TotpSection, check: TotpCheck, enrolments: Enrolments) -> None:
-        self._section, self._check, self._enrolments = section, check, enrolments
+    def __init__(self, check: TotpLoginCheck) -> None:
+        self._check, self._enrolments = check, check.enrolments
 
     @action(get("/_totp"), extension=True)
     async def get_status(self, request: Request) -> Fields:
-        """Say whether I have enrolled: `{enrolled, required, since, recoveryCodes}`."""
-        user = _somebody(request, "getStatus")
-        row = await self._enrolments.get(user.id)
+        """Return whether the current user has enrolled: `{enrolled, required, since, recoveryCodes}`."""
+        user = _require_login(request, "getStatus")
+        enrolment = await self._enrolments.get(user.id)
         return {
-            "enrolled": row is not None,
-            "required": self._check.required_of(user),
-            "since": row["since"] if row else None,
-            "recoveryCodes": len(row["recovery"]) if row else 0,
+            "enrolled": enrolment is not None,
+            "required": self._check.must_enrol(user),
+            "since": enrolment["since"] if enrolment else None,
+            "recoveryCodes": len(enrolment["recovery"]) if enrolment else 0,
         }
 
     @action(post("/_totp/_begin"), extension=True)
     async def begin(self, request: Request) -> Fields:
-        """Begin to enrol an authenticator: `{enrolment, secret, uri, qr, digits, period}`.
+        """Offer the current user an authenticator: `{enrolment, secret, uri, qr, digits, period}`.
 
-        `qr` is a picture of `uri`, a PNG as `data:` address. Nothing changes until `enrolment` is confirmed.
+        `qr` is a QR code of `uri`: a PNG in a `data:` URI. Nothing is stored until `totp:confirm` receives `enrolment`.
         """
-        user = _somebody(request, "begin")
+        user = _require_login(request, "begin")
         if await self._enrolments.get(user.id) is not None:
             raise AlreadyEnrolled
         return await self._check.offer(user)
 
     @action(post("/_totp/_confirm"), extension=True)
     async def confirm(self, request: Request, enrolment: BodyText, code: BodyText) -> Fields:
-        """Enrol, with the first code: `{recoveryCodes}`, which are shown this once."""
-        user = _somebody(request, "confirm")
+        """Enrol the current user with the first code: `{recoveryCodes}`, which are returned this once."""
+        user = _require_login(request, "confirm")
         return {"recoveryCodes": await self._enrolments.enrol(user.id, enrolment, code)}
 
     @action(post("/_totp/_disable"), extension=True)
     async def disable(self, request: Request, code: BodyText) -> Fields:
-        """Switch my second factor off, with a code or a recovery code."""
-        user = _somebody(request, "disable")
-        if not self._section.may_disable:
+        """Disable the second factor of the current user, with a code or a recovery code."""
+        user = _require_login(request, "disable")
+        if not self._check.section.may_disable:
             raise MayNotDisable
-        await self._enrolments.spend(user.id, code)
-        await self._enrolments.remove(user.id)
+        await self._enrolments.use_code(user.id, code)
+        await self._enrolments.disable(user.id)
         return {"acknowledged": True}
 
     @action(post("/_totp/_renewRecoveryCodes"), extension=True)
     async def renew_recovery_codes(self, request: Request, code: BodyText) -> Fields:
-        """Put new recovery codes in the place of mine, with a code or a recovery code: `{recoveryCodes}`."""
-        user = _somebody(request, "renewRecoveryCodes")
-        await self._enrolments.spend(user.id, code)
+        """Replace the recovery codes of the current user, with a code or a recovery code: `{recoveryCodes}`."""
+        user = _require_login(request, "renewRecoveryCodes")
+        await self._enrolments.use_code(user.id, code)
         return {"recoveryCodes": await self._enrolments.renew_recovery_codes(user.id)}
 
     @action(post("/_totp/_forgetDevices"), extension=True)
     async def forget_devices(self, request: Request) -> Fields:
-        """Ask every device of mine again, also those that were to be remembered."""
-        user = _somebody(request, "forgetDevices")
+        """Forget the remembered devices of the current user: each is asked for a code again."""
+        user = _require_login(request, "forgetDevices")
         await self._enrolments.forget_devices(user.id)
         return {"acknowledged": True}
 
 
 class TotpSecurityController(Controller):
-    """What administrators do with the authenticators of others.
+    """Administrators manage the authenticators of other users.
 
-    Under `security`, so that a role which grants all of `totp` grants nothing over others.
+    The action belongs to `security`, so that a role with all actions of `totp` has no rights over other users.
     """
 
     name: ClassVar[str] = "security"
@@ -86,12 +85,12 @@ class TotpSecurityController(Controller):
 
     @action(delete("/users/:_id/_totp"), extension=True)
     async def disable_totp(self, request: Request, id: Id) -> Fields:  # noqa: ARG002
-        """Switch a user's second factor off, and forget the remembered devices: the user has lost the authenticator."""
-        await self._enrolments.remove(id)
+        """Disable the second factor of a user who has lost the authenticator, and forget the user's devices."""
+        await self._enrolments.disable(id)
         return {"acknowledged": True}
 
 
-def _somebody(request: Request, name: str) -> User:
+def _require_login(request: Request, name: str) -> User:
     if request.user.anonymous:
         raise errors.LoginRequired(controller="totp", action=name)
     return request.user

@@ -1,66 +1,72 @@
-"""Devices that are not asked again for a while: each holds a random token, of which a hash is kept."""
+"""Remembered devices: a device that sends its token is not asked for a code. The storage holds a hash of the token."""
 
 from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
 from typing import Final
 
-from visado import Collection, Query, Storage
+from visado import Collection, Host, Query
 from visado.storage.query import Equals, Range
 
 COLLECTION: Final = "totp-devices"
-_LONGEST: Final = 100
-_PURGED_AT_ONCE: Final = 100
+MAX_TOKEN_LENGTH: Final = 100
+"""Characters of a device's token. A longer text is not hashed."""
+PURGED_PER_WRITE: Final = 100
+"""Expired devices that are deleted when another device is remembered."""
 
 
 class Devices:
-    """The remembered devices. `lifetime` is in ms; 0: none is remembered.
+    """The remembered devices of all users. `lifetime` is in ms; with 0 no device is remembered.
 
-    A device belongs to one enrolment: it counts while the enrolment has the generation with which it was remembered.
+    A device belongs to one generation of an enrolment: a new generation makes the host forget all devices of the user.
     """
 
-    def __init__(self, storage: Storage, lifetime: int, clock: Callable[[], int]) -> None:
-        self._storage, self.lifetime, self._clock = storage, lifetime, clock
-        storage.declare(Collection(COLLECTION, ("userId",)))
+    def __init__(self, host: Host, lifetime: int) -> None:
+        self._storage, self._clock, self.lifetime = host.storage, host.clock, lifetime
+        host.storage.declare(Collection(COLLECTION, ("userId",)))
 
     async def remember(self, user_id: str, generation: str) -> str:
-        """Remember a device, and return its token."""
+        """Remember a device of a user, and return its token."""
         await self._purge()
         token = secrets.token_urlsafe(32)
-        row = {"userId": user_id, "generation": generation, "endsAt": self._clock() + self.lifetime}
-        await self._storage.create(COLLECTION, _key(token), row)
+        device = {"userId": user_id, "generation": generation, "endsAt": self._clock() + self.lifetime}
+        await self._storage.create(COLLECTION, _id(token), device)
         return token
 
-    async def knows(self, user_id: str, generation: str, token: object) -> bool:
-        """Whether a device is remembered, for this user and enrolment."""
-        if not self.lifetime or not isinstance(token, str) or not 0 < len(token) <= _LONGEST or not token.isascii():
+    async def is_remembered(self, user_id: str, generation: str, token: object) -> bool:
+        """Return whether this is the token of a device of this user, for this generation, and has not expired.
+
+        `token` is any JSON value that a client sent.
+        """
+        if not self.lifetime or not isinstance(token, str):
             return False
-        row = await self._storage.get(COLLECTION, _key(token))
-        if row is None or self._clock() >= row["endsAt"]:
+        if not 0 < len(token) <= MAX_TOKEN_LENGTH or not token.isascii():
             return False
-        return (row["userId"], row["generation"]) == (user_id, generation)
+        device = await self._storage.get(COLLECTION, _id(token))
+        if device is None or self._clock() >= device["endsAt"]:
+            return False
+        return (device["userId"], device["generation"]) == (user_id, generation)
 
     async def forget(self, user_id: str) -> None:
-        """Forget every device of a user."""
-        for key, _ in (await self._storage.search(COLLECTION, Query(Equals("userId", user_id)))).hits:
-            await self._storage.delete(COLLECTION, key)
+        """Delete every device of a user."""
+        for id_, _ in (await self._storage.search(COLLECTION, Query(Equals("userId", user_id)))).hits:
+            await self._storage.delete(COLLECTION, id_)
 
     async def _purge(self) -> None:
-        ended = Query(Range("endsAt", lte=self._clock()), limit=_PURGED_AT_ONCE)
-        for key, _ in (await self._storage.search(COLLECTION, ended)).hits:
-            await self._storage.delete(COLLECTION, key)
+        expired = Query(Range("endsAt", lte=self._clock()), limit=PURGED_PER_WRITE)
+        for id_, _ in (await self._storage.search(COLLECTION, expired)).hits:
+            await self._storage.delete(COLLECTION, id_)
 
 
-def cookie(user_id: str, token: str, lifetime: int, *, secure: bool) -> str:
-    """Write the cookie that a browser keeps; `lifetime` in ms."""
+def set_cookie(user_id: str, token: str, lifetime: int, *, secure: bool) -> str:
+    """Return the `Set-Cookie` value with a device's token; `lifetime` is in ms."""
     attributes = "Path=/; HttpOnly; SameSite=Strict" + ("; Secure" if secure else "")
     return f"{_cookie_name(user_id, secure=secure)}={token}; {attributes}; Max-Age={lifetime // 1_000}"
 
 
-def in_cookies(header: str | None, user_id: str, *, secure: bool) -> str | None:
-    """Find the token of this user's device among the cookies of a browser, which several users may share."""
+def cookie_token(header: str | None, user_id: str, *, secure: bool) -> str | None:
+    """Return the token of this user's device in a `Cookie` header, or None: several users may share a browser."""
     parts = (part.strip().partition("=") for part in (header or "").split(";"))
     return {name: text for name, _, text in parts}.get(_cookie_name(user_id, secure=secure))
 
@@ -70,5 +76,5 @@ def _cookie_name(user_id: str, *, secure: bool) -> str:
     return f"{'__Host-' if secure else ''}visado-totp-{digest}"
 
 
-def _key(token: str) -> str:
+def _id(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()

@@ -1,4 +1,7 @@
-"""Who has enrolled an authenticator, and which codes were used up. Whatever must happen once is one storage update."""
+"""Enrolments: which users have an authenticator, and which codes are used up.
+
+A code is checked and used up in one storage update, so that of several requests with the same code one succeeds.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,23 @@ import json
 import logging
 import re
 import secrets
-import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
-from visado import Collection, DocumentExists, DocumentMissing, Event, Events, Fields, Sealer, Storage, Users, errors
-from visado_totp import recovery
-from visado_totp.authenticator import Key
+from visado import (
+    Collection,
+    DocumentExists,
+    DocumentMissing,
+    Event,
+    Fields,
+    Host,
+    Sealer,
+    ServerSection,
+    Settings,
+    errors,
+    read_secret,
+)
+from visado_totp.authenticator import TotpKey
 from visado_totp.devices import Devices
 from visado_totp.errors import (
     AlreadyEnrolled,
@@ -23,159 +36,157 @@ from visado_totp.errors import (
     WrongCode,
 )
 from visado_totp.events import CodeRefused, DevicesChanged, EnrolmentChanged, RecoveryCodesChanged, RecoveryCodeUsed
+from visado_totp.recovery_codes import generate_codes, hash_codes, normalize_code, remove_code
 from visado_totp.settings import TotpSection
 
-Row: TypeAlias = Mapping[str, Any]
-"""An enrolment, under the id of its user.
+Enrolment: TypeAlias = Mapping[str, Any]
+"""An enrolment, as the storage holds it under the id of its user.
 
-    {secret: sealed, digits, period, since: ms, step: the last that was used,
-     recovery: [hash], wrong: [ms], generation: changes when devices are forgotten}
+    {secret: sealed, digits, period (s), since (ms), step: the last one that was used,
+     recovery: [hash], wrong: [ms of each wrong code], generation: changes when the devices are forgotten}
 """
 
 COLLECTION: Final = "totp"
-_SECRET, _OFFER = "secret", "enrolment"
+KEY_PURPOSE: Final = "secret"
+OFFER_PURPOSE: Final = "enrolment"
+MAX_CODE_LENGTH: Final = 64
+"""Characters of a code, spaces and dashes included."""
 _CODE: Final = re.compile(r"[0-9]{6,8}")
-_LONGEST_CODE: Final = 64
 _log = logging.getLogger("visado.totp")
 
 
-def now() -> int:
-    """The time in ms since 1970."""
-    return time.time_ns() // 1_000_000
-
-
 class Enrolments:
-    """The enrolments. An offer of one is sealed, and held by whoever it was made to."""
+    """Creates, checks and removes enrolments, and notes an event for each change.
 
-    def __init__(
-        self,
-        section: TotpSection,
-        storage: Storage,
-        users: Users,
-        events: Events,
-        sealer: Sealer,
-        clock: Callable[[], int] = now,
-    ) -> None:
-        self._section, self._storage, self._users = section, storage, users
-        self._events, self._sealer, self.clock = events, sealer, clock
-        self.devices = Devices(storage, section.remember_devices, clock)
-        storage.declare(Collection(COLLECTION))
+    An offer to enrol is not stored: it is sealed, and the client sends it back with the first code.
+    """
 
-    def prepare(self) -> None:
-        """Raise unless secrets can be sealed. Only now: where a hook raises, logins go on without its check."""
+    def __init__(self, settings: Settings, host: Host) -> None:
+        self._section = section = settings[TotpSection]
+        self._storage, self._users, self._events, self._clock = host.storage, host.users, host.events, host.clock
+        given, file = section.secret, settings[ServerSection].data / "totp-secret"
+        self._sealer = Sealer(lambda: read_secret(file) if given is None else given.get_secret_value(), "visado-totp")
+        self.devices = Devices(host, section.remember_devices)
+        host.storage.declare(Collection(COLLECTION))
+
+    def open(self) -> None:
+        """Read the secret that seals. Raises `OSError` or `ValueError` if it cannot be read.
+
+        Not done in the hook: where the hook of a plugin raises, logins continue without its check.
+        """
         self._sealer.prepare()
 
-    async def get(self, user_id: str) -> Row | None:
-        """The enrolment of a user, or None."""
+    async def get(self, user_id: str) -> Enrolment | None:
+        """Return the enrolment of a user, or None."""
         return await self._storage.get(COLLECTION, user_id)
 
-    async def find(self, user_id: str) -> Row:
-        """The enrolment of a user. Raises `NotEnrolled`."""
-        row = await self.get(user_id)
-        if row is None:
+    async def find(self, user_id: str) -> Enrolment:
+        """Return the enrolment of a user. Raises `NotEnrolled`."""
+        enrolment = await self.get(user_id)
+        if enrolment is None:
             raise NotEnrolled
-        return row
+        return enrolment
 
-    def offer(self, user_id: str) -> tuple[Key, str]:
-        """Make up a key for a user, and seal it for `enrol`."""
-        key = Key.make(self._section.digits, self._section.period)
+    def offer(self, user_id: str) -> tuple[TotpKey, str]:
+        """Generate a key for a user; return it with the sealed offer that `enrol` takes."""
+        key = TotpKey.generate(self._section.digits, self._section.period)
         content = {"secret": key.secret, "digits": key.digits, "period": key.period}
-        ends_at = self.clock() + self._section.challenge_lifetime
-        return key, self._sealer.seal({**content, "endsAt": ends_at}, _context(_OFFER, user_id))
+        ends_at = self._clock() + self._section.challenge_lifetime
+        return key, self._sealer.seal({**content, "endsAt": ends_at}, _context(OFFER_PURPOSE, user_id))
 
-    def offered(self, user_id: str, offer: str) -> Key:
-        """Read the key of an offer. Raises `InvalidEnrolment`."""
-        found = self._sealer.open(offer, _context(_OFFER, user_id))
-        if found is None or self.clock() >= found.pop("endsAt"):
+    def open_offer(self, user_id: str, offer: str) -> TotpKey:
+        """Return the key of an offer. Raises `InvalidEnrolment` if it has expired, or was not made for this user."""
+        content = self._sealer.open(offer, _context(OFFER_PURPOSE, user_id))
+        if content is None or self._clock() >= content.pop("endsAt"):
             raise InvalidEnrolment
-        return Key(**found)
+        return TotpKey(**content)
 
     async def enrol(self, user_id: str, offer: str, code: object) -> list[str]:
-        """Take an offer up with its first code, and return the recovery codes.
+        """Enrol a user with an offer and the first code; return the recovery codes.
 
-        Raises `InvalidEnrolment`, `WrongCode`, `AlreadyEnrolled`.
+        Raises `InvalidEnrolment`, `WrongCode` or `AlreadyEnrolled`.
         """
-        key, present = self.offered(user_id, offer), self.clock()
-        steps = key.steps(_read(code), present, self._section.window)
+        key, now = self.open_offer(user_id, offer), self._clock()
+        steps = key.matching_steps(_read_code(code), now, self._section.window)
         if not steps:
             raise WrongCode
-        codes = recovery.make(self._section.recovery_codes)
-        row: Fields = {
-            "secret": self._sealer.seal({"secret": key.secret}, _context(_SECRET, user_id)),
+        codes = generate_codes(self._section.recovery_codes)
+        enrolment: Fields = {
+            "secret": self._sealer.seal({"secret": key.secret}, _context(KEY_PURPOSE, user_id)),
             "digits": key.digits,
             "period": key.period,
-            "since": present,
+            "since": now,
             "step": steps[0],
-            "recovery": recovery.hashed(codes),
+            "recovery": hash_codes(codes),
             "wrong": [],
             "generation": secrets.token_hex(8),
         }
         async with self._storage.transaction():
             try:
-                await self._storage.create(COLLECTION, user_id, row)
+                await self._storage.create(COLLECTION, user_id, enrolment)
             except DocumentExists:
                 raise AlreadyEnrolled from None
-            if await self._users.get(user_id) is None:  # deleted meanwhile, and what is kept would outlive it
+            if await self._users.get(user_id) is None:  # deleted since the offer: the enrolment would outlive its user
                 raise errors.UserNotFound(user=user_id)
             self._events.note(EnrolmentChanged(change="created", target=user_id))
         return codes
 
-    async def spend(self, user_id: str, code: object) -> None:
-        """Use up a code, or a recovery code: of any number who have the same one, one succeeds.
+    async def use_code(self, user_id: str, code: object) -> None:
+        """Use up a code or a recovery code; of several calls with the same code one succeeds.
 
-        Raises `WrongCode`, `TooManyWrongCodes`, `NotEnrolled`, `UnreadableSecret`.
+        Raises `WrongCode`, `TooManyWrongCodes`, `NotEnrolled` or `UnreadableSecret`.
         """
-        text, present = _read(code), self.clock()
-        happened: list[Event] = []
+        text, now = _read_code(code), self._clock()
+        noted: list[Event] = []
 
-        def change(row: Row) -> Row:
-            changed, happened[:] = self._spent(user_id, row, text, present)
+        def change(enrolment: Enrolment) -> Enrolment:
+            changed, noted[:] = self._use(user_id, enrolment, text, now)
             return changed
 
         await self._update(user_id, change)
-        for event in happened:
+        for event in noted:
             self._events.note(event)
             if isinstance(event, CodeRefused):
                 raise WrongCode
 
-    def _spent(self, user_id: str, row: Row, code: str, present: int) -> tuple[Row, list[Event]]:
-        """Decide on a code: the enrolment as it is from now on, and what happened beside a right code."""
-        self.refuse_guessing(row)
+    def _use(self, user_id: str, enrolment: Enrolment, code: str, now: int) -> tuple[Enrolment, list[Event]]:
+        """Check a code; return the changed enrolment, and the events to note."""
+        self.limit_wrong_codes(enrolment)
         refused: list[Event] = [CodeRefused(target=user_id)]
-        if len(code) == row["digits"] and _CODE.fullmatch(code):
-            steps = self._key(user_id, row).steps(code, present, self._section.window)
-            fresh = [step for step in steps if step > row["step"]]
-            if fresh:
-                return {**row, "step": fresh[0]}, []
-            if steps:  # a guess that hits a used code tells nothing, and who clicks twice is no guesser
-                return row, refused
-        elif (left := recovery.without(row["recovery"], code)) is not None:
-            return {**row, "recovery": left}, [RecoveryCodeUsed(target=user_id, left=len(left))]
-        return {**row, "wrong": [*self._counted(row), present]}, refused
+        if len(code) == enrolment["digits"] and _CODE.fullmatch(code):
+            steps = self._key(user_id, enrolment).matching_steps(code, now, self._section.window)
+            unused = [step for step in steps if step > enrolment["step"]]
+            if unused:
+                return {**enrolment, "step": unused[0]}, []
+            if steps:  # a used code is not counted: it reveals nothing to a guesser, and users send a form twice
+                return enrolment, refused
+        elif (left := remove_code(enrolment["recovery"], code)) is not None:
+            return {**enrolment, "recovery": left}, [RecoveryCodeUsed(target=user_id, left=len(left))]
+        return {**enrolment, "wrong": [*self._recent_wrong(enrolment), now]}, refused
 
-    def refuse_guessing(self, row: Row) -> None:
-        """Raise `TooManyWrongCodes` where there were so many that none is looked at."""
-        counted = self._counted(row)
-        if len(counted) >= self._section.wrong_codes:
-            free_at = counted[-self._section.wrong_codes] + self._section.wrong_codes_window
-            raise TooManyWrongCodes(seconds=-(-(free_at - self.clock()) // 1_000))
+    def limit_wrong_codes(self, enrolment: Enrolment) -> None:
+        """Raise `TooManyWrongCodes` when the user's limit of wrong codes is reached."""
+        wrong = self._recent_wrong(enrolment)
+        if len(wrong) >= self._section.wrong_codes:
+            free_at = wrong[-self._section.wrong_codes] + self._section.wrong_codes_window
+            raise TooManyWrongCodes(seconds=-(-(free_at - self._clock()) // 1_000))
 
-    def _counted(self, row: Row) -> list[int]:
-        since = self.clock() - self._section.wrong_codes_window
-        return [each for each in row["wrong"] if each > since]
+    def _recent_wrong(self, enrolment: Enrolment) -> list[int]:
+        since = self._clock() - self._section.wrong_codes_window
+        return [each for each in enrolment["wrong"] if each > since]
 
-    def _key(self, user_id: str, row: Row) -> Key:
-        found = self._sealer.open(row["secret"], _context(_SECRET, user_id))
-        if found is None:
-            _log.error("the secret of %r was sealed with another key: put that one back", user_id)
+    def _key(self, user_id: str, enrolment: Enrolment) -> TotpKey:
+        content = self._sealer.open(enrolment["secret"], _context(KEY_PURPOSE, user_id))
+        if content is None:
+            _log.error("the secret of user %r was sealed with another key: restore that key", user_id)
             raise UnreadableSecret
-        return Key(found["secret"], row["digits"], row["period"])
+        return TotpKey(content["secret"], enrolment["digits"], enrolment["period"])
 
     async def renew_recovery_codes(self, user_id: str) -> list[str]:
-        """Put new recovery codes in the place of all, and return them. Raises `NotEnrolled`."""
-        codes = recovery.make(self._section.recovery_codes)
-        kept = recovery.hashed(codes)
-        await self._update(user_id, lambda row: {**row, "recovery": kept})
+        """Replace the recovery codes of a user, and return the new ones. Raises `NotEnrolled`."""
+        codes = generate_codes(self._section.recovery_codes)
+        hashes = hash_codes(codes)
+        await self._update(user_id, lambda enrolment: {**enrolment, "recovery": hashes})
         self._events.note(RecoveryCodesChanged(change="updated", target=user_id))
         return codes
 
@@ -186,26 +197,26 @@ class Enrolments:
         return token
 
     async def forget_devices(self, user_id: str) -> None:
-        """Ask every device of a user again. Raises `NotEnrolled`."""
+        """Forget every remembered device of a user. Raises `NotEnrolled`."""
         generation = secrets.token_hex(8)
         async with self._storage.transaction():
-            await self._update(user_id, lambda row: {**row, "generation": generation})
+            await self._update(user_id, lambda enrolment: {**enrolment, "generation": generation})
             await self.devices.forget(user_id)
             self._events.note(DevicesChanged(change="deleted", target=user_id))
 
-    async def remove(self, user_id: str) -> None:
-        """Switch it off for a user. Raises `NotEnrolled`."""
+    async def disable(self, user_id: str) -> None:
+        """Delete the enrolment and the devices of a user, and note the event. Raises `NotEnrolled`."""
         async with self._storage.transaction():
             if not await self.forget(user_id):
                 raise NotEnrolled
             self._events.note(EnrolmentChanged(change="deleted", target=user_id))
 
     async def forget(self, user_id: str) -> bool:
-        """Forget what is kept of a user; whether the user had enrolled."""
+        """Delete the enrolment and the devices of a user; return whether the user had enrolled."""
         await self.devices.forget(user_id)
         return await self._storage.delete(COLLECTION, user_id)
 
-    async def _update(self, user_id: str, change: Callable[[Row], Row]) -> None:
+    async def _update(self, user_id: str, change: Callable[[Enrolment], Enrolment]) -> None:
         try:
             await self._storage.update(COLLECTION, user_id, change)
         except DocumentMissing:
@@ -213,12 +224,12 @@ class Enrolments:
 
 
 def _context(purpose: str, user_id: str) -> str:
-    """Bind a sealed text to its purpose and its user: JSON, so that no two pairs share a context."""
+    """Bind a sealed text to its purpose and its user. JSON, so that no two pairs have the same context."""
     return json.dumps([purpose, user_id])
 
 
-def _read(code: object) -> str:
-    """Read a code as it was sent; what can be none reads as an empty text, which is always wrong."""
-    if not isinstance(code, str) or len(code) > _LONGEST_CODE or not code.isascii():
+def _read_code(code: object) -> str:
+    """Normalize a code that a client sent. Return "", which is always wrong, for a value that cannot be a code."""
+    if not isinstance(code, str) or len(code) > MAX_CODE_LENGTH or not code.isascii():
         return ""
-    return recovery.plain(code)
+    return normalize_code(code)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from visado import Sealer
 from visado_kit.login_check import LoginCheckContract
 from visado_kit.stage import staged
-from visado_totp.check import TotpCheck
-from visado_totp.enrolments import Enrolments
-from visado_totp.settings import TotpSection
 
 from .phone import Phone
 
 
 class TestTotp(LoginCheckContract):
     def make(self, host):
-        section, sealer = host.settings[TotpSection], Sealer(lambda: "x" * 64, "visado-totp")
-        self.enrolments = Enrolments(section, host.storage, host.users, host.observers, sealer, host.clock)
-        self.phones = {}
-        return TotpCheck(section, host.users, self.enrolments)
+        check = next(check for check in host.logins if check.name == "totp")
+        self.enrolments, self.phones = check.enrolments, {}
+        return check
 
     async def enroll(self, stage, user_id):
         key, offer = self.enrolments.offer(user_id)
