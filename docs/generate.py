@@ -284,7 +284,7 @@ def _commands() -> Iterator[str]:
     yield from ("# Commands", "")
     yield "`visado COMMAND --help` says the same. A command exits with 0 when it is done, 1 when it is refused or"
     yield "failed, and 2 when it was called, or the host is set up, the wrong way. `python -m visado` is `visado`."
-    parser = cli._parser()  # noqa: SLF001 - the parser is not for others to run
+    parser, _ = cli.parsers()
     commands = next(each for each in parser._actions if isinstance(each, argparse._SubParsersAction))  # noqa: SLF001
     for package in _plugins():
         plugin = import_module(package)

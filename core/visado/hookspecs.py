@@ -28,12 +28,13 @@ hookspec = pluggy.HookspecMarker("visado")
 
 
 class Commands(Protocol):
-    """The commands of the command line."""
+    """The commands of a plugin."""
 
     def add_parser(self, name: str, *, help: str = "") -> ArgumentParser:
         """Add a command; `set_defaults(run=function)` of its parser says what it does.
 
-        The function takes the parsed arguments and the settings, and returns the exit code.
+        The function is `run(arguments, settings)`, or `run(arguments)` if it needs no settings, and returns the exit
+        code. Raises `ValueError` for the name of one of visado's own commands, and for the prefix of another plugin.
         """
         ...
 
@@ -85,4 +86,4 @@ def register_routes(settings: Settings, host: Host) -> Iterable[BaseRoute]:
 
 @hookspec
 def register_commands(commands: Commands) -> None:
-    """Add commands to the command line. Their names begin with the plugin's own: `ldap:check`."""
+    """Add commands to the command line, under the plugin's own name and a colon (`ldap:check`) or without a colon."""

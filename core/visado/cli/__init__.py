@@ -9,36 +9,44 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from visado.cli import options
 
+_USAGE = 2
 _EPILOG = """\
+Plugins add commands, which `visado plugins` lists:
+  visado new-plugin NAME        make the package of a plugin (of visado-kit)
+  visado ldap:check NAME        test a directory step by step (of visado-ldap)
+
 Any action is a command too, for a host that is running:
   visado auth:login -a strategy=local --body '{username: "melis", password: "password"}'
   visado security:getUser --id melis --username admin --password ...
   visado auth:login --help      says what the action takes
 """
-_KINDS = {
-    "strategy": "a way to log in (the default)",
-    "storage": "a storage for the host's documents",
-    "observer": "told what happens",
-    "login-check": "asked between a login and its token",
-    "pages": "pages beside the API",
-}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code: 0 done, 1 refused or failed, 2 wrong usage or settings."""
     words = list(sys.argv[1:] if argv is None else argv)
-    command = next((word for word in words if not word.startswith("-")), "")
-    if ":" in command and command != "admin:create" and words[0] == command:
-        from visado.cli import client, plugin_commands  # noqa: PLC0415 - only what the command needs
-
-        return _run(lambda: client.run(words) if (done := plugin_commands.run(words)) is None else done)
-    parsed = _parser().parse_args(words)
+    parser, own = parsers()
+    if words and not words[0].startswith("-") and words[0] not in own:
+        return _run(lambda: _run_other(words, parser, own))
+    parsed = parser.parse_args(words)
     return _run(lambda: parsed.run(parsed))
+
+
+def _run_other(words: Sequence[str], parser: argparse.ArgumentParser, own: Collection[str]) -> int:
+    """Run a command of a plugin, or an action of a running host."""
+    from visado.cli import client, plugin_commands  # noqa: PLC0415 - only what the command needs
+
+    code = plugin_commands.run(words, own)
+    if code is not None:
+        return code
+    if ":" in words[0]:
+        return client.run(words)
+    parser.parse_args(words)  # an unknown command: argparse says which there are, and exits
+    return _USAGE
 
 
 def _run(command: Callable[[], int]) -> int:
@@ -53,7 +61,8 @@ def _run(command: Callable[[], int]) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
+    """Make the parser of visado's own commands; return it, and the parser of each command by its name."""
     parser = argparse.ArgumentParser(
         prog="visado",
         description="The authentication host.",
@@ -82,21 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument(
         "--password", default=os.environ.get("VISADO_PASSWORD"), help="its password; without it, you are asked"
     )
-    _add_new_plugin(commands.add_parser("new-plugin", help="make a package of a plugin, with tests, ready to publish"))
-    return parser
-
-
-def _add_new_plugin(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_make_plugin)
-    parser.add_argument("name", metavar="NAME", help="name of the plugin: NAME makes the package visado-NAME")
-    kinds = parser.add_mutually_exclusive_group()
-    for kind, says in _KINDS.items():
-        kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=says)
-    parser.set_defaults(kind="strategy")
-    parser.add_argument("--into", type=Path, default=Path(), metavar="FOLDER", help="folder to make it in (here)")
-    parser.add_argument(
-        "--license", choices=("Apache-2.0", "MIT"), default="Apache-2.0", help="its license (Apache-2.0)"
-    )
+    return parser, commands.choices
 
 
 class _Version(argparse.Action):
@@ -123,12 +118,6 @@ def _config(parsed: argparse.Namespace) -> int:
     from visado.cli import inspect  # noqa: PLC0415
 
     return inspect.show_config(parsed)
-
-
-def _make_plugin(parsed: argparse.Namespace) -> int:
-    from visado_kit import new_plugin  # noqa: PLC0415
-
-    return new_plugin.run(parsed)
 
 
 def _create_admin(parsed: argparse.Namespace) -> int:

@@ -10,7 +10,9 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
+from visado.cli import plugin_commands
 from visado.cli.building import from_arguments, troubles
+from visado.plugins.manager import Plugin
 from visado.plugins.watchdog import Watchdog
 from visado.settings.loading import Section
 
@@ -22,13 +24,18 @@ def list_plugins(arguments: argparse.Namespace) -> int:
         return host
     for plugin in host.plugins:
         print(f"{plugin.name}  {plugin.package} {plugin.version}  {plugin.state}")
-        for line in [*plugin.contributes, *filter(None, [plugin.reason])]:
+        for line in [*plugin.contributes, *_commands(plugin), *filter(None, [plugin.reason])]:
             print(f"    {line}")
     for what in troubles(host):
         print(f"not ready: {what}")
     if not host.strategies:
         print("no strategy: nobody can log in. Install one, for instance: pip install visado-local")
     return 0
+
+
+def _commands(plugin: Plugin) -> list[str]:
+    commands = plugin_commands.load(plugin.name) if plugin.state == "active" else None
+    return [f"command {name}" for name in commands.names()] if commands else []
 
 
 def show_config(arguments: argparse.Namespace) -> int:

@@ -1,8 +1,7 @@
-"""The plugin author's kit: suites to subclass, hosts to test against, a clock, and secrets that are followed.
+"""visado-kit: what an author of plugins needs to make, test and publish one.
 
-Owns what a plugin promises, as tests: a suite for each kind of plugin (`strategy`, `login_check`, `observer`,
-`storage`), a real host in a process of its own (`live`), and pytest fixtures (`fixtures`). Their names can be imported
-from here. It needs pytest, which is yours to install.
+Owns the contract suites (`strategy`, `login_check`, `observer`, `storage`), a real host for tests (`live`), pytest
+fixtures (`fixtures`) and the command `visado new-plugin`. The names of `__all__` can be imported from here.
 """
 
 from __future__ import annotations
@@ -10,7 +9,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from visado import hookimpl
+from visado_kit import commands as kit_commands
+
 if TYPE_CHECKING:
+    from visado import Commands
     from visado_kit.canaries import Canaries
     from visado_kit.clock import Clock
     from visado_kit.live import LiveHost, serve
@@ -33,7 +36,7 @@ __all__ = [
     "serve",
 ]
 
-_HOMES: Final = {
+_MODULES: Final = {
     "Canaries": "canaries",
     "Clock": "clock",
     "HOSTILE": "stage",
@@ -47,8 +50,14 @@ _HOMES: Final = {
 }
 
 
+@hookimpl
+def register_commands(commands: Commands) -> None:
+    """Add `visado new-plugin`."""
+    kit_commands.add(commands)
+
+
 def __getattr__(name: str) -> Any:
-    """Import what is asked for, and nothing else: `live` does without pytest."""
-    if name not in _HOMES:
+    """Import a public name when it is first used: a host that has the kit installed imports no pytest."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

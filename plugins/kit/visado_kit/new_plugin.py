@@ -1,4 +1,7 @@
-"""`visado new-plugin`: a package of a plugin, whole and ready to publish."""
+"""`visado new-plugin`: write the package of a plugin, complete and ready to publish.
+
+The templates are in `templates/plugin`: `common` for every package, and a folder for each kind of plugin.
+"""
 
 from __future__ import annotations
 
@@ -14,30 +17,28 @@ from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import Final
 
+from visado_kit.errors import PackageRefused
+
 _FAILED: Final = 1
 _USAGE: Final = 2
 _TEMPLATE: Final = Path(__file__).parent / "templates" / "plugin"
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
-_LONGEST: Final = 32
-_KINDS: Final = {
+_MAX_NAME_LENGTH: Final = 32
+_SUMMARIES: Final = {
     "strategy": "Log in to visado with a handle and a passphrase.",
-    "storage": "Keep visado's documents in SQLite.",
+    "storage": "Store visado's documents in SQLite.",
     "observer": "Warn in visado's log of an address whose logins are refused too often.",
     "login-check": "Ask visado's users for a one-time code of their list after they log in.",
     "pages": "A page to log in to visado with a browser.",
 }
 
 
-class _Refused(Exception):
-    """There can be no such package; the text says why."""
-
-
 def run(arguments: argparse.Namespace) -> int:
-    """Make the package, and say what to do with it."""
+    """Write the package and print its files and the next steps; return the exit code."""
     try:
         target = _target(arguments.name, arguments.into)
         _render(arguments.name, arguments.kind, arguments.license, target)
-    except _Refused as refusal:
+    except PackageRefused as refusal:
         print(f"visado new-plugin: {refusal}", file=sys.stderr)
         return _USAGE
     except OSError as error:
@@ -57,31 +58,39 @@ Next, in an environment of your own:
 
 
 def _target(name: str, into: Path) -> Path:
-    """The folder of the new package. Raises `_Refused` where the name is taken or none, or the folder is in use."""
-    if name.startswith("visado-"):
-        raise _Refused(f"{name!r}: visado- is put before the name: say {name.removeprefix('visado-')!r}")
-    if not _NAME.fullmatch(name) or len(name) > _LONGEST:
-        raise _Refused(f"{name!r}: a name is lower-case words with dashes between them, {_LONGEST} characters at most")
-    if keyword.iskeyword(name):
-        raise _Refused(f"{name!r}: this is a keyword of Python")
-    if name in entry_points(group="visado").names or importlib.util.find_spec(_package(name)) is not None:
-        raise _Refused(f"{name!r}: a plugin of this name is installed")
-    if _table(name) in _tables():
-        raise _Refused(f"{name!r}: [{_table(name)}] is a table of the host's own settings")
+    """Return the folder of the new package. Raises `PackageRefused` for a bad or taken name, and a folder in use."""
+    reason = _refusal(name)
+    if reason is not None:
+        raise PackageRefused(f"{name!r}: {reason}")
     if not into.is_dir():
-        raise _Refused(f"{into}: no such folder")
+        raise PackageRefused(f"{into}: no such folder")
     target = into / f"visado-{name}"
     if target.is_symlink() or (target.exists() and not (target.is_dir() and not any(target.iterdir()))):
-        raise _Refused(f"{target}: already there, and not an empty folder")
+        raise PackageRefused(f"{target}: already there, and not an empty folder")
     return target
 
 
+def _refusal(name: str) -> str | None:
+    """Return why a plugin cannot have this name, or None."""
+    if name.startswith("visado-"):
+        return f"visado- is put before the name: say {name.removeprefix('visado-')!r}"
+    if not _NAME.fullmatch(name) or len(name) > _MAX_NAME_LENGTH:
+        return f"a name is lower-case words with dashes between them, {_MAX_NAME_LENGTH} characters at most"
+    if keyword.iskeyword(name):
+        return "this is a keyword of Python"
+    if name in entry_points(group="visado").names or importlib.util.find_spec(_package(name)) is not None:
+        return "a plugin of this name is installed"
+    if _table(name) in _tables():
+        return f"[{_table(name)}] is a table of the host's own settings"
+    return None
+
+
 def _render(name: str, kind: str, license_: str, target: Path) -> None:
-    """Write the package, or nothing. Raises `_Refused` where the library that does it is missing."""
+    """Write the package completely, or write nothing. Raises `PackageRefused` if copier is not installed."""
     try:
-        import copier  # noqa: PLC0415 - of the extra `kit`, and slow to import
+        import copier  # noqa: PLC0415 - slow to import
     except ImportError:
-        raise _Refused("copier is missing: pip install 'visado[kit]'") from None
+        raise PackageRefused("copier is missing: pip install visado-kit") from None
     answers = {
         "name": name,
         "project": f"visado-{name}",
@@ -89,19 +98,19 @@ def _render(name: str, kind: str, license_: str, target: Path) -> None:
         "table": _table(name),
         "prefix": "".join(word.capitalize() for word in name.split("-")),
         "kind": kind,
-        "summary": _KINDS[kind],
+        "summary": _SUMMARIES[kind],
         "license": license_,
         "visado": _bounds(version("visado")),
         "year": datetime.now(UTC).year,
     }
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".visado-") as room:
-        made = Path(room) / "made"
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".visado-") as folder:
+        written = Path(folder) / "written"
         for layer in ("common", kind):
             copier.run_copy(
                 str(_TEMPLATE),
-                made,
+                written,
                 data=answers | {"layer": layer},
-                settings=copier.Settings(),  # not those of whoever calls
+                settings=copier.Settings(),  # not the caller's own settings of copier
                 defaults=True,
                 overwrite=True,
                 quiet=True,
@@ -109,12 +118,12 @@ def _render(name: str, kind: str, license_: str, target: Path) -> None:
             )
         if target.exists():
             target.rmdir()
-        made.rename(target)
+        written.rename(target)
 
 
-def _bounds(present: str) -> str:
-    """Say which hosts the package works with: until the next version that may change a public name."""
-    major, minor, *_ = present.split(".")
+def _bounds(release: str) -> str:
+    """Return the bounds of the requirement on visado: up to the next release that may change a public name."""
+    major, minor, *_ = release.split(".")
     return f">={major}.{minor},<0.{int(minor) + 1}" if major == "0" else f">={major}.{minor},<{int(major) + 1}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -15,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from visado import cli
-from visado_kit import new_plugin
+from visado_kit import commands, new_plugin
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
 LONGEST = "the-longest-name-of-them-all-00x"
 NAMES = {"strategy": "badge", "storage": "lite", "observer": "watch-dog", "login-check": "x", "pages": LONGEST}
@@ -221,10 +220,10 @@ def test_a_folder_that_takes_no_files_is_told_in_a_line(capsys):
     assert shown.out == ""
 
 
-def test_without_the_kit_it_says_how_to_get_it(tmp_path, capsys, monkeypatch):
+def test_without_copier_it_says_how_to_get_it(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "copier", None)
     assert cli.main(["new-plugin", "badge", "--into", str(tmp_path)]) == 2
-    assert "pip install 'visado[kit]'" in capsys.readouterr().err
+    assert "pip install visado-kit" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -250,27 +249,32 @@ def test_it_asks_for_hosts_that_keep_its_names(present, bounds):
     assert new_plugin._bounds(present) == bounds
 
 
-def test_nobody_waits_for_copier_who_does_not_need_it(tmp_path):
-    code = (
-        "import sys; from visado.cli import _parser; _parser(); sys.exit(bool({'copier', 'jinja2'} & set(sys.modules)))"
-    )
+@pytest.mark.parametrize("words", [["--help"], ["new-plugin", "--help"]])
+def test_help_imports_neither_copier_nor_pytest(tmp_path, words):
+    code = f"""if True:
+        import sys
+        from visado import cli
+        try:
+            cli.main({words})
+        except SystemExit:
+            sys.exit(bool({{"copier", "jinja2", "pytest", "visado_kit.new_plugin"}} & {{*sys.modules}}))
+    """
     run(sys.executable, "-c", code, cwd=tmp_path)
 
 
 def test_the_kinds_are_those_of_the_command():
-    parser = argparse.ArgumentParser()
-    cli._add_new_plugin(parser)
-    constants = {action.const for action in parser._actions if action.dest == "kind"}
     folders = {each.name for each in new_plugin._TEMPLATE.iterdir() if (each / "tests").is_dir()}
     texts = {each.stem for each in (new_plugin._TEMPLATE / "readme").iterdir()}
-    assert constants == set(new_plugin._KINDS) == folders == texts == set(KINDS)
+    assert set(commands.KINDS) == set(new_plugin._SUMMARIES) == folders == texts == set(KINDS)
 
 
-def test_an_installed_wheel_of_the_core_makes_plugins(tmp_path):
+def test_the_wheels_of_visado_and_of_the_kit_make_plugins(tmp_path):
     pip = [sys.executable, "-m", "pip", "--quiet"]
-    run(*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, ROOT / "core", cwd=tmp_path)
-    [wheel] = tmp_path.glob("visado-*.whl")
-    run(*pip, "install", "--no-deps", "--target", tmp_path / "site", wheel, cwd=tmp_path)
+    wheel = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path]
+    run(*wheel, ROOT / "core", ROOT / "plugins" / "kit", cwd=tmp_path)
+    wheels = [*tmp_path.glob("visado-*.whl"), *tmp_path.glob("visado_kit-*.whl")]
+    assert len(wheels) == 2
+    run(*pip, "install", "--no-deps", "--target", tmp_path / "site", *wheels, cwd=tmp_path)
     environment = {"PYTHONPATH": str(tmp_path / "site")}
     for kind in ("strategy", "pages"):
         (tmp_path / kind).mkdir()

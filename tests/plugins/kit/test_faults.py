@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
+ROOT = HERE.parents[2]
 WRONG = ["wrong_strategies", "wrong_checks", "wrong_observers", "wrong_storages"]
 
 
