@@ -103,7 +103,7 @@ def load(plugin: str, reserved: Collection[str] = ()) -> PluginCommands | None:
     """Import a plugin and collect its commands; return None if it fails, after saying why on standard error."""
     commands = PluginCommands(plugin, reserved)
     try:
-        plugins = Plugins(entry_points(group=GROUP, name=plugin), PluginsSection())
+        plugins = Plugins(entry_points(group=GROUP, name=plugin), PluginsSection.model_validate({}))
     except StartError as error:
         _complain(str(error), _FAILED)
         return None
