@@ -6,8 +6,8 @@ import sys
 from importlib import metadata
 
 import pytest
-from throwaway import put
 
+from tests.core.throwaway import put
 from visado import cli
 from visado.cli import plugin_commands
 
