@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.core.added import CONFIG, KIND
+from tests.core.throwaway import command, put
 from visado import app, errors
 from visado.request import Connection, Request, Response
 from visado.strategy import Strategy
@@ -230,3 +232,24 @@ def _whole(data):
 def raw():
     """Speak to a port in bytes: `raw(port, b"GET / HTTP/1.1...")`."""
     return exchange
+
+
+@pytest.fixture
+def install(tmp_path):
+    """Install a throw-away plugin for the fixture `visado`; return the folder for PYTHONPATH."""
+    return lambda name, source, point=None: put(tmp_path / "site", name, source, point)
+
+
+@pytest.fixture
+def visado(tmp_path):
+    """Run the command `visado` with the throw-away plugins."""
+    return lambda *words, config="": command(tmp_path, *words, config=config)
+
+
+@pytest.fixture
+def word(tmp_path):
+    """A host of a test's own, with the kind `word`; not started yet."""
+    site = put(tmp_path / "site", "word", KIND)
+    host = LiveHost(tmp_path, config=CONFIG, environment={"PYTHONPATH": str(site)})
+    yield host
+    host.stop()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 GOOD = """
 from visado import *
 from visado import hookimpl
@@ -30,3 +34,18 @@ def put(site, name, source, point=None):
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: visado-{name}\nVersion: 1.2.3\n")
     (info / "entry_points.txt").write_text(f"[visado]\n{point or name} = visado_{name}\n")
     return site
+
+
+def command(folder, *words, config=""):
+    """Run the real command with the throw-away plugins beside those of the workspace."""
+    (folder / "visado.toml").write_text(config)
+    environment = {**os.environ, "PYTHONPATH": str(folder / "site")}
+    return subprocess.run(
+        [sys.executable, "-m", "visado", *words],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env=environment,
+        timeout=60,
+        check=False,
+    )

@@ -3,44 +3,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 import pytest
-from pydantic import BaseModel, Field, SecretStr
 
 from visado.settings import loading
 from visado.settings.loading import Section, SettingsError
 from visado.settings.sections import SECTIONS, HttpSection, SecuritySection, ServerSection
 
-
-class Directory(BaseModel):
-    password: SecretStr = SecretStr("")
-
-
-class Example(Section):
-    """An example."""
-
-    name: ClassVar[str] = "example"
-    url: str = "there"
-    password: SecretStr = SecretStr("")
-    count: int = 1
-    directories: dict[str, Directory] = Field({})
-
-
-@pytest.fixture(autouse=True)
-def _clean(monkeypatch):
-    import os
-
-    for name in os.environ:
-        if name.startswith("VISADO_"):
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def load(tmp_path):
-    def run(toml="", *, given=None, secrets=None, sections=(*SECTIONS, Example)):
-        file = tmp_path / "visado.toml"
-        file.write_text(toml)
-        return loading.load(sections, config=file, given=given, secrets=secrets)
-
-    return run
+from .conftest import Example
 
 
 def test_given_beats_environment_beats_secret_files_beats_toml_beats_defaults(load, monkeypatch, tmp_path):
@@ -118,33 +86,6 @@ def test_a_file_that_is_no_toml_is_named(load, toml):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(SettingsError, match=r"gone\.toml: no such file"):
         loading.load(SECTIONS, config=tmp_path / "gone.toml")
-
-
-@pytest.mark.parametrize(
-    ("section", "toml", "path"),
-    [
-        ("http", "cookie_origins = ['*']", "http.cookie_origins"),
-        ("security.token", "secrets = ['short']", "security.token.secrets"),
-        ("security.token", "algorithm = 'none'", "security.token.algorithm"),
-        ("security.token", "algorithm = 'RS256'", "security.token.algorithm"),
-        ("security.token", "algorithm = ['HS256', 'RS256']", "security.token.algorithm"),
-        ("security.token", "expires_in = 'soon'", "security.token.expires_in"),
-        ("security.token", "expires_in = 0", "security.token.expires_in"),
-        ("security.token", "expires_in = -5", "security.token.expires_in"),
-        ("security.token", "max_ttl = -2", "security.token.max_ttl"),
-        ("security", "api_key_max_ttl = -2", "security.api_key_max_ttl"),
-        ("server", "public_url = 'auth.example.com'", "server.public_url"),
-        ("limits", "request_size = 0", "limits.request_size"),
-    ],
-)  # fmt: skip
-def test_what_cannot_be_right_is_refused(load, section, toml, path):
-    with pytest.raises(SettingsError, match=rf"(?m)^{path}"):
-        load(f"[{section}]\n{toml}")
-
-
-def test_lifetimes_are_numbers_or_texts(load):
-    token = load("[security.token]\nexpires_in = '6 days'\nmax_ttl = '-1'")[SecuritySection].token
-    assert (token.expires_in, token.max_ttl) == (518_400_000, -1)
 
 
 def test_the_environment_reaches_lists_and_nested_tables(load, monkeypatch):

@@ -244,7 +244,7 @@ def test_what_is_large_is_not_remembered(large):
             await world.host.users.update("ann", {"name": "x" * 9_000})
         for _ in range(4):
             assert (await world.ask("GET", path, token=token, headers=headers))[0] == 200
-        assert (world.hits, len(world.host.answers._answers)) == (0, 0)
+        assert (world.hits, len(world.host.answers._cache)) == (0, 0)
 
     playing(scene)
 

@@ -105,3 +105,32 @@ def test_a_chain_of_what_is_not_there_stops_the_start(tmp_path, member):
     given = {"server": {"data": str(tmp_path)}, "chain": {"everybody": {"strategies": [member]}}}
     with pytest.raises(StartError, match=f"chain.everybody: no strategy is called '{member}'"):
         app.build(given=given)
+
+
+def test_a_chain_asks_one_after_the_other(play, scripted):
+    async def scene(inside):
+        await inside.user("ann")
+        members = {each.name: each for each in strategies}
+        for one, two, expected in [
+            (Fail("no"), Success("ann"), 200), (Pass(), Success("ann"), 200), (Success("ann"), Fail(), 200), (Fail("a"), Fail("b"), 401),
+            (Pass(), Pass(), 401), (Redirect("/x"), Success("ann"), 302), (42, Success("ann"), 500),
+        ]:  # fmt: skip
+            members["one"].outcome, members["two"].outcome = one, two
+            assert (await inside.ask("auth:login", {}, strategy="both")).status == expected
+
+    strategies = [scripted("one"), scripted("two")]
+
+    async def chained(inside):
+        inside.host.strategies.add(Chain("both", ["one", "two"], inside.host.strategies))
+        await scene(inside)
+
+    play(chained, strategies=strategies)
+
+
+def test_a_chain_takes_no_credentials_from_an_address_either(play):
+    async def scene(inside):
+        for strategy in ("local", "both"):
+            response = await inside.ask("auth:login", {}, strategy=strategy, username="ann", password="canary")
+            assert (response.error.id, response.status) == ("api.assert.forbidden_argument", 400), strategy
+
+    play(scene, chain={"both": {"strategies": ["local"]}})

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 
 import pytest
 
@@ -10,17 +9,6 @@ TYPE, MISSING, FORBIDDEN = "api.assert.invalid_type", "api.assert.missing_argume
 
 def content(*profiles, **others):
     return {"content": {"profileIds": list(profiles or ["default"]), **others}}
-
-
-def test_names_are_the_seeds(play):
-    async def scene(inside):
-        human = (await inside.result("security:createUser", content()))["_id"]
-        assert re.fullmatch(r"kuid-[a-z]+-[a-z]+-\d{1,5}", human)
-        uuid = (await inside.result("security:createUser", content(), kuid="uuid"))["_id"]
-        assert re.fullmatch(r"kuid-[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", uuid)
-        assert re.fullmatch(r"knode-[a-z]+-[a-z]+-\d{1,4}", inside.host.node)
-
-    play(scene)
 
 
 BAD = [
