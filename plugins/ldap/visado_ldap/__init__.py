@@ -1,7 +1,7 @@
-"""visado-ldap: log in against LDAP directories.
+"""visado-ldap: log in to visado against LDAP directories.
 
-Owns a strategy per directory, of `[ldap.directories]` or added while the host runs, and the command `ldap:check`.
-Does not own where is kept which user owns which entry: the host's `Credentials` are that.
+Owns a strategy for each directory, from `[ldap.directories]` or added while the host runs, and the command
+`ldap:check`. Does not own the storage of credentials: `visado.Credentials` does.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from visado import Host, Section, SecuritySection, Settings, Strategy, StrategyKind, hookimpl
+from visado import Host, Section, Settings, Strategy, StrategyKind, hookimpl
 from visado_ldap import commands as ldap_commands
-from visado_ldap.kind import LdapKind
 from visado_ldap.settings import LdapSection
+from visado_ldap.strategy_kind import LdapStrategyKind
 
 
 @hookimpl
@@ -23,22 +23,18 @@ def register_settings() -> type[Section]:
 
 @hookimpl
 def register_strategies(settings: Settings, host: Host) -> Iterable[Strategy]:
-    """Offer each directory of the settings."""
-    kind = _kind(settings, host)
-    return [kind.make(name, section) for name, section in settings[LdapSection].directories.items()]
+    """Return a strategy for each directory of the settings."""
+    kind = LdapStrategyKind(settings, host)
+    return [kind.make(name, each) for name, each in settings[LdapSection].directories.items()]
 
 
 @hookimpl
 def register_strategy_kinds(settings: Settings, host: Host) -> Iterable[StrategyKind]:
-    """Let directories be added while the host runs."""
-    return [_kind(settings, host)]
-
-
-def _kind(settings: Settings, host: Host) -> LdapKind:
-    return LdapKind(host, strict=settings[SecuritySection].preset == "strict")
+    """Return the kind with which administrators add directories while the host runs."""
+    return [LdapStrategyKind(settings, host)]
 
 
 @hookimpl
 def register_commands(commands: Any) -> None:
-    """Offer `visado ldap:check`."""
-    ldap_commands.add(commands)
+    """Add `visado ldap:check`."""
+    ldap_commands.register(commands)

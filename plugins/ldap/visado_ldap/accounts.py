@@ -1,4 +1,4 @@
-"""Who a person of a directory is in visado: the user that owns its stable id, made at the first login if so wished."""
+"""Which user of visado a person of a directory is: linked by the stable id, or created at the first login."""
 
 from __future__ import annotations
 
@@ -7,72 +7,76 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from visado import Fields, Host, User, errors
-from visado_ldap.groups import Groups
-from visado_ldap.lookup import Person
-from visado_ldap.settings import Directory
+from visado_ldap.lookup.groups import GroupLookup
+from visado_ldap.lookup.persons import Person
+from visado_ldap.settings import DirectorySettings
 
-Row: TypeAlias = Mapping[str, Any]
+StoredEntry: TypeAlias = Mapping[str, Any]
 """`{userId, username, dn, granted, gone, bindDN, searchBase, searchFilter}` under the stable id.
 
-`granted` are the profiles that groups gave, `gone` says that the entry was missed and its tokens were taken.
+`granted` are the profiles that groups grant. `gone` means that the entry was missing and its tokens are revoked.
 """
 
+_PROFILE_WITHOUT_RIGHTS = "anonymous"
 _log = logging.getLogger("visado.ldap")
 
 
-class Accounts:
+class DirectoryAccounts:
     """The users of one directory."""
 
-    def __init__(self, name: str, section: Directory, host: Host, groups: Groups) -> None:
-        self._name, self._section, self._groups = name, section, groups
+    def __init__(self, name: str, settings: DirectorySettings, host: Host, groups: GroupLookup) -> None:
+        self._name, self._settings, self._groups = name, settings, groups
         self._storage, self._users = host.storage, host.users
         self._credentials, self._tokens = host.credentials, host.tokens
 
-    async def owner(self, person: Person) -> str | None:
-        """The user that a person is, with the profiles of its groups; None where it is nobody here."""
-        row = await self._credentials.get(self._name, person.subject)
-        if row is None:
-            if not self._section.auto_create:
-                _log.warning("%s: %r belongs to no user, and auto_create is off: refused", self._name, person.dn)
+    async def find_user(self, person: Person) -> str | None:
+        """Return the id of the user that a person is, after an update of its profiles; None without a user.
+
+        With `auto_create`, a person without a user gets one.
+        """
+        stored = await self._credentials.get(self._name, person.subject)
+        if stored is None:
+            if not self._settings.auto_create:
+                _log.warning("%s: %r has no user, and auto_create is off: refused", self._name, person.dn)
                 return None
-            row = await self._create(person)
-        user = await self._users.get(row["userId"])
+            stored = await self._create(person)
+        user = await self._users.get(stored["userId"])
         if user is None:
-            _log.warning("%s: the user %r of %r does not exist: refused", self._name, row["userId"], person.dn)
+            _log.warning("%s: the user %r of %r does not exist: refused", self._name, stored["userId"], person.dn)
             return None
-        await self.note(user, row, person)
+        await self.update(user, stored, person)
         return user.id
 
-    async def _create(self, person: Person) -> Row:
-        granted = self._granted(person, self._section.default_profiles)
-        fields = seen(person) | {"granted": granted}
-        profiles = [*self._section.default_profiles, *granted]
+    async def _create(self, person: Person) -> StoredEntry:
+        granted = self._granted(person, self._settings.default_profiles)
+        fields = entry_fields(person) | {"granted": granted}
+        profiles = [*self._settings.default_profiles, *granted]
         try:
             async with self._storage.transaction():
-                user = await self._make_user(person, profiles)
+                user = await self._create_user(person, profiles)
                 fields["granted"] = [each for each in granted if each in user.profile_ids]
                 await self._credentials.link(self._name, person.subject, user.id, fields)
-        except errors.SubjectTaken:  # by another login of the same person, just now
-            row = await self._credentials.get(self._name, person.subject)
-            if row is None:
+        except errors.SubjectTaken:  # a concurrent login of the same person
+            stored = await self._credentials.get(self._name, person.subject)
+            if stored is None:
                 raise
-            return row
-        _log.info("%s: the user %r is made for %r", self._name, user.id, person.dn)
+            return stored
+        _log.info("%s: the user %r is created for %r", self._name, user.id, person.dn)
         return {**fields, "userId": user.id}
 
-    async def _make_user(self, person: Person, profiles: list[str]) -> User:
+    async def _create_user(self, person: Person, profiles: list[str]) -> User:
         while True:
             try:
                 return await self._users.create({**person.attributes, "profileIds": profiles})
             except errors.ProfileNotFound as error:
-                profiles = self._without(profiles, error)
+                profiles = self._without_missing(profiles, error)
 
-    async def note(self, user: User, row: Row, person: Person) -> None:
-        """Bring a user up to date with what the directory says of it now."""
-        changes: Fields = {name: value for name, value in seen(person).items() if row.get(name) != value}
-        if row.get("gone"):
+    async def update(self, user: User, stored: StoredEntry, person: Person) -> None:
+        """Update a user's profiles and stored entry to what the directory says now."""
+        changes: Fields = {name: value for name, value in entry_fields(person).items() if stored.get(name) != value}
+        if stored.get("gone"):
             changes["gone"] = False
-        before: list[str] = list(row.get("granted") or ())
+        before: list[str] = list(stored.get("granted") or ())
         if not before and not person.groups:
             if changes:
                 await self._credentials.update(self._name, user.id, changes)
@@ -80,7 +84,7 @@ class Accounts:
         own = [each for each in user.profile_ids if each not in before]
         granted = self._granted(person, own)
         async with self._storage.transaction():
-            profiles = await self._set_profiles(user, [*own, *granted] or self._section.default_profiles)
+            profiles = await self._set_profiles(user, [*own, *granted] or self._settings.default_profiles)
             granted = [each for each in granted if each in profiles]
             if granted != before:
                 changes["granted"] = granted
@@ -88,7 +92,7 @@ class Accounts:
                 await self._credentials.update(self._name, user.id, changes)
 
     def _granted(self, person: Person, own: list[str]) -> list[str]:
-        """The profiles that a person has by its groups alone."""
+        """Return the profiles that a person has through its groups alone."""
         return [each for each in self._groups.profiles(person.groups) if each not in own]
 
     async def _set_profiles(self, user: User, profiles: list[str]) -> list[str]:
@@ -96,28 +100,30 @@ class Accounts:
             try:
                 await self._users.update(user.id, {"profileIds": profiles})
             except errors.ProfileNotFound as error:
-                profiles = self._without(profiles, error)
+                profiles = self._without_missing(profiles, error)
             else:
-                _log.info("%s: the user %r has the profiles %s now", self._name, user.id, profiles)
+                _log.info("%s: the user %r now has the profiles %s", self._name, user.id, profiles)
                 break
         return profiles
 
-    def _without(self, profiles: list[str], error: errors.ProfileNotFound) -> list[str]:
-        """Leave out a profile that does not exist; whoever has no other is as anybody."""
+    def _without_missing(self, profiles: list[str], error: errors.ProfileNotFound) -> list[str]:
+        """Return the profiles without the one that does not exist; the anonymous one where no other is left."""
         missing = error.values.get("profile")
-        _log.warning("%s: the profile %r does not exist: left out", self._name, missing)
-        return [each for each in profiles if each != missing] or ["anonymous"]
+        _log.warning("%s: the profile %r does not exist: ignored", self._name, missing)
+        return [each for each in profiles if each != missing] or [_PROFILE_WITHOUT_RIGHTS]
 
-    async def gone(self, user_id: str, row: Row) -> None:
-        """Take the tokens of a user whose entry is gone, once: it may have other ways to log in."""
-        if row.get("gone"):
+    async def revoke(self, user_id: str, stored: StoredEntry) -> None:
+        """Revoke the tokens of a user whose entry is gone, once: the user may log in in other ways."""
+        if stored.get("gone"):
             return
         async with self._storage.transaction():
             await self._tokens.revoke_all(user_id, strategy=self._name)
             await self._credentials.update(self._name, user_id, {"gone": True})
-        _log.warning("%s: %r is gone or disabled: the user %r loses its tokens", self._name, row.get("dn"), user_id)
+        _log.warning(
+            "%s: %r is gone or disabled: the tokens of the user %r are revoked", self._name, stored.get("dn"), user_id
+        )
 
 
-def seen(person: Person) -> Fields:
-    """What a row says of a person's entry."""
+def entry_fields(person: Person) -> Fields:
+    """Return the stored fields that follow from a person's entry."""
     return {"username": person.username, "dn": person.dn}

@@ -1,4 +1,4 @@
-"""The command of visado-ldap."""
+"""The command `visado ldap:check`."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Any
 from visado import Settings
 
 
-def add(commands: Any) -> None:
+def register(commands: Any) -> None:
     """Add the command."""
-    parser = commands.add_parser("ldap:check", help="ask a directory step by step, and explain what fails")
-    parser.add_argument("name", nargs="?", help="the directory; all of them if absent")
-    parser.add_argument("--username", help="look this user up, and ask for the password to log in with")
-    parser.set_defaults(run=run)
+    parser = commands.add_parser("ldap:check", help="test a directory step by step, and explain what fails")
+    parser.add_argument("name", nargs="?", help="the directory; default: all directories")
+    parser.add_argument("--username", help="search this user too, and ask for the password to log in with")
+    parser.set_defaults(run=check)
 
 
-def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Ask the directories of the settings; return the exit code."""
-    from visado_ldap import check
+def check(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Test the directories of the settings, and return the exit code."""
+    from visado_ldap import diagnosis
 
-    return check.run(arguments, settings)
+    return diagnosis.run(arguments, settings)

@@ -1,4 +1,4 @@
-"""Credentials and logins as clients send them, read with care: any JSON may stand where a name should."""
+"""Reading of logins and credentials that clients send: any JSON may stand where a text should."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from typing import Any, Final, cast
 
 from visado import Fields
 from visado_ldap import directory
-from visado_ldap.dn import canonical
-from visado_ldap.errors import BindDnForeign, CredentialsInvalid, Invalid, ProofRequired
-from visado_ldap.lookup import Wanted
-from visado_ldap.settings import Directory
+from visado_ldap.errors import BindDnForeign, CredentialsInvalid, InvalidValue, PasswordRequired
+from visado_ldap.lookup.persons import EntryQuery
+from visado_ldap.protocol.distinguished_names import canonical_dn
+from visado_ldap.settings import DirectorySettings
 
-LONGEST_USERNAME: Final = 256
-LONGEST_PASSWORD: Final = 1024
-_LONGEST_TEXT: Final = 4096
-_NAMES: Final = ("username", "dn", "bindDN", "searchBase", "searchFilter", "password")
+MAX_USERNAME_CHARACTERS: Final = 256
+MAX_PASSWORD_CHARACTERS: Final = 1024
+_MAX_TEXT_CHARACTERS: Final = 4096
+_TEXT_FIELDS: Final = ("username", "dn", "bindDN", "searchBase", "searchFilter", "password")
+_STORED_FIELDS: Final = ("bindDN", "searchBase", "searchFilter")
 
 
-def username_of(value: Any) -> str | None:
-    """A user name that a directory may be asked for; None where it is none."""
-    if not isinstance(value, str) or len(value) > LONGEST_USERNAME or not value.strip():
+def read_username(value: Any) -> str | None:
+    """Return a user name that may be sent to a directory, or None."""
+    if not isinstance(value, str) or len(value) > MAX_USERNAME_CHARACTERS or not value.strip():
         return None
     return value if _is_plain(value) else None
 
 
-def password_of(value: Any) -> bytes | None:
-    """The bytes of a password that may go to a directory; None where it may not.
+def read_password(value: Any) -> bytes | None:
+    """Return the bytes of a password that may be sent to a directory, or None.
 
-    Neither an empty one, which a server takes for a wish to be nobody, nor one with a NUL, which a server may take
-    for the end.
+    A server takes an empty password for an anonymous bind, and may take a NUL for the end of the password.
     """
-    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_PASSWORD or "\0" in value:
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_PASSWORD_CHARACTERS or "\0" in value:
         return None
     try:
         return value.encode()
@@ -39,81 +39,84 @@ def password_of(value: Any) -> bytes | None:
         return None
 
 
-def login_of(fields: Fields) -> tuple[str | None, bytes | None] | None:
-    """Read what a login sends: None where it is missing, and a part None where nobody can have it."""
+def read_login(fields: Fields) -> tuple[str | None, bytes | None] | None:
+    """Return the user name and the password of a login, each None where no account can have it.
+
+    Returns None where one of them is missing.
+    """
     username, password = fields.get("username"), fields.get("password")
     if not all(isinstance(each, str) and each for each in (username, password)):
         return None
-    return username_of(username), password_of(password)
+    return read_username(username), read_password(password)
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """Credentials that name an entry: which one, the members to keep of them, and a password as proof."""
+class EntryCredentials:
+    """Credentials that name an entry: the query, the members to store, and a password as proof of ownership."""
 
-    wanted: Wanted
-    kept: Fields
+    query: EntryQuery
+    stored: Fields
     password: bytes | None
 
     def __repr__(self) -> str:  # never the password
-        return f"Given({self.wanted!r})"
+        return f"EntryCredentials({self.query!r})"
 
 
-def read(credentials: Any, section: Directory, *, own: bool) -> Given:
-    """Read credentials; with `own`, those that a user wants for itself.
+def read_credentials(credentials: Any, settings: DirectorySettings, *, needs_proof: bool) -> EntryCredentials:
+    """Read credentials. With `needs_proof`, they must hold the user name and password of the entry.
 
-    Raises `CredentialsInvalid`, `BindDnForeign`, `ProofRequired`.
+    Raises `CredentialsInvalid`, `BindDnForeign`, `PasswordRequired`.
     """
     given = cast("Fields", credentials) if isinstance(credentials, dict) else {}
-    texts = {name: _text(given, name) for name in _NAMES if given.get(name) is not None}
+    texts = {name: _read_text(given, name) for name in _TEXT_FIELDS if given.get(name) is not None}
     if given.get("kuid"):
         raise CredentialsInvalid(rule="kuid cannot be specified")
-    if "bindDN" in texts and not _same(texts["bindDN"], section.bind_dn):
+    if "bindDN" in texts and not _is_same_dn(texts["bindDN"], settings.bind_dn):
         raise BindDnForeign
-    wanted = _wanted(texts)
-    password = password_of(texts.get("password"))
-    if own and (not wanted.username or password is None):
-        raise ProofRequired
-    kept = {name: texts.get(name) for name in ("bindDN", "searchBase", "searchFilter")}
-    return Given(wanted, kept, password)
+    query = _read_query(texts)
+    password = read_password(texts.get("password"))
+    if needs_proof and (not query.username or password is None):
+        raise PasswordRequired
+    return EntryCredentials(query, {name: texts.get(name) for name in _STORED_FIELDS}, password)
 
 
-def _wanted(texts: dict[str, str]) -> Wanted:
-    """Read which entry is meant: one way of naming it, and no other beside it."""
+def _read_query(texts: dict[str, str]) -> EntryQuery:
+    """Read which entry is meant. Raises `CredentialsInvalid` unless it is named in exactly one way."""
     ways = [name for name in ("username", "dn", "searchFilter") if name in texts]
     if len(ways) != 1:
-        raise CredentialsInvalid(rule="{username}, {dn}, or {searchBase, searchFilter}, and one of them")
+        raise CredentialsInvalid(rule="give exactly one of {username}, {dn} and {searchBase, searchFilter}")
     if "username" in texts:
-        username = username_of(texts["username"])
+        username = read_username(texts["username"])
         if username is None:
-            raise CredentialsInvalid(rule=f"username is a text of at most {LONGEST_USERNAME} characters")
-        return Wanted(username=username)
+            raise CredentialsInvalid(rule=f"username must be a text of at most {MAX_USERNAME_CHARACTERS} characters")
+        return EntryQuery(username=username)
     try:
         if "dn" in texts:
-            canonical(texts["dn"])
-            return Wanted(dn=texts["dn"])
+            canonical_dn(texts["dn"])
+            return EntryQuery(dn=texts["dn"])
         base = texts.get("searchBase", "")
         if base:
-            canonical(base)
+            canonical_dn(base)
         directory.check_filter(texts["searchFilter"])
-    except Invalid as error:
+    except InvalidValue as error:
         raise CredentialsInvalid(rule=str(error)) from None
-    return Wanted(base=base, where=texts["searchFilter"])
+    return EntryQuery(base=base, where=texts["searchFilter"])
 
 
-def _text(given: Fields, name: str) -> str:
+def _read_text(given: Fields, name: str) -> str:
     value = given[name]
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_TEXT or not _is_plain(value):
-        raise CredentialsInvalid(rule=f"{name} is a text")
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_TEXT_CHARACTERS or not _is_plain(value):
+        raise CredentialsInvalid(rule=f"{name} must be a text")
     return value
 
 
 def _is_plain(value: str) -> bool:
+    """Return whether a text has neither control characters nor lone surrogates."""
     return not any(char < " " or char == "\x7f" or "\ud800" <= char <= "\udfff" for char in value)
 
 
-def _same(dn: str, other: str) -> bool:
+def _is_same_dn(dn: str, other: str) -> bool:
     try:
-        return bool(other) and (dn == other or canonical(dn) == canonical(other))
-    except Invalid:
+        return bool(other) and (dn == other or canonical_dn(dn) == canonical_dn(other))
+    except InvalidValue:
         return False

@@ -1,4 +1,4 @@
-"""The errors of directories, for clients; and what the modules of this plugin tell each other."""
+"""The errors of visado-ldap: those that clients receive, and those that its modules raise to each other."""
 
 from __future__ import annotations
 
@@ -7,95 +7,95 @@ from typing import Final
 from visado import errors
 
 
-class Unreachable(Exception):
-    """A server cannot be asked: the text says which step failed, for the log and for `ldap:check`."""
+class ServerUnreachable(Exception):
+    """A directory server gave no usable response. `step` names the step that failed; the text is for operators."""
 
     def __init__(self, step: str, reason: str) -> None:
         super().__init__(f"{step}: {reason}")
         self.step, self.reason = step, reason
 
 
-class Resting(Unreachable):
-    """Every server has failed a moment ago: none is asked."""
+class AllServersPaused(ServerUnreachable):
+    """Every server of the directory failed a moment ago, so none is asked."""
 
     def __init__(self) -> None:
-        super().__init__("ask", "every server is resting after a failure")
+        super().__init__("ask", "every server is paused after a failure")
 
 
-class Refused(Exception):
-    """A server answers, and refuses what the configuration asks of it."""
+class ServerRefused(Exception):
+    """A directory server refused a request that follows from the settings. `code` is LDAP's result code."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
         self.code = code
 
 
-class Invalid(Exception):
-    """ldap3 cannot say this in LDAP: a name, a filter or a password that is none."""
+class InvalidValue(Exception):
+    """A name, a filter or a password cannot be expressed in LDAP."""
 
 
 class DirectoryUnreachable(errors.Unavailable, id="ldap.directory.unreachable", code=0x04058001):
-    """No server of the directory can be asked at the moment; the log has the cause."""
+    """No server of the directory responds. The log has the cause."""
 
     message = 'The directory "{directory}" cannot be reached.'
 
 
 class DirectoryRefused(errors.Unavailable, id="ldap.directory.refused", code=0x04058002):
-    """The directory refuses what the settings ask of it; the log has the cause."""
+    """The directory refuses a request that follows from its settings. The log has the cause."""
 
-    message = 'The directory "{directory}" refuses to be searched as it is configured.'
+    message = 'The directory "{directory}" refuses the search that its settings describe.'
 
 
 class EntryNotFound(errors.BadRequest, id="ldap.entry.not_found", code=0x04058003):
-    """The directory has no such entry."""
+    """No entry of the directory matches the credentials."""
 
-    message = "No entry of the directory fits these credentials."
+    message = "No entry of the directory matches these credentials."
 
 
 class EntryAmbiguous(errors.BadRequest, id="ldap.entry.ambiguous", code=0x04058004):
-    """Credentials belong to one entry."""
+    """Several entries match the credentials: credentials must name exactly one entry."""
 
-    message = "Several entries of the directory fit these credentials."
+    message = "Several entries of the directory match these credentials."
 
 
 class EntryOutside(errors.BadRequest, id="ldap.entry.outside", code=0x04058005):
-    """Logins are looked for in the configured search base alone."""
+    """The entry is outside `search_base`, where logins search."""
 
-    message = 'The entry is not below the search base of the directory "{directory}": nobody could log in by it.'
+    message = 'The entry is outside the search base of the directory "{directory}": no login would find it.'
 
 
 class CredentialsInvalid(errors.BadRequest, id="ldap.credentials.invalid", code=0x04058006):
-    """Credentials are {username}, {dn}, or {searchBase, searchFilter} with or without {bindDN}."""
+    """The credentials are not `{username}`, `{dn}` or `{searchBase, searchFilter}`, each with or without `bindDN`."""
 
     message = "Invalid LDAP credentials: {rule}."
 
 
 class BindDnForeign(errors.BadRequest, id="ldap.credentials.bind_dn", code=0x04058007):
-    """Entries are looked up by the configured account, and by no other."""
+    """`bindDN` is not the configured `bind_dn`, which performs every search."""
 
-    message = "bindDN is not the account that the directory is configured with."
-
-
-class ProofRequired(errors.BadRequest, id="ldap.credentials.password_required", code=0x04058008):
-    """Users link an entry to themselves with its user name and its password."""
-
-    message = "Your own LDAP credentials are username and password: prove that the entry is yours."
+    message = "bindDN is not the bind_dn of the directory's settings."
 
 
-class ProofWrong(errors.Forbidden, id="ldap.credentials.password_wrong", code=0x04058009):
-    """The user name or the password is wrong."""
+class PasswordRequired(errors.BadRequest, id="ldap.credentials.password_required", code=0x04058008):
+    """A user links an entry to itself without the entry's user name and password."""
 
-    message = "Invalid user or password."
+    message = "To link an entry to yourself, send its username and password."
+
+
+class WrongPassword(errors.Forbidden, id="ldap.credentials.password_wrong", code=0x04058009):
+    """A user links an entry to itself with a wrong user name or password."""
+
+    message = "Wrong username or password."
 
 
 class ForbiddenField(errors.Forbidden, id="ldap.search.forbidden_field", code=0x0405800A):
-    """Credentials are searched by few fields."""
+    """A search of credentials uses a field that cannot be searched."""
 
     message = 'Forbidden field "{field}": only {fields} can be searched and sorted by.'
 
 
 class AccountDisabled(errors.Unauthorized, id="ldap.account.disabled", code=0x0405800B):
-    """The password is right, but the account is disabled."""
+    """The password is right, but the account is disabled in the directory."""
 
     message = "Account disabled"
 
@@ -107,25 +107,25 @@ class AccountExpired(errors.Unauthorized, id="ldap.account.expired", code=0x0405
 
 
 class PasswordExpired(errors.Unauthorized, id="ldap.account.password_expired", code=0x0405800D):
-    """The password is right, but has expired."""
+    """The password is right, but it has expired."""
 
     message = "Password expired"
 
 
 class PasswordMustChange(errors.Unauthorized, id="ldap.account.must_change_password", code=0x0405800E):
-    """The password is right, but must be changed in the directory first."""
+    """The password is right, but the user must change it in the directory first."""
 
     message = "User must reset password"
 
 
 class LogonHours(errors.Unauthorized, id="ldap.account.logon_hours", code=0x0405800F):
-    """The password is right, but not at this time."""
+    """The password is right, but the account may not log in at this time."""
 
     message = "Not permitted to log in at this time"
 
 
 class LogonWorkstation(errors.Unauthorized, id="ldap.account.workstation", code=0x04058010):
-    """The password is right, but not from this machine."""
+    """The password is right, but the account may not log in from this machine."""
 
     message = "Not permitted to log in from this machine"
 
@@ -136,7 +136,7 @@ class LogonDenied(errors.Unauthorized, id="ldap.account.logon_denied", code=0x04
     message = "Not permitted to log in this way"
 
 
-AFTER_THE_PASSWORD: Final[dict[str, type[errors.Unauthorized]]] = {
+ACCOUNT_ERRORS: Final[dict[str, type[errors.Unauthorized]]] = {
     "hours": LogonHours,
     "workstation": LogonWorkstation,
     "password expired": PasswordExpired,
@@ -145,4 +145,4 @@ AFTER_THE_PASSWORD: Final[dict[str, type[errors.Unauthorized]]] = {
     "expired": AccountExpired,
     "must change": PasswordMustChange,
 }
-"""What a directory says of an account only to who knows its password (`refusals.Refusal.kind`)."""
+"""The errors about an account that a directory reports only after the right password, by `Refusal.reason`."""

@@ -1,4 +1,4 @@
-"""What directories of a kind have in common, so that nobody has to look it up."""
+"""The settings that directories of one product share."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
         "group_search_filter": "(|(member={dn})(uniqueMember={dn}))",
     },
 }
-"""The settings that a preset fills in where the operator says nothing."""
+"""The values of a preset, which the operator's settings override."""
 
-IN_CHAIN: Final = "(member:1.2.840.113556.1.4.1941:={dn})"
-"""Active Directory's own walk through nested groups: right, and slow."""
+IN_CHAIN_FILTER: Final = "(member:1.2.840.113556.1.4.1941:={dn})"
+"""The filter with which Active Directory follows nested groups itself, which is slow in large domains."""

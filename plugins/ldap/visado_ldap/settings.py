@@ -1,4 +1,4 @@
-"""The settings of directories: `[ldap.directories.<name>]`, a strategy each."""
+"""The settings of visado-ldap: a table `[ldap.directories.<name>]` for each directory."""
 
 from __future__ import annotations
 
@@ -13,21 +13,23 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from visado import Seconds, Section
-from visado_ldap.entry import Endpoint
-from visado_ldap.errors import Invalid
-from visado_ldap.presets import IN_CHAIN, PRESETS
+from visado_ldap.errors import InvalidValue
+from visado_ldap.presets import IN_CHAIN_FILTER, PRESETS
+from visado_ldap.protocol.entries import ServerAddress
 
-PLACE: Final = "{username}"
+USERNAME: Final = "{username}"
+MEMBER_DN: Final = "{dn}"
+FILETIME: Final = "{filetime}"
 _PORTS: Final = {"ldap": 389, "ldaps": 636}
 _ATTRIBUTE: Final = re.compile(r"[A-Za-z][A-Za-z0-9.-]*(;[A-Za-z0-9-]+)*")
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_STRATEGY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
-def _listed(value: Any) -> Any:
+def _read_list(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-def _mapping(value: Any) -> Any:
+def _read_attributes(value: Any) -> Any:
     """Read `["cn", "mail"]` as `{"cn": "cn", "mail": "mail"}`."""
     if not isinstance(value, list):
         return value
@@ -35,52 +37,54 @@ def _mapping(value: Any) -> Any:
     return {str(name): str(name) for name in names}
 
 
-Urls = Annotated[list[str], BeforeValidator(_listed)]
-Attributes = Annotated[dict[str, str], BeforeValidator(_mapping)]
+Urls = Annotated[list[str], BeforeValidator(_read_list)]
+Attributes = Annotated[dict[str, str], BeforeValidator(_read_attributes)]
 
 
-class Directory(BaseModel):
-    """One directory: the servers that hold it, and where its people and groups are."""
+class DirectorySettings(BaseModel):
+    """One directory: its servers, and where its users and groups are."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
     preset: Literal["openldap", "active-directory", "freeipa", "389"] = Field(
-        "openldap", description="Kind of directory: fills in the filters, the stable id and the group rules."
+        "openldap", description="Product: sets the filters, the stable id and the group rules."
     )
-    url: Urls = Field(description="Address of the server (ldap, ldaps, ldapi), or a list in the order of trial.")
-    start_tls: bool = Field(False, description="Go on in TLS (STARTTLS) on ldap:// addresses; without it, no login.")
-    ca_file: Path | None = Field(None, description="Certificates of the authorities to trust; the system's if absent.")
-    ca_dir: Path | None = Field(None, description="Folder of such certificates, as c_rehash makes it.")
-    client_certificate: Path | None = Field(None, description="Certificate to show to the server.")
-    client_key: Path | None = Field(None, description="Its key, where the certificate's file does not hold it.")
-    client_key_password: SecretStr | None = Field(None, description="Password of the key.")
-    allow_plaintext: bool = Field(False, description="Let passwords travel in the clear to another machine.")
-    bind_dn: str = Field("", description="Account that looks for entries; empty: anonymous.")
-    bind_password: SecretStr | None = Field(None, description="Its password.")
-    bind_password_file: Path | None = Field(None, description="File with its password, read whenever it binds.")
-    search_base: str = Field("", description="Where the entries of people are.")
-    search_filter: str = Field("", description="Which of them logs in: {username} stands for the name, escaped.")
-    search_scope: Literal["base", "one", "sub"] = Field("sub", description="How deep below the base they are.")
+    url: Urls = Field(description="Address of the server (ldap, ldaps, ldapi), or a list in the order of failover.")
+    start_tls: bool = Field(False, description="Use STARTTLS on ldap:// addresses; no login if the server refuses it.")
+    ca_file: Path | None = Field(None, description="File with trusted CA certificates; default: the system's.")
+    ca_dir: Path | None = Field(None, description="Folder with trusted CA certificates, hashed by c_rehash.")
+    client_certificate: Path | None = Field(None, description="Certificate that visado presents to the server.")
+    client_key: Path | None = Field(None, description="Key of the client certificate; default: in the same file.")
+    client_key_password: SecretStr | None = Field(None, description="Password of the client key.")
+    allow_plaintext: bool = Field(False, description="Allow passwords to cross the network without TLS.")
+    bind_dn: str = Field("", description="DN of the account that searches; empty: anonymous.")
+    bind_password: SecretStr | None = Field(None, description="Password of the account that searches.")
+    bind_password_file: Path | None = Field(None, description="File with that password, read at each bind.")
+    search_base: str = Field("", description="DN below which users are searched.")
+    search_filter: str = Field("", description="Filter for a login; {username} stands for the escaped login name.")
+    search_scope: Literal["base", "one", "sub"] = Field("sub", description="Depth of the search below the base.")
     user_dn_template: str = Field(
-        "", description="Instead of searching: the DN to bind as, such as uid={username},ou=people,dc=example,dc=org."
+        "", description="DN to bind as without a search, such as uid={username},ou=people,dc=example,dc=org."
     )
-    username_attribute: str = Field("", description="Attribute with the name that credentials are shown under.")
-    id_attribute: str = Field("", description="Attribute with the stable id of an entry: the account's key.")
-    disabled_filter: str = Field("", description="Which entries may not log in ({filetime}: now, as Windows counts).")
+    username_attribute: str = Field("", description="Attribute with the user name that credentials show.")
+    id_attribute: str = Field("", description="Attribute with the stable id of an entry, which identifies the user.")
+    disabled_filter: str = Field("", description="Filter for entries that may not log in; {filetime} is now.")
     attributes: Attributes = Field(
-        {}, description='Content of users that are created: { name = "cn", email = "mail" }.'
+        {}, description='Content of new users: { name = "cn", email = "mail" } copies two attributes.'
     )
-    connect_timeout: Seconds = Field(5, gt=0, le=60, description="Seconds to reach one server.")
+    connect_timeout: Seconds = Field(5, gt=0, le=60, description="Seconds to connect to one server.")
     timeout: Seconds = Field(5, gt=0, le=60, description="Seconds for a whole login on one server.")
-    pool_size: int = Field(8, ge=1, le=64, description="Connections of the account that looks for entries, per server.")
-    default_profiles: list[str] = Field(["default"], min_length=1, description="Profiles of users that are created.")
-    auto_create: bool = Field(False, description="Make a user at the first login of an entry that belongs to nobody.")
+    pool_size: int = Field(8, ge=1, le=64, description="Connections of the account that searches, per server.")
+    default_profiles: list[str] = Field(["default"], min_length=1, description="Profiles of new users.")
+    auto_create: bool = Field(False, description="Create a user at the first login of an entry without a user.")
     group_attribute: str = Field("memberOf", description="Attribute of an entry with the DNs of its groups.")
-    group_search_base: str = Field("", description="Where groups are: search them instead of reading the attribute.")
-    group_search_filter: str = Field("", description="Which of them an entry is in: {dn} and {username} stand for it.")
-    nested_groups: bool = Field(False, description="Count groups of groups.")
-    group_depth: int = Field(10, ge=1, le=50, description="How deep nested groups are followed.")
+    group_search_base: str = Field("", description="DN below which groups are searched, instead of the attribute.")
+    group_search_filter: str = Field(
+        "", description="Filter for the groups of an entry; {dn} and {username} stand for the entry."
+    )
+    nested_groups: bool = Field(False, description="Include groups of groups.")
+    group_depth: int = Field(10, ge=1, le=50, description="Levels of nested groups to follow.")
     group_in_chain: bool = Field(
-        False, description="Let Active Directory follow nested groups itself: one search, and slow in large domains."
+        False, description="Let Active Directory follow nested groups in one search, which is slow in large domains."
     )
     group_profiles: dict[str, list[str]] = Field({}, description="Profiles that a group grants, by the group's DN.")
     group_pattern: str = Field(
@@ -92,104 +96,107 @@ class Directory(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _fill_in(cls, value: Any) -> Any:
+    def _apply_preset(cls, value: Any) -> Any:
         if not isinstance(value, Mapping):
             return value
         given = cast("Mapping[str, Any]", value)
-        preset = given.get("preset", "openldap")
-        known = PRESETS.get(preset) if isinstance(preset, str) else None
-        return {**(known or {}), **given}
+        name = given.get("preset", "openldap")
+        preset = PRESETS.get(name) if isinstance(name, str) else None
+        return {**(preset or {}), **given}
 
     @field_validator("url")
     @classmethod
-    def _addresses(cls, value: list[str]) -> list[str]:
+    def _check_urls(cls, value: list[str]) -> list[str]:
         if not value:
-            raise ValueError("name at least one address")
+            raise ValueError("give at least one address")
         for each in value:
-            _endpoint(each)
+            _read_url(each)
         return value
 
     @field_validator("search_filter", "group_search_filter", "disabled_filter")
     @classmethod
-    def _filters(cls, value: str) -> str:
-        value = value.replace("{{username}}", PLACE).replace("{{dn}}", "{dn}")
+    def _check_filter(cls, value: str) -> str:
+        value = value.replace("{{username}}", USERNAME).replace("{{dn}}", MEMBER_DN)
         sample = value
-        for name in (PLACE, "{dn}", "{filetime}"):
-            sample = sample.replace(name, "1")
+        for placeholder in (USERNAME, MEMBER_DN, FILETIME):
+            sample = sample.replace(placeholder, "1")
         if value:
-            from visado_ldap import directory
+            from visado_ldap import directory  # imports ldap3, which a host without directories does not need
 
             try:
                 directory.check_filter(sample)
-            except Invalid as error:
-                raise ValueError(f"no LDAP filter: {error}") from None
+            except InvalidValue as error:
+                raise ValueError(f"not an LDAP filter: {error}") from None
         return value
 
     @field_validator("attributes")
     @classmethod
-    def _mapped(cls, value: dict[str, str]) -> dict[str, str]:
+    def _check_attributes(cls, value: dict[str, str]) -> dict[str, str]:
         for name, attribute in value.items():
             if name == "profileIds" or name.startswith("_"):
-                raise ValueError(f"{name}: the host's own, choose another name")
+                raise ValueError(f"{name}: reserved for the host, choose another name")
             if not _ATTRIBUTE.fullmatch(attribute):
-                raise ValueError(f"{name}: no name of an attribute")
+                raise ValueError(f"{name}: not the name of an attribute")
         return value
 
     @field_validator("group_pattern")
     @classmethod
-    def _pattern(cls, value: str) -> str:
+    def _check_pattern(cls, value: str) -> str:
         try:
             compiled = re.compile(value)
         except re.error as error:
-            raise ValueError(f"no regular expression: {error}") from None
+            raise ValueError(f"not a regular expression: {error}") from None
         if value and "profile" not in compiled.groupindex:
-            raise ValueError("it names no profile: (?P<profile>…)")
+            raise ValueError("the pattern needs a group (?P<profile>…)")
         return value
 
     @model_validator(mode="after")
-    def _complete(self) -> Directory:
+    def _check_combination(self) -> DirectorySettings:
         self._check_transport()
         self._check_account()
         if not self.search_base and not self.user_dn_template:
-            raise ValueError("search_base, or user_dn_template, is needed")
-        if self.user_dn_template and not (PLACE in self.user_dn_template and "=" in self.user_dn_template):
-            raise ValueError("user_dn_template is a DN with {username} in it")
-        if self.search_base and PLACE not in self.search_filter:
-            raise ValueError("search_filter must hold {username}")
+            raise ValueError("search_base or user_dn_template is required")
+        if self.user_dn_template and not (USERNAME in self.user_dn_template and "=" in self.user_dn_template):
+            raise ValueError("user_dn_template must be a DN with {username} in it")
+        if self.search_base and USERNAME not in self.search_filter:
+            raise ValueError("search_filter must contain {username}")
         if self.group_in_chain and not self.group_search_base:
             raise ValueError("group_in_chain needs a group_search_base")
         return self
 
     def _check_transport(self) -> None:
-        for each in self.endpoints:
+        for each in self.servers:
             if self.start_tls and each.secure:
-                raise ValueError("start_tls is for ldap:// addresses")
+                raise ValueError("start_tls applies to ldap:// addresses only")
             plain = not (each.secure or each.path or self.start_tls)
             if plain and not self.allow_plaintext and not _is_loopback(each.host):
                 raise ValueError(
-                    f"{each.url}: passwords would travel in the clear; use ldaps://, start_tls, or allow_plaintext"
+                    f"{each.url}: passwords would be sent in the clear; use ldaps://, start_tls or allow_plaintext"
                 )
         try:
-            self.tls()
+            self.tls_context()
         except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
             raise ValueError(f"the certificates cannot be read: {error}") from None
 
     def _check_account(self) -> None:
         if self.bind_password is not None and self.bind_password_file is not None:
-            raise ValueError("bind_password and bind_password_file: one of them")
+            raise ValueError("give bind_password or bind_password_file, not both")
         try:
-            if self.bind_dn and not self.password():
-                raise ValueError("bind_dn needs a bind_password: without one, a directory lets anybody in as nobody")
+            if self.bind_dn and not self.read_bind_password():
+                raise ValueError("bind_dn needs a bind_password: a bind without a password is anonymous")
         except OSError as error:
             raise ValueError(f"bind_password_file cannot be read: {error.strerror}") from None
 
     @property
-    def endpoints(self) -> list[Endpoint]:
-        """The servers, in the order of trial."""
-        return [_endpoint(each) for each in self.url]
+    def servers(self) -> list[ServerAddress]:
+        """The addresses of the servers, in the order of failover."""
+        return [_read_url(each) for each in self.url]
 
-    def tls(self) -> ssl.SSLContext:
-        """Make what TLS needs: certificates and names are verified, whatever else."""
+    def tls_context(self) -> ssl.SSLContext:
+        """Return the context of TLS connections, which always verifies certificates and host names.
+
+        Raises `OSError` or `ValueError` where a file cannot be read.
+        """
         context = ssl.create_default_context(
             cafile=str(self.ca_file) if self.ca_file else None, capath=str(self.ca_dir) if self.ca_dir else None
         )
@@ -201,39 +208,41 @@ class Directory(BaseModel):
             )
         return context
 
-    def password(self) -> bytes:
-        """Read the password of the account that looks for entries. Raises `OSError`."""
+    def read_bind_password(self) -> bytes:
+        """Return the password of the account that searches; empty without one. Raises `OSError`."""
         if self.bind_password_file is not None:
             return self.bind_password_file.read_bytes().rstrip(b"\r\n")
         return self.bind_password.get_secret_value().encode() if self.bind_password is not None else b""
 
     @property
-    def wants_groups(self) -> bool:
-        """Whether groups mean anything here."""
+    def uses_groups(self) -> bool:
+        """Whether groups grant profiles."""
         return bool(self.group_profiles or self.group_pattern)
 
     @property
     def chain_filter(self) -> str:
-        """The filter that finds groups of groups in one search."""
-        return IN_CHAIN
+        """The filter for all groups of an entry, nested ones included, in one search of Active Directory."""
+        return IN_CHAIN_FILTER
 
 
 class LdapSection(Section):
-    """Directories to log in against, each a strategy of its name."""
+    """Directories to log in against, each a strategy of the table's name."""
 
     name: ClassVar[str] = "ldap"
-    directories: dict[str, Directory] = Field({}, description="Directories by strategy name; the usual one is ldap.")
+    directories: dict[str, DirectorySettings] = Field(
+        {}, description="Directories by strategy name; the usual name is ldap."
+    )
 
     @field_validator("directories")
     @classmethod
-    def _named(cls, value: dict[str, Directory]) -> dict[str, Directory]:
+    def _check_names(cls, value: dict[str, DirectorySettings]) -> dict[str, DirectorySettings]:
         for name in value:
-            if not _NAME.fullmatch(name) or name == "local":
-                raise ValueError(f"{name}: a strategy is named by letters, digits, - and _, and not local")
+            if not _STRATEGY_NAME.fullmatch(name) or name == "local":
+                raise ValueError(f"{name}: a strategy's name has letters, digits, - and _, and is not local")
         return value
 
 
-def _endpoint(url: str) -> Endpoint:
+def _read_url(url: str) -> ServerAddress:
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -242,15 +251,15 @@ def _endpoint(url: str) -> Endpoint:
     if parts.scheme == "ldapi":
         path = unquote(parts.netloc)
         if not path:
-            raise ValueError(f"{_without_user(url)}: name the socket, such as ldapi://%2Frun%2Fslapd%2Fldapi")
-        return Endpoint(url, "localhost", 0, path)
+            raise ValueError(f"{_without_user(url)}: give the socket's path, such as ldapi://%2Frun%2Fslapd%2Fldapi")
+        return ServerAddress(url, "localhost", 0, path)
     if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/") or parts.query or "@" in parts.netloc:
-        raise ValueError(f"{_without_user(url)}: an address is ldap://host, ldaps://host:port or ldapi://%2Fpath")
-    return Endpoint(url, parts.hostname, port or _PORTS[parts.scheme], secure=parts.scheme == "ldaps")
+        raise ValueError(f"{_without_user(url)}: use ldap://host, ldaps://host:port or ldapi://%2Fpath")
+    return ServerAddress(url, parts.hostname, port or _PORTS[parts.scheme], secure=parts.scheme == "ldaps")
 
 
 def _without_user(url: str) -> str:
-    """Name an address that is none; what stands before an @ may be a password."""
+    """Return an invalid address without the part before an @, which may be a password."""
     return url.rpartition("@")[2]
 
 

@@ -1,4 +1,4 @@
-"""Directories as strategies: log in with the name and the password that one knows."""
+"""A directory as a strategy: logins with a user name and a password, and the credentials of their users."""
 
 from __future__ import annotations
 
@@ -12,64 +12,66 @@ from typing_extensions import override
 
 from visado import Fail, Fields, Host, Outcome, Query, Request, Strategy, Success, current_request, errors
 from visado.storage.query import Equals, Or
-from visado_ldap import check
-from visado_ldap import credentials as given
-from visado_ldap.accounts import Accounts, Row, seen
-from visado_ldap.dn import is_below
-from visado_ldap.entry import Entry
+from visado_ldap import diagnosis
+from visado_ldap.accounts import DirectoryAccounts, StoredEntry, entry_fields
+from visado_ldap.credentials import EntryCredentials, read_credentials, read_login
 from visado_ldap.errors import (
+    AllServersPaused,
     DirectoryRefused,
     DirectoryUnreachable,
     EntryNotFound,
     EntryOutside,
-    Invalid,
-    ProofWrong,
-    Refused,
-    Resting,
-    Unreachable,
+    InvalidValue,
+    ServerRefused,
+    ServerUnreachable,
+    WrongPassword,
 )
-from visado_ldap.lookup import Lookup, Person
+from visado_ldap.lookup.directory_lookup import DirectoryLookup
+from visado_ldap.lookup.persons import Person
+from visado_ldap.protocol.distinguished_names import is_below
+from visado_ldap.protocol.entries import Entry
+from visado_ldap.protocol.sockets import NO_RESPONSE, Deadline
 from visado_ldap.recheck import Recheck
 from visado_ldap.search import compile_query
-from visado_ldap.settings import Directory
-from visado_ldap.wire import SILENT, Deadline
+from visado_ldap.settings import DirectorySettings
 
 T = TypeVar("T")
 
-WORKERS: Final = 32
-_WRONG: Final = "wrong username or password"
-_LAST_MOMENT: Final = 0.1
-_REST: Final = 4.0
-"""Seconds for what is not the directory's part of a login."""
+MAX_WORKERS: Final = 32
+_WRONG_LOGIN: Final = "wrong username or password"
+_THREAD_OVERRUN_SECONDS: Final = 0.1
+"""How long a worker thread may exceed its deadline before the request stops waiting for it."""
+_LOCAL_SECONDS: Final = 4.0
+"""The seconds of a login that visado needs besides the directory."""
 _log = logging.getLogger("visado.ldap")
 
 
 class LdapStrategy(Strategy):
-    """Asks one directory, and keeps which user owns which entry in the host's credentials, under the stable id."""
+    """Asks one directory. The host's credentials store which user has which entry, under the entry's stable id."""
 
     fields = ("username", "dn", "bindDN", "searchBase", "searchFilter")
     stored = True
 
-    def __init__(self, name: str, section: Directory, host: Host, *, strict: bool) -> None:
+    def __init__(self, name: str, settings: DirectorySettings, host: Host, *, strict: bool) -> None:
         self.name = name
-        self._section, self._strict = section, strict
+        self._settings, self._strict = settings, strict
         self._storage, self._credentials, self._tokens = host.storage, host.credentials, host.tokens
-        self._lookup = Lookup(name, section)
-        self._accounts = Accounts(name, section, host, self._lookup.groups)
-        self.timeout = max(Strategy.timeout, self._lookup.servers.longest + _REST)
-        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix=f"visado-ldap-{name}")
-        self.recheck = Recheck(name, section.refresh_interval, host, self._accounts, self._present)
+        self._lookup = DirectoryLookup(name, settings, host.clock)
+        self._accounts = DirectoryAccounts(name, settings, host, self._lookup.groups)
+        self.timeout = max(Strategy.timeout, self._lookup.servers.max_seconds + _LOCAL_SECONDS)
+        self._workers = ThreadPoolExecutor(MAX_WORKERS, thread_name_prefix=f"visado-ldap-{name}")
+        self.recheck = Recheck(name, settings.refresh_interval, host, self._accounts, self._find_permitted)
         self._rechecking: asyncio.Task[None] | None = None
 
     @override
     async def open(self) -> None:
-        """Begin to re-check who is still there. Asks no server yet."""
-        if self._section.refresh_interval:
+        """Start the re-checks. No server is asked yet."""
+        if self._settings.refresh_interval:
             self._rechecking = asyncio.create_task(self.recheck.run())
 
     @override
     async def close(self) -> None:
-        """Let go of connections and threads."""
+        """Stop the re-checks, and close threads and connections."""
         if self._rechecking is not None:
             self._rechecking.cancel()
             await asyncio.gather(self._rechecking, return_exceptions=True)
@@ -78,63 +80,63 @@ class LdapStrategy(Strategy):
 
     @override
     async def check(self) -> None:
-        """Go as far as a login would on the first server that works: connect, TLS, bind, find the search base."""
-        await self._ask(lambda deadline: check.rehearse(self.name, self._section, deadline))
+        """Try the steps of a login on the first server that works: connect, TLS, bind, read the search base."""
+        await self._ask(lambda deadline: diagnosis.rehearse(self.name, self._settings, deadline))
 
     @override
     async def authenticate(self, request: Request) -> Outcome:
-        asked = given.login_of(request.fields)
-        if asked is None:
+        login = read_login(request.fields)
+        if login is None:
             return Fail("Missing credentials")
-        person = await self._login(*asked)
-        user_id = await self._accounts.owner(person) if person is not None else None
-        return Success(user_id) if user_id is not None else Fail(_WRONG)
+        person = await self._log_in(*login)
+        user_id = await self._accounts.find_user(person) if person is not None else None
+        return Success(user_id) if user_id is not None else Fail(_WRONG_LOGIN)
 
-    async def _login(self, username: str | None, password: bytes | None) -> Person | None:
+    async def _log_in(self, username: str | None, password: bytes | None) -> Person | None:
         if username is None or password is None:
             return None
         try:
-            return await self._ask(lambda deadline: self._lookup.login(username, password, deadline))
-        except Invalid as error:
-            _log.info("%s: a login that LDAP cannot say: %s", self.name, error)
+            return await self._ask(lambda deadline: self._lookup.log_in(username, password, deadline))
+        except InvalidValue as error:
+            _log.info("%s: a login cannot be expressed in LDAP: %s", self.name, error)
             return None
 
     @override
     async def validate(self, user_id: str, credentials: Fields, *, update: bool) -> None:
-        own = _own()
-        wanted = given.read(credentials, self._section, own=own)
-        if own:  # who guesses at entries is to give a password each time: see `create`
+        needs_proof = _needs_proof()
+        given = read_credentials(credentials, self._settings, needs_proof=needs_proof)
+        if needs_proof:  # `create` checks the password; here it would tell which entries exist
             return
-        person = await self._find(wanted)
-        await self._check_free(user_id, person)
+        person = await self._find(given)
+        await self._check_not_taken(user_id, person)
 
     @override
     async def create(self, user_id: str, credentials: Fields) -> Fields:
-        if await self.exists(user_id):  # `link` says so, too, but after a bind for nothing
+        if await self.exists(user_id):  # `link` would raise it too, but only after a bind
             raise errors.UserLinked(user=user_id)
-        wanted = given.read(credentials, self._section, own=_own())
-        person = await self._find(wanted)
-        row = seen(person) | wanted.kept
-        await self._credentials.link(self.name, person.subject, user_id, row)
-        return _shown(person.subject, {**row, "userId": user_id})
+        given = read_credentials(credentials, self._settings, needs_proof=_needs_proof())
+        person = await self._find(given)
+        fields = entry_fields(person) | given.stored
+        await self._credentials.link(self.name, person.subject, user_id, fields)
+        return _public_fields(person.subject, {**fields, "userId": user_id})
 
     @override
     async def update(self, user_id: str, credentials: Fields) -> Fields:
         await self._credentials.find_of_user(self.name, user_id)
-        wanted = given.read(credentials, self._section, own=_own())
-        person = await self._find(wanted)
-        fields = seen(person) | wanted.kept | {"gone": False}
+        given = read_credentials(credentials, self._settings, needs_proof=_needs_proof())
+        person = await self._find(given)
+        fields = entry_fields(person) | given.stored | {"gone": False}
         async with self._storage.transaction():
             await self._credentials.update(self.name, user_id, fields, subject=person.subject)
-            await self._end_other_tokens(user_id)
-        return _shown(*await self._credentials.find_of_user(self.name, user_id))
+            await self._revoke_other_tokens(user_id)
+        return _public_fields(*await self._credentials.find_of_user(self.name, user_id))
 
     @override
     async def delete(self, user_id: str) -> None:
         async with self._storage.transaction():
             if not await self._credentials.unlink(self.name, user_id):
                 raise errors.NoCredentials(what="user", name=user_id)
-            await self._end_other_tokens(user_id)
+            await self._revoke_other_tokens(user_id)
 
     @override
     async def exists(self, user_id: str) -> bool:
@@ -142,92 +144,96 @@ class LdapStrategy(Strategy):
 
     @override
     async def info(self, user_id: str) -> Fields:
-        return _shown(*await self._credentials.find_of_user(self.name, user_id))
+        return _public_fields(*await self._credentials.find_of_user(self.name, user_id))
 
     @override
     async def by_id(self, subject: str) -> Fields:
-        """Find credentials by the entry's stable id, or by its user name or DN where they are one person's."""
-        row = await self._credentials.get(self.name, subject)
-        if row is not None:
-            return _shown(subject, row)
+        """Return the credentials with this stable id, or the only ones with this user name or DN."""
+        stored = await self._credentials.get(self.name, subject)
+        if stored is not None:
+            return _public_fields(subject, stored)
         where = Or((Equals("username", subject), Equals("dn", subject)))
         page = await self._credentials.search(self.name, Query(where, limit=2))
         if len(page.hits) != 1:
             raise errors.NoCredentials(what="username", name=subject)
-        return _shown(*page.hits[0])
+        return _public_fields(*page.hits[0])
 
     @override
     async def search(self, query: Fields, *, sort: Any = None, offset: int = 0, limit: int = 10) -> Fields:
         page = await self._credentials.search(self.name, compile_query(query, sort, offset, limit))
-        return {"hits": [_shown(*hit) for hit in page.hits], "total": page.total}
+        return {"hits": [_public_fields(*hit) for hit in page.hits], "total": page.total}
 
     @override
     async def refresh(self, request: Request) -> Fields:
-        """Let a token be refreshed while its entry may still log in."""
-        subject, row = await self._credentials.find_of_user(self.name, request.user.id)
-        if not await self._present([(subject, row["dn"])]):
-            await self._accounts.gone(request.user.id, row)
+        """Allow a token to be refreshed while its entry may still log in."""
+        subject, stored = await self._credentials.find_of_user(self.name, request.user.id)
+        if not await self._find_permitted([(subject, stored["dn"])]):
+            await self._accounts.revoke(request.user.id, stored)
             raise errors.RefreshForbidden(what=f'A token of the strategy "{self.name}"')
         return {}
 
-    async def _present(self, known: list[tuple[str, str]]) -> list[Person]:
-        entries = await self._ask(lambda deadline: self._lookup.present(known, deadline))
+    async def _find_permitted(self, known: list[tuple[str, str]]) -> list[Person]:
+        entries = await self._ask(lambda deadline: self._lookup.permitted(known, deadline))
         return [await self._describe(entry) for entry in entries]
 
     async def _describe(self, entry: Entry) -> Person:
         return await self._ask(lambda deadline: self._lookup.describe(entry, deadline))
 
-    async def _find(self, wanted: given.Given) -> Person:
-        """Find the entry that credentials name; with a password, bind as it, too."""
+    async def _find(self, given: EntryCredentials) -> Person:
+        """Return the person that credentials name; where they hold a password, after a login with it."""
+        username, password = given.query.username, given.password
         try:
-            if wanted.password is not None:
-                person = await self._login(wanted.wanted.username, wanted.password) if wanted.wanted.username else None
+            if password is not None:
+                person = await self._log_in(username, password) if username else None
                 if person is None:
-                    raise ProofWrong
+                    raise WrongPassword
             else:
-                person = await self._ask(lambda deadline: self._lookup.find(wanted.wanted, deadline))
-            if not is_below(person.dn, self._section.search_base):
+                person = await self._ask(lambda deadline: self._lookup.find(given.query, deadline))
+            if not is_below(person.dn, self._settings.search_base):
                 raise EntryOutside(directory=self.name)
-        except Invalid:
+        except InvalidValue:
             raise EntryNotFound from None
         return person
 
-    async def _check_free(self, user_id: str, person: Person) -> None:
-        row = await self._credentials.get(self.name, person.subject)
-        if row is not None and row["userId"] != user_id:
+    async def _check_not_taken(self, user_id: str, person: Person) -> None:
+        stored = await self._credentials.get(self.name, person.subject)
+        if stored is not None and stored["userId"] != user_id:
             raise errors.SubjectTaken(subject=person.username)
 
     async def _ask(self, work: Callable[[Deadline], T]) -> T:
-        """Ask the directory in a worker thread, within the time-out however many wait for one.
+        """Run `work` in a worker thread; the time-out includes the wait for a free thread.
 
-        Raises `DirectoryUnreachable`, `DirectoryRefused`, `Invalid`, and the errors of the account.
+        Raises `DirectoryUnreachable`, `DirectoryRefused`, `InvalidValue`, and the errors of the account.
         """
-        longest = self._lookup.servers.longest
-        deadline = Deadline.after(longest)
+        seconds = self._lookup.servers.max_seconds
+        deadline = Deadline.after(seconds)
         try:
-            async with asyncio.timeout(longest + _LAST_MOMENT):
+            async with asyncio.timeout(seconds + _THREAD_OVERRUN_SECONDS):
                 return await asyncio.get_running_loop().run_in_executor(self._workers, work, deadline)
-        except (Unreachable, TimeoutError) as error:
-            say = _log.debug if isinstance(error, Resting) else _log.warning
-            say("%s: the directory cannot be asked: %s", self.name, error or SILENT)
+        except (ServerUnreachable, TimeoutError) as error:
+            write = _log.debug if isinstance(error, AllServersPaused) else _log.warning
+            write("%s: the directory cannot be reached: %s", self.name, error or NO_RESPONSE)
             raise DirectoryUnreachable(directory=self.name) from None
-        except Refused as error:
-            _log.error("%s: the directory refuses: %s", self.name, error)
+        except ServerRefused as error:
+            _log.error("%s: the directory refuses the request: %s", self.name, error)
             raise DirectoryRefused(directory=self.name) from None
 
-    async def _end_other_tokens(self, user_id: str) -> None:
-        """Under the strict preset, a change ends every token but the one that it was made with."""
+    async def _revoke_other_tokens(self, user_id: str) -> None:
+        """Under the strict preset, revoke every token of the user but the one of the current request."""
         if self._strict:
             await self._tokens.revoke_others(user_id)
 
 
-def _own() -> bool:
-    """Whether users ask for themselves: they prove that the entry is theirs, or its groups would be anybody's."""
+def _needs_proof() -> bool:
+    """Return whether the current request must prove that the entry is the user's own.
+
+    Else a user could link any entry to itself, and receive the profiles of its groups.
+    """
     request = current_request()
     return request is not None and (request.controller == "auth" or request.action == "createRestrictedUser")
 
 
-def _shown(subject: str, row: Row) -> Fields:
-    shown: Fields = {"id": subject, "kuid": row["userId"]}
+def _public_fields(subject: str, stored: StoredEntry) -> Fields:
+    fields: Fields = {"id": subject, "kuid": stored["userId"]}
     names = ("username", "dn", "bindDN", "searchBase", "searchFilter")
-    return shown | {name: row[name] for name in names if row.get(name) is not None}
+    return fields | {name: stored[name] for name in names if stored.get(name) is not None}

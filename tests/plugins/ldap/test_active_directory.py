@@ -13,9 +13,9 @@ from visado_ldap.errors import (
     PasswordExpired,
     PasswordMustChange,
 )
-from visado_ldap.lookup import Lookup
-from visado_ldap.settings import Directory
-from visado_ldap.wire import Deadline
+from visado_ldap.lookup.directory_lookup import DirectoryLookup
+from visado_ldap.protocol.sockets import Deadline
+from visado_ldap.settings import DirectorySettings
 
 from . import samba
 from .conftest import need
@@ -117,10 +117,10 @@ PROFILES = {group(name): [name] for name in ("staff", "all", "top", "loop-a", "l
     ],
 )
 def test_groups_are_followed(domain, how):
-    lookup = Lookup("ad", Directory(**settings_of(domain, group_profiles=PROFILES, **how)))
+    lookup = DirectoryLookup("ad", DirectorySettings(**settings_of(domain, group_profiles=PROFILES, **how)))
     found = {}
     for name in ("ann", "bob", "primary"):
-        person = lookup.login(name, samba.password_of(name).encode())
+        person = lookup.log_in(name, samba.password_of(name).encode())
         found[name] = lookup.groups.profiles(person.groups)
     lookup.close()
     assert {name: sorted(profiles) for name, profiles in found.items()} == {
@@ -131,15 +131,15 @@ def test_groups_are_followed(domain, how):
 
 
 def test_direct_groups_hold_the_primary_one(domain):
-    lookup = Lookup("ad", Directory(**settings_of(domain, group_profiles=PROFILES)))
-    person = lookup.login("primary", samba.password_of("primary").encode())
+    lookup = DirectoryLookup("ad", DirectorySettings(**settings_of(domain, group_profiles=PROFILES)))
+    person = lookup.log_in("primary", samba.password_of("primary").encode())
     lookup.close()
     assert lookup.groups.profiles(person.groups) == ["main"]
 
 
 @pytest.mark.parametrize("attribute", ["member", "member;range=0-499"])
 def test_attributes_with_2000_values_are_read_whole(domain, attribute):
-    lookup = Lookup("ad", Directory(**settings_of(domain)))
+    lookup = DirectoryLookup("ad", DirectorySettings(**settings_of(domain)))
 
     def read(server, deadline):
         return server.pool.run(lambda each: each.read(group("crowd"), deadline, [attribute]), deadline)

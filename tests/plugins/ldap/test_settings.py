@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from visado.settings import loading
-from visado_ldap.settings import Directory, LdapSection
+from visado_ldap.settings import DirectorySettings, LdapSection
 
 LEAST = {"url": "ldap://127.0.0.1", "search_base": "dc=example,dc=org"}
 WITHOUT_BASE = {"url": "ldap://127.0.0.1"}
@@ -15,29 +15,29 @@ WITHOUT_BASE = {"url": "ldap://127.0.0.1"}
     [
         ({"url": "ldap://directory.example.org"}, "in the clear"),
         ({"url": ["ldaps://a.example.org", "ldap://b.example.org"]}, "in the clear"),
-        ({"url": "http://127.0.0.1"}, "an address is ldap://"),
-        ({"url": "ldap://127.0.0.1/dc=x"}, "an address is ldap://"),
-        ({"url": "ldap://user:pw@127.0.0.1"}, "an address is ldap://"),
-        ({"url": "ldapi://"}, "name the socket"),
+        ({"url": "http://127.0.0.1"}, "use ldap://host"),
+        ({"url": "ldap://127.0.0.1/dc=x"}, "use ldap://host"),
+        ({"url": "ldap://user:pw@127.0.0.1"}, "use ldap://host"),
+        ({"url": "ldapi://"}, "give the socket's path"),
         ({"url": []}, "at least one"),
-        ({"url": "ldaps://127.0.0.1", "start_tls": True}, "start_tls is for ldap://"),
+        ({"url": "ldaps://127.0.0.1", "start_tls": True}, "start_tls applies to ldap://"),
         ({"ca_file": "/nonexistent"}, "certificates cannot be read"),
         ({"bind_dn": "cn=x"}, "needs a bind_password"),
         ({"bind_dn": "cn=x", "bind_password": ""}, "needs a bind_password"),
-        ({"bind_dn": "cn=x", "bind_password": "canary", "bind_password_file": "/x"}, "one of them"),
+        ({"bind_dn": "cn=x", "bind_password": "canary", "bind_password_file": "/x"}, "not both"),
         ({"bind_dn": "cn=x", "bind_password_file": "/nonexistent"}, "cannot be read"),
-        ({"search_base": ""}, "search_base, or user_dn_template"),
-        ({"search_filter": "(uid=x)"}, "must hold {username}"),
-        ({"search_filter": "uid={username}"}, "no LDAP filter"),
-        ({"search_filter": "(uid={username}"}, "no LDAP filter"),
-        ({"user_dn_template": "cn=x"}, "a DN with {username}"),
-        ({"user_dn_template": "{username}@example.org"}, "a DN with {username}"),
-        ({"group_pattern": "("}, "no regular expression"),
-        ({"group_pattern": "cn=(.*)"}, "names no profile"),
+        ({"search_base": ""}, "search_base or user_dn_template"),
+        ({"search_filter": "(uid=x)"}, "must contain {username}"),
+        ({"search_filter": "uid={username}"}, "not an LDAP filter"),
+        ({"search_filter": "(uid={username}"}, "not an LDAP filter"),
+        ({"user_dn_template": "cn=x"}, "must be a DN with {username}"),
+        ({"user_dn_template": "{username}@example.org"}, "must be a DN with {username}"),
+        ({"group_pattern": "("}, "not a regular expression"),
+        ({"group_pattern": "cn=(.*)"}, "needs a group (?P<profile>"),
         ({"group_in_chain": True}, "needs a group_search_base"),
-        ({"attributes": {"profileIds": "x"}}, "the host's own"),
-        ({"attributes": {"_id": "x"}}, "the host's own"),
-        ({"attributes": {"name": "c n"}}, "no name of an attribute"),
+        ({"attributes": {"profileIds": "x"}}, "reserved for the host"),
+        ({"attributes": {"_id": "x"}}, "reserved for the host"),
+        ({"attributes": {"name": "c n"}}, "not the name of an attribute"),
         ({"timeout": 0}, "greater than 0"),
         ({"refresh_interval": "often"}, "a number of seconds"),
         ({"preset": "novell"}, "Input should be"),
@@ -46,7 +46,7 @@ WITHOUT_BASE = {"url": "ldap://127.0.0.1"}
 )
 def test_what_is_wrong_is_refused(given, complaint):
     with pytest.raises(ValidationError) as refused:
-        Directory(**{**LEAST, **given})
+        DirectorySettings(**{**LEAST, **given})
     assert complaint in str(refused.value)
     assert "canary" not in str(refused.value)
 
@@ -67,21 +67,21 @@ def test_what_is_wrong_is_refused(given, complaint):
     ],
 )
 def test_what_is_right_is_taken(given):
-    Directory(**{**LEAST, **given})
+    DirectorySettings(**{**LEAST, **given})
 
 
 def test_defaults_and_presets():
-    directory = Directory(**LEAST)
+    directory = DirectorySettings(**LEAST)
     assert (directory.search_filter, directory.id_attribute) == ("(uid={username})", "entryUUID")
     assert (directory.timeout, directory.connect_timeout, directory.refresh_interval) == (5, 5, 300)
     assert (directory.auto_create, directory.allow_plaintext, directory.default_profiles) == (False, False, ["default"])
     stable = {"active-directory": "objectGUID", "freeipa": "ipaUniqueID", "389": "nsUniqueId"}
     for preset, attribute in stable.items():
-        assert Directory(**LEAST, preset=preset).id_attribute == attribute
-    own = Directory(**LEAST, preset="active-directory", search_filter="(mail={username})")
+        assert DirectorySettings(**LEAST, preset=preset).id_attribute == attribute
+    own = DirectorySettings(**LEAST, preset="active-directory", search_filter="(mail={username})")
     assert (own.search_filter, own.id_attribute) == ("(mail={username})", "objectGUID")
-    assert Directory(**LEAST, attributes=["cn"]).attributes == {"cn": "cn"}
-    assert Directory(**LEAST, timeout="2500ms", refresh_interval="5 min").refresh_interval == 300
+    assert DirectorySettings(**LEAST, attributes=["cn"]).attributes == {"cn": "cn"}
+    assert DirectorySettings(**LEAST, timeout="2500ms", refresh_interval="5 min").refresh_interval == 300
 
 
 def test_secrets_are_shown_as_stars(tmp_path, monkeypatch):
@@ -93,7 +93,7 @@ def test_secrets_are_shown_as_stars(tmp_path, monkeypatch):
     loaded = loading.load([LdapSection], config=config)
     assert "canary" not in str(loaded.public())
     assert "canary" not in repr(loaded[LdapSection])
-    assert loaded[LdapSection].directories["corp"].password() == b"canary"
+    assert loaded[LdapSection].directories["corp"].read_bind_password() == b"canary"
 
 
 def test_mistakes_are_reported_with_their_place(tmp_path):
@@ -101,5 +101,5 @@ def test_mistakes_are_reported_with_their_place(tmp_path):
     config.write_text('[ldap.directories.corp]\nurl = "ldap://corp.example.org"\nsearch_base = "dc=a"\n')
     with pytest.raises(loading.SettingsError, match=r"ldap\.directories\.corp: .*in the clear"):
         loading.load([LdapSection], config=config)
-    with pytest.raises(loading.SettingsError, match="not local"):
+    with pytest.raises(loading.SettingsError, match="is not local"):
         loading.load([LdapSection], given={"ldap": {"directories": {"local": LEAST}}})

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from visado_ldap.lookup import Lookup
-from visado_ldap.settings import Directory
+from visado_ldap.lookup.directory_lookup import DirectoryLookup
+from visado_ldap.settings import DirectorySettings
 
-from . import slapd, toxic
-from .conftest import settings_of
-from .slapd import GROUPS, password_of, user_dn
+from .. import slapd, toxic
+from ..conftest import settings_of
+from ..slapd import GROUPS, password_of, user_dn
 
 NAMED = r"cn=(?P<profile>[^,]+),ou=groups,dc=example,dc=org"
 SEARCH = {"group_search_base": GROUPS}
@@ -15,9 +15,9 @@ NESTED = {"nested_groups": True}
 
 
 def profiles_of(directory, number, **settings):
-    lookup = Lookup("ldap", Directory(**settings_of(directory, group_pattern=NAMED, **settings)))
+    lookup = DirectoryLookup("ldap", DirectorySettings(**settings_of(directory, group_pattern=NAMED, **settings)))
     try:
-        person = lookup.login(f"user{number}", password_of(number).encode())
+        person = lookup.log_in(f"user{number}", password_of(number).encode())
         return set(lookup.groups.profiles(person.groups))
     finally:
         lookup.close()
@@ -40,8 +40,8 @@ def test_posix_groups(directory):
 
 def test_the_key_of_a_group_may_be_spelt_as_one_likes(directory):
     spelt = {f"CN=Staff , OU=groups,{slapd.SUFFIX.upper()}": ["admin", "default"], f"cn=st\\61ff,{GROUPS}": ["more"]}
-    lookup = Lookup("ldap", Directory(**settings_of(directory, group_profiles=spelt)))
-    person = lookup.login("user0", password_of(0).encode())
+    lookup = DirectoryLookup("ldap", DirectorySettings(**settings_of(directory, group_profiles=spelt)))
+    person = lookup.log_in("user0", password_of(0).encode())
     assert lookup.groups.profiles(person.groups) == ["more"] or lookup.groups.profiles(person.groups) == [
         "admin",
         "default",
@@ -50,7 +50,7 @@ def test_the_key_of_a_group_may_be_spelt_as_one_likes(directory):
 
 
 def test_a_pattern_counts_for_the_whole_name_only(directory):
-    lookup = Lookup("ldap", Directory(**settings_of(directory, group_pattern=NAMED)))
+    lookup = DirectoryLookup("ldap", DirectorySettings(**settings_of(directory, group_pattern=NAMED)))
     odd = [f"cn=admin,ou=groups,dc=example,dc=org,{slapd.SUFFIX}", f"cn=a\\,b,{GROUPS}", f"x=y,cn=admin,{GROUPS}"]
     assert lookup.groups.profiles(odd) == []
     lookup.close()
@@ -104,7 +104,7 @@ def test_attributes_in_parts_are_read_whole(play):
     groups = [f"cn=g{number},dc=a" for number in range(3_210)]
     with toxic.Ranging(groups, 1_500) as server:
         given = {"url": server.url, "search_base": "dc=a", "group_profiles": {"cn=x": ["admin"]}}
-        lookup = Lookup("ldap", Directory(**given))
-        person = lookup.login("ann", b"password")
+        lookup = DirectoryLookup("ldap", DirectorySettings(**given))
+        person = lookup.log_in("ann", b"password")
         lookup.close()
     assert person.groups == set(groups)

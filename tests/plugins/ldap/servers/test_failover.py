@@ -7,11 +7,10 @@ import pytest
 
 from visado import Success
 from visado_ldap.errors import DirectoryUnreachable
-from visado_ldap.servers import Breaker
 
-from . import slapd, toxic
-from .conftest import settings_of
-from .slapd import password_of
+from .. import slapd, toxic
+from ..conftest import settings_of
+from ..slapd import password_of
 
 
 @pytest.fixture
@@ -80,7 +79,7 @@ def test_a_server_that_stops_is_replaced_and_comes_back(play, directory, second,
         assert (await login(each))[0] == first
 
     play(scene, given)
-    assert "answers again" in caplog.text
+    assert "responds again" in caplog.text
 
 
 def test_a_single_server_comes_back_without_a_restart(play, own_directory):
@@ -129,25 +128,3 @@ def test_a_refused_account_is_not_asked_for_again_and_again(play, own_directory,
     play(scene, settings_of(own_directory, bind_password="not-it"))
     assert "is refused" in caplog.text
     assert "not-it" not in caplog.text
-
-
-def test_a_breaker_lets_one_try_and_rests_ever_longer():
-    now = 0.0
-    breaker = Breaker(lambda: now)
-    assert breaker.admit()
-    assert breaker.admit()
-    assert breaker.failed() is True
-    assert breaker.failed() is False  # was asked before the pause: nothing longer
-    assert not breaker.admit()
-    for pause in (1, 2, 4, 8, 10, 10):
-        now += pause - 0.01
-        assert not breaker.admit()
-        now += 0.02
-        assert breaker.admit()
-        assert not breaker.admit()
-        assert breaker.failed() is False
-    now += 31
-    assert breaker.admit()
-    assert breaker.succeeded() is True
-    assert breaker.admit()
-    assert breaker.succeeded() is False

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from visado.settings import loading
-from visado_ldap import check
+from visado_ldap import diagnosis
 from visado_ldap.settings import LdapSection
 
 from . import slapd, toxic
@@ -22,8 +22,8 @@ def checked(capsys, monkeypatch):
 
     def run(directory_settings, *, name=None, username=None, password=""):
         loaded = loading.load([LdapSection], given={"ldap": {"directories": {"corp": directory_settings}}})
-        monkeypatch.setattr(check.getpass, "getpass", lambda prompt: password)
-        code = check.run(argparse.Namespace(name=name, username=username), loaded)
+        monkeypatch.setattr(diagnosis.getpass, "getpass", lambda prompt: password)
+        code = diagnosis.run(argparse.Namespace(name=name, username=username), loaded)
         captured = capsys.readouterr()
         return code, captured.out + captured.err
 
@@ -36,7 +36,7 @@ def test_all_is_well(checked, directory):
     assert code == 0
     for line in (
         "127.0.0.1 is 127.0.0.1",
-        "TLSv1.3, and the certificate is good",
+        "TLSv1.3, and the certificate is valid",
         slapd.SERVICE,
         "stable id",
         "cn=staff,ou=groups",
@@ -47,7 +47,7 @@ def test_all_is_well(checked, directory):
     for secret in (password_of(0), slapd.SERVICE_PASSWORD):
         assert secret not in said
     code, said = checked(settings_of(directory))
-    assert (code, "passwords travel in the clear" in said, "can be read" in said) == (0, True, True)
+    assert (code, "passwords are sent in the clear" in said, "can be read" in said) == (0, True, True)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_all_is_well(checked, directory):
             {"url": "ldap://nowhere.invalid", "allow_plaintext": True},
             None,
             "",
-            ["resolve", "check the url and the DNS"],
+            ["resolve", "check url and DNS"],
         ),
         ({"url": "ldap://127.0.0.1:1"}, None, "", ["connect", "Connection refused", "check host, port"]),
         (
@@ -67,8 +67,8 @@ def test_all_is_well(checked, directory):
             ["bind", "invalidCredentials", "check bind_dn and bind_password"],
         ),
         ({"search_base": "dc=nowhere"}, None, "", ["search", "dc=nowhere does not exist"]),
-        ({}, "nobody", "", ["search", "no entry fits"]),
-        ({}, "twin", "", ["search", "several entries fit"]),
+        ({}, "nobody", "", ["search", "no entry matches"]),
+        ({}, "twin", "", ["search", "several entries match"]),
         ({"id_attribute": "noSuchAttribute"}, "user1", "", ["search", "shows no noSuchAttribute"]),
         ({}, "user1", "wrong-canary", ["user bind", "invalidCredentials"]),
         ({"ca_file": None}, None, "", ["TLS", "certificate is refused", "check ca_file"]),
@@ -85,11 +85,11 @@ def test_a_step_fails_in_plain_words(checked, directory, others, username, passw
 
 def test_sick_servers(checked, tls):
     for kind, step, words in (
-        (toxic.Silent, "bind", "took the connection and fell silent"),
+        (toxic.Silent, "bind", "accepted the connection but does not respond"),
         (toxic.Garbled, "bind", ""),
         (toxic.Closing, "bind", ""),
         (toxic.RefusingTls, "STARTTLS", "refuses TLS"),
-        (toxic.BlackHole, "connect", "no answer in time"),
+        (toxic.BlackHole, "connect", "no response in time"),
     ):
         with kind() as server:
             given = {
@@ -140,4 +140,4 @@ def test_the_command_line_knows_it(directory, tmp_path):
         env={**os.environ},
         timeout=60,
     )
-    assert (done.returncode, "the certificate is good" in done.stdout) == (0, True), done.stdout + done.stderr
+    assert (done.returncode, "the certificate is valid" in done.stdout) == (0, True), done.stdout + done.stderr
