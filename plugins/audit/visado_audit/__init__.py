@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from visado import Observer, Section, Settings, hookimpl
+from visado import Host, Observer, Section, Settings, hookimpl
 from visado_audit import commands as audit_commands
 from visado_audit.log import Log
 from visado_audit.observer import AuditObserver
@@ -23,10 +23,10 @@ def register_settings() -> type[Section]:
 
 
 @hookimpl
-def register_observers(settings: Settings) -> Iterable[Observer]:
+def register_observers(settings: Settings, host: Host) -> Iterable[Observer]:
     """Hear of everything, and write it down."""
     section = settings[AuditSection]
-    return [AuditObserver(Log(path_of(settings), section), required=section.required)]
+    return [AuditObserver(Log(path_of(settings), section, host.clock), required=section.required)]
 
 
 @hookimpl

@@ -9,13 +9,12 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from visado import Event, read_secret
+from visado import Clock, Event, read_secret
 from visado_audit.chain import Chain
 from visado_audit.errors import LogUnwritable
 from visado_audit.events import LogBroken, LogTorn, RecordsMissed
@@ -30,7 +29,7 @@ _log = logging.getLogger("visado.audit")
 class Log:
     """The log of one host. `failure` says why it cannot be written at present, `damage` what was found changed."""
 
-    def __init__(self, path: Path, section: AuditSection, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, path: Path, section: AuditSection, clock: Clock) -> None:
         self._path, self._section, self._clock = path.absolute(), section, clock
         self._opened: _Opened | None = None
         self._head: Head | None = None
@@ -94,7 +93,7 @@ class Log:
 class _Opened:
     """The files while they are open: everything in it was looked at, and is as this host left it."""
 
-    def __init__(self, path: Path, section: AuditSection, known: Head | None, clock: Callable[[], float]) -> None:
+    def __init__(self, path: Path, section: AuditSection, known: Head | None, clock: Clock) -> None:
         self._section, self._clock = section, clock
         self._files = files = Files(path, make=True)
         self._fds: list[int] = []
@@ -126,7 +125,7 @@ class _Opened:
     def append(self, events: Iterable[Mapping[str, Any]]) -> Head:
         """Write records down, first in a new file where it is time; return the new head."""
         now = self._clock()
-        is_old = now - self.found.began >= self._section.rotate_after / 1_000
+        is_old = now - self.found.began >= self._section.rotate_after
         if self._size and (is_old or self._size >= self._section.rotate_size):
             self._rotate()
         link, lines = self._head.last, list[bytes]()

@@ -23,13 +23,13 @@ _FIRST_LINE: Final = 256 << 10
 class Found:
     """Where to go on, what is to be said of the log, and how its present file begins.
 
-    `first` is the number of the file's first record, `began` the time of it in seconds since 1970 (0: not known).
+    `first` is the number of the file's first record, `began` the time of it in milliseconds since 1970 (0: not known).
     """
 
     head: Head
     notes: list[Event] = field(default_factory=list[Event])
     first: int = 1
-    began: float = 0.0
+    began: int = 0
 
 
 def recover(files: Files, fd: int, head_fd: int, chain: Chain, known: Head | None) -> Found:
@@ -126,4 +126,4 @@ def _look(fd: int, found: Found) -> None:
     record = claimed(line)
     found.first = record.link.sequence if record else found.head.last.sequence + 1
     with suppress(ValueError, KeyError, TypeError):
-        found.began = datetime.fromisoformat(json.loads(line)["at"]).timestamp()
+        found.began = round(datetime.fromisoformat(json.loads(line)["at"]).timestamp() * 1_000)

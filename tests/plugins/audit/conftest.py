@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,12 @@ from visado_audit.chain import Chain
 from visado_audit.log import Log
 from visado_audit.settings import AuditSection
 from visado_audit.verify import verify
+from visado_kit.clock import Clock
 from visado_kit.live import LiveHost
 
+AT = "2026-11-23T08:00:00.000Z"
+NOW = round(datetime.fromisoformat(AT).timestamp() * 1_000)
+"""When the tests write their records: on another day a file would be rotated for its age."""
 CHEAP = "[local]\nmemory = 7168\niterations = 5\n"
 
 
@@ -25,14 +30,13 @@ class Book:
     path: Path
 
     def log(self, clock=None, **settings):
-        how = {"clock": clock} if clock else {}
-        return Log(self.path, AuditSection(**settings), **how)
+        return Log(self.path, AuditSection(**settings), clock or Clock(NOW))
 
     def write(self, *targets, **settings):
         """Open the log, record what happened to these, and close it."""
         log = self.log(**settings)
         for target in targets:
-            log.append([{"event": "test", "at": "2026-11-23T08:00:00.000Z", "target": target}])
+            log.append([{"event": "test", "at": AT, "target": target}])
         log.close()
         return log
 

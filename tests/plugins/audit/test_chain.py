@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 
 from visado_audit.chain import START, Broken, Chain
 from visado_audit.verify import Break
+from visado_kit.clock import Clock
+
+from .conftest import NOW
 
 KEY = "a key of more than thirty-two bytes, kept elsewhere"
 
@@ -27,10 +30,10 @@ def written(request, tmp_path_factory, book_of):
     if request.param:
         key_file = folder / "key"
         key_file.write_text(request.param)
-    now = [1_800_000_000.0]
-    log = book.log(lambda: now[0], key_file=key_file, sync=False)
+    clock = Clock(NOW)
+    log = book.log(clock, key_file=key_file, sync=False)
     for number in range(60):
-        now[0] += 24 * 3_600 / 15
+        clock.advance(24 * 3_600 / 15)
         log.append([{"event": "test", "at": f"2026-11-23T08:00:{number:02}.000Z", "target": f"user-{number}"}])
     log.close()
     assert len(book.files) >= 4

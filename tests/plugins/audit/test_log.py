@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import threading
-from datetime import datetime
 
 import pytest
 
@@ -18,8 +17,11 @@ from visado.settings.loading import SettingsError, load
 from visado_audit.errors import LogUnwritable
 from visado_audit.settings import AuditSection
 from visado_audit.verify import Break
+from visado_kit.clock import Clock
 
-EVENT = {"event": "test", "at": "2026-11-23T08:00:00.000Z"}
+from .conftest import AT, NOW
+
+EVENT = {"event": "test", "at": AT}
 
 
 @pytest.fixture
@@ -103,17 +105,17 @@ def test_of_two_hosts_one_writes(book):
 
 
 def test_a_file_is_full_by_size_or_by_age_and_the_chain_goes_on(book):
-    now = [1_800_000_000.0]
-    log = book.log(lambda: now[0], rotate_size=4096, rotate_after="1h")
+    clock = Clock(NOW)
+    log = book.log(clock, rotate_size=4096, rotate_after="1h")
     for _ in range(40):
         log.append([EVENT | {"target": "a" * 100}])
     by_size = len(book.files)
     assert by_size > 2
     assert all(4096 <= each.stat().st_size < 5000 for each in book.files[:-1])
-    now[0] += 3_599
+    clock.advance(3_599)
     log.append([EVENT])
     assert len(book.files) == by_size
-    now[0] += 1
+    clock.advance(1)
     log.append([EVENT])
     log.close()
     assert len(book.files) == by_size + 1
@@ -126,10 +128,9 @@ def test_a_file_is_full_by_size_or_by_age_and_the_chain_goes_on(book):
 
 
 def test_the_age_of_a_file_is_known_after_a_restart(book):
-    began = datetime.fromisoformat(EVENT["at"]).timestamp()
     book.write("a")
     for seconds, files in [(3_599, 1), (3_600, 2)]:
-        log = book.log(lambda seconds=seconds: began + seconds, rotate_after="1h")
+        log = book.log(Clock(NOW + seconds * 1_000), rotate_after="1h")
         log.append([EVENT])
         log.close()
         assert len(book.files) == files
