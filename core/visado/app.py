@@ -10,13 +10,12 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from visado.controller import ActionTable, Controller
-from visado.controllers import building
+from visado.controllers.building import build_table
 from visado.host import Clock, now
 from visado.metrics import Metrics
 from visado.pipeline import Pipeline
 from visado.plugins.discovery import discover, open_storage
-from visado.plugins.manager import Plugin, Plugins, StartError
+from visado.plugins.manager import Plugin, Plugins
 from visado.plugins.switching import Switches
 from visado.plugins.watchdog import Watchdog
 from visado.security.building import UNVERSIONED_COLLECTIONS, Security
@@ -69,37 +68,9 @@ class Application:
 
     def _build_actions(self) -> None:
         self.metrics = Metrics()
-        controllers = building.build(
-            building.Parts(
-                settings=self.settings,
-                clock=self.clock,
-                storage=self.storage,
-                access=self.access,
-                accounts=self.accounts,
-                roles=self.roles,
-                strategies=self.strategies,
-                added_strategies=self.added_strategies,
-                logins=self.logins,
-                observers=self.observers,
-                plugins=self.plugins,
-                switches=self.switches,
-                metrics=self.metrics,
-                table=lambda: self.table,
-            )
+        self.table = build_table(
+            self.settings, self.clock, self.storage, self.security, self.plugins, self.switches, self.metrics
         )
-
-        def add(plugin: Plugin, found: Iterable[Controller]) -> None:
-            new = list(found)
-            for each in new:
-                each.plugin = plugin.name
-            plugin.note("action", [each.id for controller in new for each in controller.actions()])
-            controllers.extend(new)
-
-        self.plugins.call("register_controllers", add, settings=self.settings, host=self.lent)
-        try:
-            self.table = ActionTable(controllers, self.plugins.unavailable)
-        except ValueError as error:
-            raise StartError(str(error)) from None
 
     def _build_ends(self) -> None:
         self.pipeline = Pipeline(self.table, self.access, self.observers, self.settings, self.clock, self.metrics)

@@ -56,6 +56,7 @@ class Declaration:
     routes: tuple[Route, ...]
     cookie: CookieUse
     rate_limit: RateLimit
+    login_required: bool
     cacheable: bool
     extension: bool
     media_type: str | None
@@ -70,6 +71,7 @@ def action(
     *routes: Route,
     cookie: CookieUse = "verified",
     rate_limit: RateLimit = "user",
+    login_required: bool = False,
     cacheable: bool = False,
     extension: bool = False,
     media_type: str | None = None,
@@ -84,6 +86,8 @@ def action(
       an invalid cookie continues as anonymous. `ignored`: the pipeline does not read the cookie.
     - `rate_limit`: which limit counts a request. `user`: the `rateLimit` of the user's profiles. `login`: the limit of
       logins per connection. `none`: no limit for users who have logged in, `user` for anonymous requests.
+    - `login_required`: an anonymous request is refused with `LoginRequired`, after its arguments were read. Without it,
+      the roles alone decide, and the anonymous user may have the right.
     - `cacheable`: the result depends only on the request and on the host's storage, and the action changes nothing. The
       host may answer an equal request from its cache until something is written.
     - `extension`: the action is not in the wire contract. `server:publicApi` omits it.
@@ -94,7 +98,7 @@ def action(
 
     def mark(handler: F) -> F:
         declaration = Declaration(
-            routes, cookie, rate_limit, cacheable, extension, media_type, dict(responses or {}), example
+            routes, cookie, rate_limit, login_required, cacheable, extension, media_type, dict(responses or {}), example
         )
         setattr(handler, _MARK, declaration)
         return handler
@@ -141,7 +145,10 @@ class Action(Declaration):
 
         Raises the errors that `Parameter.read` and the action raise.
         """
-        result: object = await self.handler(request, **{each.name: each.read(request) for each in self.parameters})
+        arguments = {each.name: each.read(request) for each in self.parameters}
+        if self.login_required and request.user.anonymous:
+            raise errors.LoginRequired(controller=self.controller, action=self.name)
+        result: object = await self.handler(request, **arguments)
         if self.media_type is None or isinstance(result, Reply):
             return result
         return Reply(result, headers={"Content-Type": self.media_type}, raw=True)

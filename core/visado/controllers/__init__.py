@@ -1,1 +1,4 @@
-"""The host's own actions, a class per room. Owns what an action does with its arguments; not how they arrive."""
+"""The host's own actions, a controller class per subject.
+
+Owns what an action does with its arguments. Does not own how requests arrive and how responses are sent.
+"""

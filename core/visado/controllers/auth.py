@@ -1,4 +1,4 @@
-"""`auth`: log in, log out, and me."""
+"""`auth`: login, logout, tokens and the current user."""
 
 from __future__ import annotations
 
@@ -8,8 +8,18 @@ from urllib.parse import quote, urlencode
 from visado import errors, events
 from visado.arguments import DURATION, Body, BodyText, Flag, Integer, Reading, StrictDuration, Text
 from visado.controller import Controller, action, get, post, put
-from visado.controllers import cookies, results
-from visado.controllers.current_user import somebody
+from visado.controllers import cookies
+from visado.controllers.result_types import (
+    AllowedResult,
+    CurrentUserResult,
+    DocumentResult,
+    LoginResult,
+    LogoutResult,
+    NamesResult,
+    NewTokenResult,
+    SearchResult,
+    TokenStateResult,
+)
 from visado.login_check import Login
 from visado.request import ANONYMOUS_ID, Fields, Malformed, Reply, Request, from_payload
 from visado.security.access import Access
@@ -22,12 +32,13 @@ from visado.security.tokens.tokens import Issued
 from visado.settings.durations import FOREVER
 from visado.strategy import Redirect
 
-_IN_ADDRESSES: Final = "%/:=&?~#+!$,;'@()*[]"
-_NOT_MINE: Final = ("_id", "profileIds")
+_SAFE_URL_CHARACTERS: Final = "%/:=&?~#+!$,;'@()*[]"
+_PROTECTED_MEMBERS: Final = ("_id", "profileIds")
+"""The members of a user that `auth:updateSelf` does not change."""
 
 
 class AuthController(Controller):
-    """What everybody may want: to log in, to log out, to look at oneself."""
+    """The actions with which users log in, log out and manage themselves."""
 
     name = "auth"
 
@@ -35,20 +46,11 @@ class AuthController(Controller):
         self._access, self._strategies, self._logins, self._observers = access, strategies, logins, observers
         self._users, self._tokens = access.users, access.tokens
 
-    @action(get("/_me"), get("/users/_me", deprecated=True), cacheable=True)
-    async def get_current_user(self, request: Request) -> results.CurrentUser:
-        """Show who I am, and by which strategies I can log in."""
-        user = request.user
-        return shown(user.id, user.content) | {"strategies": await self._strategies.of(user)}
-
-    @action(get("/_me/_rights"), get("/users/_me/_rights", deprecated=True), cacheable=True)
-    async def get_my_rights(self, request: Request) -> results.Found:
-        """List my rights: an item per action entry of my roles."""
-        return rights.listing(self._access.rights(request).policies)
+    # -- login and logout
 
     @action(get("/strategies"), cacheable=True)
-    async def get_strategies(self, request: Request) -> results.Names:
-        """List the strategies that are installed."""
+    async def get_strategies(self, request: Request) -> NamesResult:
+        """List the names of the strategies with which users can log in."""
         return list(self._strategies)
 
     @action(
@@ -66,56 +68,59 @@ class AuthController(Controller):
         strategy: Text | None = None,
         expires_in: Annotated[Any, DURATION, Reading.DEFERRED] = None,
         cookie_auth: Flag | None = None,
-    ) -> results.Token:
+    ) -> LoginResult:
         """Log in with a strategy and receive a token.
 
-        The body holds what the strategy asks for, such as `username` and `password`. `strategy` and `expiresIn`
-        may stand in the body too; where no strategy is named, it is `local`. Where the answer was a challenge, the
-        body holds its reference as `challenge`, and what the challenge asks for.
+        The body contains the credentials that the strategy needs, such as `username` and `password`. `strategy` is
+        `local` by default. `expiresIn` is the token's lifetime. Both may also be members of the body. With
+        `cookieAuth`, over HTTP, the token is sent in the cookie `authToken` and not in the body.
+
+        When the response is the error `security.login.challenged`, send the login again: the body then contains the
+        reference of the challenge as `challenge`, and the data that the challenge asks for.
         """
         name = strategy if strategy is not None else request.fields.get("strategy", "local")
         if not isinstance(name, str):
             raise errors.InvalidType(argument="body.strategy", expected="string")
         with self._logins.refusals(name if name in self._strategies else None):
             for field in (*self._strategies.find(name).fields, "password"):
-                if field in request.args:  # addresses end up in logs
+                if field in request.args:  # URLs are written to logs
                     raise errors.ForbiddenArgument(argument=field)
-        began = self._tokens.moment()
-        asked = request.fields.get("expiresIn") if expires_in is None else expires_in
-        found = await self._admit(request, name, asked)
-        if isinstance(found, Redirect):
-            return _redirect(found)
-        issued = await self._logins.issue(found, name, began)
-        if found.location is not None:
-            return _redirect(Redirect(found.location, cookies=self._answer(request, issued, True, found).cookies))
-        return self._answer(request, issued, _by_cookie(request, cookie_auth), found)
+        since = self._tokens.moment()
+        lifetime = request.fields.get("expiresIn") if expires_in is None else expires_in
+        admission = await self._admit(request, name, lifetime)
+        if isinstance(admission, Redirect):
+            return _redirect(admission)
+        issued = await self._logins.issue(admission, name, since)
+        if admission.location is not None:
+            reply = self._reply(request, issued, True, admission)
+            return _redirect(Redirect(admission.location, cookies=reply.cookies))
+        return self._reply(request, issued, _uses_cookie(request, cookie_auth), admission)
 
-    async def _admit(self, request: Request, name: str, asked: Any) -> Admission | Redirect:
-        """Ask the strategy, or hear the answer to a challenge; then ask the login checks."""
+    async def _admit(self, request: Request, strategy: str, lifetime: Any) -> Admission | Redirect:
+        """Authenticate with the strategy, or continue a challenged login; then run the login checks."""
         if answers(request):
-            return await self._logins.resume(request, name)
-        with self._logins.refusals(name):
-            found = await self._strategies.authenticate(name, request)
-        if isinstance(found, Redirect):
-            return found
-        user, success = found
+            return await self._logins.resume(request, strategy)
+        with self._logins.refusals(strategy):
+            outcome = await self._strategies.authenticate(strategy, request)
+        if isinstance(outcome, Redirect):
+            return outcome
+        user, success = outcome
         location = success.location if request.connection.transport == "http" else None
-        begun = Admission(user, cookies=success.cookies, asked=asked, location=location)
+        admission = Admission(user, cookies=success.cookies, asked=lifetime, location=location)
         try:
-            return await self._logins.admit(Login(request, user, name), begun)
+            return await self._logins.admit(Login(request, user, strategy), admission)
         except errors.LoginChallenged as challenge:
             if location is None:
                 raise
-            return _challenged(location, challenge)
+            return _challenge_redirect(location, challenge)
 
     @action(post("/_logout"), cookie="optional", rate_limit="none")
-    async def logout(
-        self,
-        request: Request,
-        global_: Flag = False,
-        cookie_auth: Flag = False,
-    ) -> results.Acknowledged:
-        """End my token, or with `global` all of my tokens; API keys stay."""
+    async def logout(self, request: Request, global_: Flag = False, cookie_auth: Flag = False) -> LogoutResult:
+        """Revoke the token of the request, or with `global` all tokens of its user.
+
+        API keys stay valid. The response deletes the cookie `authToken`. `cookieAuth` allows a request without a
+        valid token, to delete the cookie only.
+        """
         token = request.token
         if token is None and not cookie_auth:
             raise errors.LoginRequired(controller="auth", action="logout")
@@ -128,8 +133,10 @@ class AuthController(Controller):
                 await self._tokens.revoke(token)
             self._tokens.links.unlink(request.connection)
             self._observers.note(events.LoggedOut(target=token.user_id, everywhere=global_))
-        shown = {"acknowledged": True} | ({"location": location} if location else {})
-        return Reply(shown, cookies=(cookies.cleared(secure=request.connection.secure),))
+        result = {"acknowledged": True} | ({"location": location} if location else {})
+        return Reply(result, cookies=(cookies.cleared_cookie(secure=request.connection.secure),))
+
+    # -- tokens
 
     @action(
         post("/_checkToken"),
@@ -139,23 +146,30 @@ class AuthController(Controller):
     )
     async def check_token(
         self, request: Request, token: BodyText | None = None, cookie_auth: Flag | None = None
-    ) -> results.Checked:
-        """Say whether a token is valid, whose it is and when it ends. A single-use token is not used up."""
-        text = (request.cookie or request.jwt) if _by_cookie(request, cookie_auth) else token
+    ) -> TokenStateResult:
+        """Return whether a token is valid, its user and when it expires.
+
+        The token is the body's `token`; with `cookieAuth` it is the one in the cookie or the header `Authorization`.
+        A single-use token stays valid.
+        """
+        text = (request.cookie or request.jwt) if _uses_cookie(request, cookie_auth) else token
         if not text:
             return {"valid": False, "state": "No token."}
         try:
-            found = await self._access.verify(text)
+            verified = await self._access.verify(text)
         except errors.InvalidToken as error:
             request.depends_on = None
             return {"valid": False, "state": error.text}
-        return {"valid": True, "expiresAt": found.expires_at, "kuid": found.user_id}
+        return {"valid": True, "expiresAt": verified.expires_at, "kuid": verified.user_id}
 
     @action(post("/_createToken"))
     async def create_token(
         self, request: Request, expires_in: StrictDuration = None, single_use: Flag = False
-    ) -> results.NewToken:
-        """Make another token of mine, for one use if so wished."""
+    ) -> NewTokenResult:
+        """Create another token for the current user.
+
+        `expiresIn` is its lifetime, which must be finite. With `singleUse` the token is valid for one request.
+        """
         if expires_in == FOREVER:
             raise errors.InvalidExpiration(argument="expiresIn", rule="cannot be infinite")
         issued = await self._tokens.create(request.user.id, expires_in, single_use=single_use)
@@ -175,8 +189,13 @@ class AuthController(Controller):
         strategy: Text | None = None,
         expires_in: StrictDuration = None,
         cookie_auth: Flag | None = None,
-    ) -> results.Token:
-        """Exchange my token for a new one; the old one works on for a moment."""
+    ) -> LoginResult:
+        """Exchange the token of the request for a new one.
+
+        The old token stays valid for the setting `security.token.grace_period`. `expiresIn` is the new token's
+        lifetime. A `strategy` other than `local` decides whether the token may be refreshed, and for how long. With
+        `cookieAuth`, over HTTP, the new token is sent in the cookie `authToken`.
+        """
         if request.token is None:
             raise errors.LoginRequired(controller="auth", action="refreshToken")
         if strategy is not None and strategy != "local":
@@ -184,70 +203,85 @@ class AuthController(Controller):
             expires_in = DURATION.read(renewed.get("expiresIn"), "expiresIn", False) or expires_in
         issued = await self._tokens.refresh(request.token, expires_in)
         self._observers.note(events.TokenRefreshed(target=request.user.id))
-        return self._answer(request, issued, _by_cookie(request, cookie_auth))
+        return self._reply(request, issued, _uses_cookie(request, cookie_auth))
+
+    # -- the current user
+
+    @action(get("/_me"), get("/users/_me", deprecated=True), cacheable=True)
+    async def get_current_user(self, request: Request) -> CurrentUserResult:
+        """Return the user of the request, and the strategies with which the user can log in.
+
+        The user of a request without a token is the anonymous user, with the id `-1`.
+        """
+        user = request.user
+        return shown(user.id, user.content) | {"strategies": await self._strategies.of(user)}
+
+    @action(get("/_me/_rights"), get("/users/_me/_rights", deprecated=True), cacheable=True)
+    async def get_my_rights(self, request: Request) -> SearchResult:
+        """List the rights of the current user: one item for each action that the user's roles allow or deny."""
+        return rights.listing(self._access.rights(request).policies)
 
     @action(post("/_checkRights"), example={"controller": "auth", "action": "getCurrentUser"})
-    async def check_rights(self, request: Request, body: Body) -> results.Allowed:
-        """Say whether I may execute a request, which the body holds."""
-        return {"allowed": may(body, request, self._access.rights(request))}
+    async def check_rights(self, request: Request, body: Body) -> AllowedResult:
+        """Return whether the current user may send the request that is in the body."""
+        return {"allowed": is_allowed(body, request, self._access.rights(request))}
 
-    @action(put("/_me"), put("/_updateSelf", deprecated=True))
-    async def update_self(
-        self,
-        request: Request,
-        body: Body,
-        retry_on_conflict: Integer = 10,
-    ) -> results.Document:
-        """Change members of my own content, but neither my id nor my profiles."""
-        user = somebody(request, "updateSelf")
-        for name in _NOT_MINE:
+    @action(put("/_me"), put("/_updateSelf", deprecated=True), login_required=True)
+    async def update_self(self, request: Request, body: Body, retry_on_conflict: Integer = 10) -> DocumentResult:
+        """Change members of the current user, except its id and its profiles.
+
+        The members in the body replace those of the user; other members stay. `retryOnConflict` has no effect.
+        """
+        for name in _PROTECTED_MEMBERS:
             if body.get(name):
                 raise errors.ForbiddenArgument(argument=f"body.{name}")
-        changed = await self._users.update(
-            user.id, {name: value for name, value in body.items() if name not in _NOT_MINE}, user.id
-        )
-        return shown(changed.id, changed.content)
+        changes = {name: value for name, value in body.items() if name not in _PROTECTED_MEMBERS}
+        user = await self._users.update(request.user.id, changes, request.user.id)
+        return shown(user.id, user.content)
 
-    def _answer(self, request: Request, issued: Issued, cookie_auth: bool, admission: Admission | None = None) -> Reply:
-        """Show a new token: in the body, or over HTTP in a cookie."""
+    def _reply(self, request: Request, issued: Issued, cookie_auth: bool, admission: Admission | None = None) -> Reply:
+        """Return a reply with a new token: in the result, or in a cookie when `cookie_auth` is set over HTTP."""
         token, connection = issued.token, request.connection
-        data, others = (admission.data, admission.cookies) if admission else ({}, ())
+        data, other_cookies = (admission.data, admission.cookies) if admission else ({}, ())
         if connection.transport == "websocket":
             if token.user_id != ANONYMOUS_ID:
                 self._tokens.links.link(connection, token)
             return Reply({**data, **issued.shown()})
         if not cookie_auth:
-            return Reply({**data, **issued.shown()}, cookies=others)
+            return Reply({**data, **issued.shown()}, cookies=other_cookies)
         expires_at = None if token.expires_at == FOREVER else token.expires_at
-        header = cookies.carrying(issued.text, expires_at, secure=connection.secure)
-        return Reply({**data, **issued.shown(with_text=False)}, cookies=(*others, header))
+        cookie = cookies.token_cookie(issued.text, expires_at, secure=connection.secure)
+        return Reply({**data, **issued.shown(with_text=False)}, cookies=(*other_cookies, cookie))
 
 
-def _by_cookie(request: Request, asked: bool | None) -> bool:
-    """Whether the token travels as a cookie: as the client asks, or else as it already does."""
-    return request.cookie is not None if asked is None else asked
+def _uses_cookie(request: Request, cookie_auth: bool | None) -> bool:
+    """Return whether a cookie carries the token: the argument `cookieAuth`, or else whether the request has one."""
+    return request.cookie is not None if cookie_auth is None else cookie_auth
 
 
-def _redirect(found: Redirect) -> Reply:
-    headers = {"Location": quote(found.location, safe=_IN_ADDRESSES), "Content-Length": "0"}
-    result = {**found.data, "headers": headers, "statusCode": found.status}
-    return Reply(result, found.status, headers, found.cookies)
+def _redirect(redirect: Redirect) -> Reply:
+    headers = {"Location": quote(redirect.location, safe=_SAFE_URL_CHARACTERS), "Content-Length": "0"}
+    result = {**redirect.data, "headers": headers, "statusCode": redirect.status}
+    return Reply(result, redirect.status, headers, redirect.cookies)
 
 
-def _challenged(location: str, error: errors.LoginChallenged) -> Redirect:
-    """Send a browser on with the challenge, in the part of the address that goes to no server."""
-    shown = error.challenge
-    words = urlencode({FIELD: shown["reference"], "check": shown["check"], "strategy": shown["strategy"]})
-    return Redirect(f"{location.partition('#')[0]}#{words}", cookies=error.cookies)
+def _challenge_redirect(location: str, error: errors.LoginChallenged) -> Redirect:
+    """Redirect a browser with the challenge in the URL's fragment, which browsers send to no server."""
+    challenge = error.challenge
+    names = {FIELD: challenge["reference"], "check": challenge["check"], "strategy": challenge["strategy"]}
+    return Redirect(f"{location.partition('#')[0]}#{urlencode(names)}", cookies=error.cookies)
 
 
-def may(payload: Fields, request: Request, owned: rights.Rights) -> bool:
-    """Whether rights allow a request payload. Raises `MissingArgument`, and what a malformed payload raises."""
+def is_allowed(payload: Fields, request: Request, owned: rights.Rights) -> bool:
+    """Return whether the rights allow a request payload.
+
+    Raises `MissingArgument` for a payload without controller or action, and the error of a malformed payload.
+    """
     for name in ("controller", "action"):
         if not isinstance(payload.get(name), str):
             raise errors.MissingArgument(argument=f"body.{name}")
     try:
-        asked = from_payload(payload, request.connection, request.id)
+        checked = from_payload(payload, request.connection, request.id)
     except Malformed as malformed:
         raise malformed.error from None
-    return owned.allow(payload["controller"], payload["action"], asked.args)
+    return owned.allow(payload["controller"], payload["action"], checked.args)

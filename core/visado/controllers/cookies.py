@@ -1,21 +1,25 @@
-"""The `authToken` cookie, as it is set and cleared."""
+"""The `authToken` cookie."""
 
 from __future__ import annotations
 
 from email.utils import formatdate
 from typing import Final
 
-_LAST_DAY: Final = 253_402_300_799
+_MAX_EXPIRES_SECONDS: Final = 253_402_300_799
+"""The end of the year 9999, the last that an HTTP date can express."""
 
 
-def carrying(token: str, expires_at: int | None, *, secure: bool) -> str:
-    """Write the cookie that carries a token; `expires_at` in ms, None for one that ends with the browser."""
+def token_cookie(token: str, expires_at: int | None, *, secure: bool) -> str:
+    """Return a `Set-Cookie` value that stores a token.
+
+    `expires_at` is in milliseconds since 1970; with None the browser deletes the cookie when it closes.
+    """
     parts = [f"authToken={token}", "Path=/"]
     if expires_at is not None:
-        parts.append(f"Expires={formatdate(min(expires_at // 1_000, _LAST_DAY), usegmt=True)}")
+        parts.append(f"Expires={formatdate(min(expires_at // 1_000, _MAX_EXPIRES_SECONDS), usegmt=True)}")
     return "; ".join([*parts, "HttpOnly", "SameSite=Strict", *(["Secure"] if secure else [])])
 
 
-def cleared(*, secure: bool) -> str:
-    """Write the cookie that takes its place."""
-    return carrying("null", None, secure=secure)
+def cleared_cookie(*, secure: bool) -> str:
+    """Return a `Set-Cookie` value that replaces a stored token with `null`."""
+    return token_cookie("null", None, secure=secure)

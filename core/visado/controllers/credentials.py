@@ -1,4 +1,4 @@
-"""`security`: credentials of any strategy."""
+"""Credentials of the strategies: those of the current user (`auth`) and those of any user (`security`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from visado import errors
 from visado.arguments import Body, Id, Integer, Text
 from visado.codec import is_object
 from visado.controller import Controller, action, delete, get, post, put
-from visado.controllers import results
+from visado.controllers.result_types import AcknowledgedResult, BooleanResult, NamesResult, ObjectResult, SearchResult
 from visado.request import Request
 from visado.search.cursors import Searches
 from visado.search.translate import as_elasticsearch
@@ -16,8 +16,76 @@ from visado.security.logins.strategies import Strategies
 from visado.security.users.users import Users
 
 
+class MyCredentialsController(Controller):
+    """The credentials of the current user."""
+
+    name = "auth"
+
+    def __init__(self, strategies: Strategies) -> None:
+        self._strategies = strategies
+
+    @action(
+        get("/_me/credentials/:strategy/_exists"),
+        get("/credentials/:strategy/_me/_exists", deprecated=True),
+        login_required=True,
+    )
+    async def credentials_exist(self, request: Request, strategy: Text) -> BooleanResult:
+        """Return whether the current user has credentials of a strategy."""
+        return await self._strategies.run(strategy, lambda each: each.exists(request.user.id))
+
+    @action(
+        get("/_me/credentials/:strategy"),
+        get("/credentials/:strategy/_me", deprecated=True),
+        login_required=True,
+    )
+    async def get_my_credentials(self, request: Request, strategy: Text) -> ObjectResult:
+        """Return the public part of the current user's credentials of a strategy, such as the user name."""
+        return await self._strategies.run(strategy, lambda each: each.info(request.user.id))
+
+    @action(
+        post("/_me/credentials/:strategy/_create"),
+        post("/credentials/:strategy/_me/_create", deprecated=True),
+        login_required=True,
+    )
+    async def create_my_credentials(self, request: Request, strategy: Text, body: Body) -> ObjectResult:
+        """Create the current user's credentials of a strategy from the body, and return their public part."""
+        return await self._strategies.create(strategy, request.user.id, body)
+
+    @action(
+        put("/_me/credentials/:strategy/_update"),
+        put("/credentials/:strategy/_me/_update", deprecated=True),
+        login_required=True,
+    )
+    async def update_my_credentials(self, request: Request, strategy: Text, body: Body) -> ObjectResult:
+        """Change the current user's credentials of a strategy, and return their public part."""
+        return await self._strategies.update(strategy, request.user.id, body)
+
+    @action(
+        post("/_me/credentials/:strategy/_validate"),
+        post("/credentials/:strategy/_me/_validate", deprecated=True),
+        login_required=True,
+    )
+    async def validate_my_credentials(self, request: Request, strategy: Text, body: Body) -> BooleanResult:
+        """Return true when the current user could create the credentials in the body; otherwise respond with an error.
+
+        Nothing is stored.
+        """
+        await self._strategies.run(strategy, lambda each: each.validate(request.user.id, body, update=False))
+        return True
+
+    @action(
+        delete("/_me/credentials/:strategy"),
+        delete("/credentials/:strategy/_me", deprecated=True),
+        login_required=True,
+    )
+    async def delete_my_credentials(self, request: Request, strategy: Text) -> AcknowledgedResult:
+        """Delete the current user's credentials of a strategy. Tokens stay valid."""
+        await self._strategies.delete(strategy, request.user.id)
+        return {"acknowledged": True}
+
+
 class CredentialsController(Controller):
-    """The credentials of users, as an administrator sees them."""
+    """The credentials of any user, for administrators."""
 
     name = "security"
 
@@ -25,40 +93,40 @@ class CredentialsController(Controller):
         self._users, self._strategies, self._searches = users, strategies, searches
 
     @action(get("/credentials/:strategy/:_id"))
-    async def get_credentials(self, request: Request, strategy: Text, id: Id) -> results.Object:
-        """Show what may be shown of a user's credentials."""
+    async def get_credentials(self, request: Request, strategy: Text, id: Id) -> ObjectResult:
+        """Return the public part of a user's credentials of a strategy, such as the user name."""
         return await self._strategies.run(strategy, lambda each: each.info(id))
 
     @action(get("/credentials/:strategy/:_id/_byId"))
-    async def get_credentials_by_id(self, request: Request, strategy: Text, id: Id) -> results.Object:
-        """Show what may be shown of the credentials under a subject, such as a user name."""
+    async def get_credentials_by_id(self, request: Request, strategy: Text, id: Id) -> ObjectResult:
+        """Return the public part of the credentials of a subject. `_id` is the subject, such as a user name."""
         return await self._strategies.run(strategy, lambda each: each.by_id(id))
 
     @action(get("/credentials/:strategy/:_id/_exists"))
-    async def has_credentials(self, request: Request, strategy: Text, id: Id) -> results.YesNo:
-        """Say whether a user has credentials of a strategy."""
+    async def has_credentials(self, request: Request, strategy: Text, id: Id) -> BooleanResult:
+        """Return whether a user has credentials of a strategy."""
         return await self._strategies.run(strategy, lambda each: each.exists(id))
 
     @action(get("/credentials/:strategy/_fields"))
-    async def get_credential_fields(self, request: Request, strategy: Text) -> results.Names:
-        """List the fields that a strategy's credentials have."""
+    async def get_credential_fields(self, request: Request, strategy: Text) -> NamesResult:
+        """List the names of the fields of a strategy's credentials."""
         return list(self._strategies.find(strategy).fields)
 
     @action(get("/credentials/_fields"))
-    async def get_all_credential_fields(self, request: Request) -> results.Object:
-        """List the fields of every strategy's credentials."""
+    async def get_all_credential_fields(self, request: Request) -> ObjectResult:
+        """Return the names of the fields of every strategy's credentials, by strategy."""
         return {name: list(strategy.fields) for name, strategy in self._strategies.items()}
 
     @action(post("/credentials/:strategy/:_id/_create"))
-    async def create_credentials(self, request: Request, id: Id, body: Body, strategy: Text) -> results.Object:
-        """Give a user credentials of a strategy."""
+    async def create_credentials(self, request: Request, id: Id, body: Body, strategy: Text) -> ObjectResult:
+        """Create a user's credentials of a strategy from the body, and return their public part."""
         self._strategies.find(strategy)
         await self._users.find(id)
         return await self._strategies.create(strategy, id, body)
 
     @action(put("/credentials/:strategy/:_id/_update"))
-    async def update_credentials(self, request: Request, id: Id, body: Body, strategy: Text) -> results.Object:
-        """Change a user's credentials of a strategy."""
+    async def update_credentials(self, request: Request, id: Id, body: Body, strategy: Text) -> ObjectResult:
+        """Change a user's credentials of a strategy, and return their public part."""
         self._strategies.find(strategy)
         await self._users.find(id)
         return await self._strategies.update(strategy, id, body)
@@ -66,14 +134,17 @@ class CredentialsController(Controller):
     @action(post("/credentials/:strategy/:_id/_validate"))
     async def validate_credentials(
         self, request: Request, body: Body, strategy: Text, id: Id | None = None
-    ) -> results.YesNo:
-        """Say whether a user could be given these credentials."""
+    ) -> BooleanResult:
+        """Return true when the credentials in the body could be created for a user; otherwise respond with an error.
+
+        Nothing is stored.
+        """
         await self._strategies.run(strategy, lambda each: each.validate(id or "", body, update=False))
         return True
 
     @action(delete("/credentials/:strategy/:_id"))
-    async def delete_credentials(self, request: Request, id: Id, strategy: Text) -> results.Acknowledged:
-        """Take a user's credentials of a strategy; tokens stay."""
+    async def delete_credentials(self, request: Request, id: Id, strategy: Text) -> AcknowledgedResult:
+        """Delete a user's credentials of a strategy. Tokens stay valid."""
         await self._strategies.delete(strategy, id)
         return {"acknowledged": True}
 
@@ -85,16 +156,20 @@ class CredentialsController(Controller):
         lang: Text = "elasticsearch",
         from_: Integer = 0,
         size: Integer = 10,
-    ) -> results.Found:
-        """Search users by their credentials of a strategy, as far as it lets them be searched."""
+    ) -> SearchResult:
+        """Search users by their credentials of a strategy, if the strategy supports a search.
+
+        The body contains `query`, in the language `lang` (`elasticsearch` or `koncorde`), and `sort`. `from` is the
+        number of matches to skip and `size` the number of matches to return.
+        """
         checked = self._searches.query({}, lang, from_, size)
         self._strategies.find(strategy)
         fields = request.fields
         query: Any = fields.get("query") or {}
         if not is_object(query):
             raise errors.InvalidType(argument="body.query", expected="object")
-        asked = as_elasticsearch(query, lang)
+        translated = as_elasticsearch(query, lang)
         return await self._strategies.run(
             strategy,
-            lambda each: each.search(asked, sort=fields.get("sort"), offset=checked.offset, limit=size),
+            lambda each: each.search(translated, sort=fields.get("sort"), offset=checked.offset, limit=size),
         )

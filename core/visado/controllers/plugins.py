@@ -1,10 +1,13 @@
-"""`security`: plugins and strategies, changed while the host runs. Not in the wire contract: visado's own."""
+"""`security`: plugins and strategies, which administrators change while the host runs.
+
+All actions are extensions: the wire contract has none of them.
+"""
 
 from __future__ import annotations
 
 from visado.arguments import Body, BodyObject, BodyText, Text
 from visado.controller import Controller, action, delete, get, post, put
-from visado.controllers import results
+from visado.controllers.result_types import AcknowledgedResult, BooleanResult, ObjectResult
 from visado.plugins.manager import Plugins
 from visado.plugins.switching import Switches
 from visado.request import Request
@@ -12,7 +15,7 @@ from visado.security.logins.added_strategies import AddedStrategies
 
 
 class PluginsController(Controller):
-    """What is installed, and what of it is at work."""
+    """Installed plugins, and strategies that administrators add."""
 
     name = "security"
 
@@ -20,10 +23,11 @@ class PluginsController(Controller):
         self._plugins, self._switches, self._added = plugins, switches, added_strategies
 
     @action(get("/plugins"), extension=True)
-    async def list_plugins(self, request: Request) -> results.Object:
-        """List the plugins, what each brings or why it does not work, and the kinds of strategies to add.
+    async def list_plugins(self, request: Request) -> ObjectResult:
+        """List the installed plugins, the kinds of strategies that can be added, and added strategies that do not work.
 
-        `problems` are the added strategies that cannot be made at present, with the reason.
+        `plugins` contains, by name, each plugin's state and what it provides, or why it does not work. `problems`
+        contains the reason for each added strategy that could not be built.
         """
         return {
             "plugins": {each.name: each.shown() for each in self._plugins},
@@ -32,25 +36,28 @@ class PluginsController(Controller):
         }
 
     @action(post("/plugins/:plugin/_disable"), extension=True)
-    async def disable_plugin(self, request: Request, plugin: Text) -> results.Object:
-        """Switch a plugin off: from the next request on, nothing of it is there. It stays off after a restart."""
+    async def disable_plugin(self, request: Request, plugin: Text) -> ObjectResult:
+        """Disable a plugin, from the next request on, and return its state. It stays disabled after a restart."""
         return (await self._switches.off(plugin)).shown()
 
     @action(post("/plugins/:plugin/_enable"), extension=True)
-    async def enable_plugin(self, request: Request, plugin: Text) -> results.Object:
-        """Switch a plugin on again that was switched off, or quarantined at work."""
+    async def enable_plugin(self, request: Request, plugin: Text) -> ObjectResult:
+        """Enable a plugin that was disabled, or quarantined while the host was running, and return its state."""
         return (await self._switches.on(plugin)).shown()
 
     @action(get("/strategies/:strategy"), extension=True)
-    async def get_strategy(self, request: Request, strategy: Text) -> results.Object:
-        """Show a strategy, with its settings where an administrator has added it: secrets as stars."""
+    async def get_strategy(self, request: Request, strategy: Text) -> ObjectResult:
+        """Return a strategy, and the settings of an added strategy. Secrets are replaced with asterisks."""
         return {"name": strategy, **await self._added.find(strategy)}
 
     @action(post("/strategies/:strategy/_validate"), extension=True)
     async def validate_strategy(
         self, request: Request, strategy: Text, kind: BodyText, settings: BodyObject
-    ) -> results.YesNo:
-        """Rehearse a strategy: make it, open it, and check that it would work. Nothing is kept."""
+    ) -> BooleanResult:
+        """Return true when a strategy of this kind works with these settings; otherwise respond with an error.
+
+        The strategy is built, opened and closed. Nothing is stored.
+        """
         rehearsed, _ = await self._added.rehearse(strategy, kind, settings)
         await self._added.dismiss(rehearsed)
         return True
@@ -58,19 +65,25 @@ class PluginsController(Controller):
     @action(post("/strategies/:strategy/_create"), extension=True)
     async def create_strategy(
         self, request: Request, strategy: Text, kind: BodyText, settings: BodyObject
-    ) -> results.Object:
-        """Add a strategy of a kind, after a rehearsal: the next request can log in with it."""
+    ) -> ObjectResult:
+        """Add a strategy, with which users can log in from the next request on.
+
+        `kind` and `settings` are checked as `security:validateStrategy` does. Return the strategy with its settings.
+        """
         await self._added.create(strategy, kind, settings)
         return {"name": strategy, **await self._added.find(strategy)}
 
     @action(put("/strategies/:strategy/_update"), extension=True)
-    async def update_strategy(self, request: Request, strategy: Text, body: Body) -> results.Object:
-        """Change settings of a strategy that was added, after a rehearsal; null puts one back to its default."""
+    async def update_strategy(self, request: Request, strategy: Text, body: Body) -> ObjectResult:
+        """Change settings of an added strategy. A setting that is null in the body returns to its default.
+
+        The new settings are checked as `security:validateStrategy` does. Return the strategy with its settings.
+        """
         await self._added.update(strategy, body)
         return {"name": strategy, **await self._added.find(strategy)}
 
     @action(delete("/strategies/:strategy"), extension=True)
-    async def delete_strategy(self, request: Request, strategy: Text) -> results.Acknowledged:
-        """Remove a strategy that was added; credentials and tokens stay."""
+    async def delete_strategy(self, request: Request, strategy: Text) -> AcknowledgedResult:
+        """Delete an added strategy. Credentials and tokens stay."""
         await self._added.delete(strategy)
         return {"acknowledged": True}

@@ -1,4 +1,4 @@
-"""`security`: profiles."""
+"""`security`: profiles, for administrators."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from visado import errors
 from visado.arguments import Body, BodyTexts, Flag, Id, Integer, Text
 from visado.codec import are_texts
 from visado.controller import Controller, action, delete, get, post, put
-from visado.controllers import results
+from visado.controllers.result_types import (
+    DeletedResult,
+    DocumentResult,
+    HitsResult,
+    MappingResult,
+    NamesResult,
+    SearchResult,
+    UpdatedMappingResult,
+)
 from visado.request import Request
 from visado.search.cursors import Searches, delete_all
 from visado.search.mappings import Mappings
@@ -22,7 +30,7 @@ from visado.storage.query import And, OneOf
 
 
 class ProfilesController(Controller):
-    """Profiles: policies over roles, which users have."""
+    """Profiles: lists of policies, each a role with optional restrictions. Users have profiles."""
 
     name = "security"
 
@@ -33,50 +41,68 @@ class ProfilesController(Controller):
         self._searches, self._write_count = searches, settings[LimitsSection].write_count
 
     @action(get("/profiles/:_id"), cacheable=True)
-    async def get_profile(self, request: Request, id: Id) -> results.Document:
-        """Show a profile."""
+    async def get_profile(self, request: Request, id: Id) -> DocumentResult:
+        """Return a profile."""
         return shown(id, self._profiles.find(id))
 
     @action(get("/profiles/:_id/_rights"), cacheable=True)
-    async def get_profile_rights(self, request: Request, id: Id) -> results.Found:
-        """List the rights that a profile gives."""
+    async def get_profile_rights(self, request: Request, id: Id) -> SearchResult:
+        """List the rights of a profile: one item for each action that its roles allow or deny."""
         self._profiles.find(id)
         return rights.listing(self._profiles.policies([id]))
 
     @action(get("/profiles/_mapping"))
-    async def get_profile_mapping(self, request: Request) -> results.Mapping:
-        """Show the declared fields of profiles."""
+    async def get_profile_mapping(self, request: Request) -> MappingResult:
+        """Return the mapping of profiles: the declared types of their members."""
         return {"mapping": await self._mappings.get("profiles")}
 
     @action(put("/profiles/_mapping"))
-    async def update_profile_mapping(self, request: Request, body: Body) -> results.ChangedMapping:
-        """Declare fields of profiles."""
+    async def update_profile_mapping(self, request: Request, body: Body) -> UpdatedMappingResult:
+        """Add members to the mapping of profiles.
+
+        The body contains `properties`. Searches work without a mapping; the host stores it for other tools.
+        """
         return await self._mappings.update("profiles", body)
 
     @action(post("/profiles/:_id/_create"), example={"policies": [{"roleId": "default"}]})
-    async def create_profile(self, request: Request, id: Id, body: Body, strict: Flag = False) -> results.Document:
-        """Make a profile; with `strict`, its restrictions name only what the settings declare."""
+    async def create_profile(self, request: Request, id: Id, body: Body, strict: Flag = False) -> DocumentResult:
+        """Create a profile.
+
+        The body contains `policies`, and optionally `rateLimit`: the requests per second and user, 0 for any number.
+        With `strict`, restrictions may only name indexes and collections that the settings declare in `[rights]`.
+        """
         _check_policies(body)
         return shown(id, await self._profiles.create(id, body, strict=strict))
 
     @action(put("/profiles/:_id"))
     async def create_or_replace_profile(
         self, request: Request, id: Id, body: Body, strict: Flag = False
-    ) -> results.Document:
-        """Make a profile, or put another in its place."""
+    ) -> DocumentResult:
+        """Create a profile, or replace an existing one.
+
+        The body contains `policies`, and optionally `rateLimit`: the requests per second and user, 0 for any number.
+        With `strict`, restrictions may only name indexes and collections that the settings declare in `[rights]`.
+        """
         _check_policies(body)
         return shown(id, await self._profiles.replace(id, body, strict=strict))
 
     @action(put("/profiles/:_id/_update"))
     async def update_profile(
         self, request: Request, id: Id, body: Body, strict: Flag = False, retry_on_conflict: Integer = 10
-    ) -> results.Document:
-        """Change members of a profile."""
+    ) -> DocumentResult:
+        """Change members of a profile. The members in the body replace those of the profile; other members stay.
+
+        With `strict`, restrictions may only name indexes and collections that the settings declare in `[rights]`.
+        `retryOnConflict` has no effect: updates do not conflict.
+        """
         return shown(id, await self._profiles.update(id, body, strict=strict))
 
     @action(delete("/profiles/:_id"))
-    async def delete_profile(self, request: Request, id: Id, on_assigned_users: Text = "fail") -> results.Deleted:
-        """Forget a profile that nobody has, or with `onAssignedUsers=remove` take it from those who have it."""
+    async def delete_profile(self, request: Request, id: Id, on_assigned_users: Text = "fail") -> DeletedResult:
+        """Delete a profile.
+
+        A profile that users have is not deleted, unless `onAssignedUsers` is `remove`: those users then lose it.
+        """
         await self._delete(id, remove=on_assigned_users == "remove")
         return {"_id": id}
 
@@ -89,13 +115,16 @@ class ProfilesController(Controller):
         await self._profiles.delete(profile)
 
     @action(post("/profiles/_mDelete"))
-    async def m_delete_profiles(self, request: Request, ids: BodyTexts) -> results.Names:
-        """Forget several profiles that nobody has."""
+    async def m_delete_profiles(self, request: Request, ids: BodyTexts) -> NamesResult:
+        """Delete several profiles by their `ids`, and return the ids of the deleted profiles.
+
+        A profile that users have is not deleted.
+        """
         return await delete_all(ids, self._write_count, self._delete)
 
     @action(post("/profiles/_mGet"))
-    async def m_get_profiles(self, request: Request, ids: BodyTexts) -> results.Hits:
-        """Show several profiles, which must all exist."""
+    async def m_get_profiles(self, request: Request, ids: BodyTexts) -> HitsResult:
+        """Return several profiles by their `ids`. All of them must exist."""
         return {"hits": [shown(each, self._profiles.find(each)) for each in ids]}
 
     @action(post("/profiles/_search"))
@@ -106,8 +135,14 @@ class ProfilesController(Controller):
         size: Integer | None = None,
         lang: Text = "elasticsearch",
         scroll: Text | None = None,
-    ) -> results.Found:
-        """Search profiles by any field, or list those that hold one of `roles`."""
+    ) -> SearchResult:
+        """Search profiles by any member.
+
+        The body may contain `query`, in the language `lang` (`elasticsearch` or `koncorde`), and `sort`. `from` is the
+        number of matches to skip and `size` the number of matches to return. The body may contain `roles`, a list of
+        role ids, to find profiles that have one of them. With `scroll`, a duration of at most one minute such as `30s`,
+        the result contains a `scrollId` with which `security:scrollProfiles` returns the next page.
+        """
         fields = dict(request.fields)
         roles = fields.pop("roles", None)
         if roles is not None and not are_texts(roles):
@@ -120,8 +155,11 @@ class ProfilesController(Controller):
         return await self._searches.page("profiles", self._profiles.search, query, scroll)
 
     @action(get("/profiles/_scroll/:scrollId"))
-    async def scroll_profiles(self, request: Request, scroll_id: Text) -> results.Found:
-        """Go on with a search of profiles."""
+    async def scroll_profiles(self, request: Request, scroll_id: Text) -> SearchResult:
+        """Return the next page of a search of profiles. `scrollId` is the cursor that the search returned.
+
+        The cursor expires after 15 seconds without a request.
+        """
         return await self._searches.scroll("profiles", self._profiles.search, scroll_id)
 
 

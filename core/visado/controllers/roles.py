@@ -1,4 +1,4 @@
-"""`security`: roles."""
+"""`security`: roles, for administrators."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from visado import errors
 from visado.arguments import Body, BodyTexts, Flag, Id, Integer, Text
 from visado.codec import are_texts
 from visado.controller import Controller, action, delete, get, post, put
-from visado.controllers import results
+from visado.controllers.result_types import (
+    DeletedResult,
+    DocumentResult,
+    HitsResult,
+    MappingResult,
+    NamesResult,
+    SearchResult,
+    UpdatedMappingResult,
+)
 from visado.request import Request
 from visado.search.cursors import Searches, delete_all
 from visado.search.mappings import Mappings
@@ -19,7 +27,7 @@ from visado.storage.query import Page, Query
 
 
 class RolesController(Controller):
-    """Roles: which actions they allow."""
+    """Roles: lists of allowed actions. Profiles have roles."""
 
     name = "security"
 
@@ -30,42 +38,56 @@ class RolesController(Controller):
         self._searches, self._write_count = searches, settings[LimitsSection].write_count
 
     @action(get("/roles/:_id"), cacheable=True)
-    async def get_role(self, request: Request, id: Id) -> results.Document:
-        """Show a role."""
+    async def get_role(self, request: Request, id: Id) -> DocumentResult:
+        """Return a role."""
         return shown(id, self._roles.find(id))
 
     @action(get("/roles/_mapping"))
-    async def get_role_mapping(self, request: Request) -> results.Mapping:
-        """Show the declared fields of roles."""
+    async def get_role_mapping(self, request: Request) -> MappingResult:
+        """Return the mapping of roles: the declared types of their members."""
         return {"mapping": await self._mappings.get("roles")}
 
     @action(put("/roles/_mapping"))
-    async def update_role_mapping(self, request: Request, body: Body) -> results.ChangedMapping:
-        """Declare fields of roles."""
+    async def update_role_mapping(self, request: Request, body: Body) -> UpdatedMappingResult:
+        """Add members to the mapping of roles.
+
+        The body contains `properties`. Searches work without a mapping; the host stores it for other tools.
+        """
         return await self._mappings.update("roles", body)
 
     @action(post("/roles/:_id/_create"), example={"controllers": {"auth": {"actions": {"*": True}}}})
-    async def create_role(self, request: Request, id: Id, body: Body, force: Flag = False) -> results.Document:
-        """Make a role; `force` lets it name controllers that nobody knows yet."""
+    async def create_role(self, request: Request, id: Id, body: Body, force: Flag = False) -> DocumentResult:
+        """Create a role.
+
+        The body contains `controllers`: the actions of each controller, with true or false. The name `*` stands for
+        every controller or action. With `force`, the role may name unknown controllers.
+        """
         return shown(id, await self._roles.create(id, body, force=force))
 
     @action(put("/roles/:_id"))
-    async def create_or_replace_role(
-        self, request: Request, id: Id, body: Body, force: Flag = False
-    ) -> results.Document:
-        """Make a role, or put another in its place."""
+    async def create_or_replace_role(self, request: Request, id: Id, body: Body, force: Flag = False) -> DocumentResult:
+        """Create a role, or replace an existing one.
+
+        The body contains `controllers`: the actions of each controller, with true or false. The name `*` stands for
+        every controller or action. With `force`, the role may name unknown controllers.
+        """
         return shown(id, await self._roles.replace(id, body, force=force))
 
     @action(put("/roles/:_id/_update"))
     async def update_role(
         self, request: Request, id: Id, body: Body, force: Flag = False, retry_on_conflict: Integer = 10
-    ) -> results.Document:
-        """Put another role in the place of one that exists."""
+    ) -> DocumentResult:
+        """Replace an existing role with the body.
+
+        The body contains `controllers`: the actions of each controller, with true or false. The name `*` stands for
+        every controller or action. With `force`, the role may name unknown controllers. `retryOnConflict` has no
+        effect: updates do not conflict.
+        """
         return shown(id, await self._roles.update(id, body, force=force))
 
     @action(delete("/roles/:_id"))
-    async def delete_role(self, request: Request, id: Id) -> results.Deleted:
-        """Forget a role that no profile uses."""
+    async def delete_role(self, request: Request, id: Id) -> DeletedResult:
+        """Delete a role. A role that a profile uses is not deleted."""
         await self._delete(id)
         return {"_id": id}
 
@@ -73,20 +95,28 @@ class RolesController(Controller):
         await self._roles.delete(role, used=self._profiles.using(role))
 
     @action(post("/roles/_mDelete"))
-    async def m_delete_roles(self, request: Request, ids: BodyTexts) -> results.Names:
-        """Forget several roles."""
+    async def m_delete_roles(self, request: Request, ids: BodyTexts) -> NamesResult:
+        """Delete several roles by their `ids`, and return the ids of the deleted roles.
+
+        A role that a profile uses is not deleted.
+        """
         return await delete_all(ids, self._write_count, self._delete)
 
     @action(post("/roles/_mGet"))
-    async def m_get_roles(self, request: Request, ids: BodyTexts) -> results.Hits:
-        """Show several roles, which must all exist."""
+    async def m_get_roles(self, request: Request, ids: BodyTexts) -> HitsResult:
+        """Return several roles by their `ids`. All of them must exist."""
         return {"hits": [shown(each, self._roles.find(each)) for each in ids]}
 
     @action(post("/roles/_search"))
     async def search_roles(
         self, request: Request, from_: Integer = 0, size: Integer | None = None, lang: Text = "elasticsearch"
-    ) -> results.Found:
-        """Search roles by any field, or list those that name one of `controllers`."""
+    ) -> SearchResult:
+        """Search roles by any member.
+
+        The body may contain `query`, in the language `lang` (`elasticsearch` or `koncorde`), and `sort`. `from` is the
+        number of matches to skip and `size` the number of matches to return. The body may contain `controllers`, a list
+        of controllers, to find roles that name one of them; it then contains no `query`.
+        """
         fields = dict(request.fields)
         controllers = fields.pop("controllers", None)
         if controllers is None:
@@ -98,9 +128,9 @@ class RolesController(Controller):
         if "query" in fields:
             raise errors.MutuallyExclusive(first="controllers", second="query")
         query = self._searches.query(fields, lang, from_, size)
-        return await self._searches.page("roles", lambda asked: self._naming(controllers, asked), query)
+        return await self._searches.page("roles", lambda each: self._with_controllers(controllers, each), query)
 
-    async def _naming(self, controllers: list[str], query: Query) -> Page:
-        everything = await self._roles.search(Query(query.where, query.sort))
-        hits = [hit for hit in everything.hits if not {*hit[1]["controllers"]}.isdisjoint([*controllers, "*"])]
+    async def _with_controllers(self, controllers: list[str], query: Query) -> Page:
+        page = await self._roles.search(Query(query.where, query.sort))
+        hits = [hit for hit in page.hits if not {*hit[1]["controllers"]}.isdisjoint([*controllers, "*"])]
         return Page(hits[query.offset : query.offset + (query.limit or len(hits))], len(hits))

@@ -1,4 +1,4 @@
-"""`server`: what the host is, and how it is."""
+"""`server`: the description and the state of the host."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
 
-from visado import errors, metrics
+from visado import errors
 from visado.arguments import List, Text
 from visado.controller import ActionTable, Controller, action, get
-from visado.controllers import results
 from visado.controllers.openapi import OpenApi
+from visado.controllers.result_types import ExistsResult, HealthResult, InfoResult, ObjectResult, TimeResult
 from visado.host import Clock
-from visado.metrics import Metrics
+from visado.metrics import CONTENT_TYPE, Metrics
 from visado.plugins.calls import problem
 from visado.plugins.manager import Plugins
 from visado.request import Reply, Request
@@ -28,7 +28,7 @@ from visado.settings.sections import LimitsSection, SecuritySection
 from visado.storage.versions import VersionedStorage
 
 PROTOCOL: Final = "2.56.0"
-"""The version of the wire contract: the clients' own tools look at its first number."""
+"""The version of the wire contract. Clients and their tools read its first number."""
 _SERVICES: Final = ("storage", "plugins")
 
 
@@ -55,7 +55,7 @@ class Health:
 
 
 class ServerController(Controller):
-    """The host itself."""
+    """The host's description, its state and its metrics."""
 
     name = "server"
 
@@ -65,27 +65,27 @@ class ServerController(Controller):
         clock: Clock,
         users: Users,
         health: Health,
-        counted: Metrics,
+        metrics: Metrics,
         table: Callable[[], ActionTable],
     ) -> None:
         self._settings, self._clock, self._users, self._health = settings, clock, users, health
-        self._metrics, self._table, self._openapi = counted, table, OpenApi(table)
+        self._metrics, self._table, self._openapi = metrics, table, OpenApi(table)
 
     @action(get("/_adminExists"))
-    async def admin_exists(self, request: Request) -> results.Exists:
-        """Say whether there is an administrator."""
+    async def admin_exists(self, request: Request) -> ExistsResult:
+        """Return whether the host has an administrator."""
         return {"exists": await self._users.admin_exists()}
 
     @action(get("/_getConfig"))
-    async def get_config(self, request: Request) -> results.Object:
-        """Show the settings: secrets as stars, and nothing of `security`."""
-        shown = self._settings.public()
-        del shown[SecuritySection.name]
-        return shown | {"version": PROTOCOL, "cluster": {"enabled": False}}
+    async def get_config(self, request: Request) -> ObjectResult:
+        """Return the settings, except the section `security`. Secrets are replaced with asterisks."""
+        settings = self._settings.public()
+        del settings[SecuritySection.name]
+        return settings | {"version": PROTOCOL, "cluster": {"enabled": False}}
 
     @action(get("/_capabilities"))
-    async def capabilities(self, request: Request) -> results.Object:
-        """Show what the host can do: limits, plugins, routes."""
+    async def capabilities(self, request: Request) -> ObjectResult:
+        """Return the host's limits, plugins, routes and versions."""
         return {
             "limits": self._settings[LimitsSection].model_dump(),
             "plugins": {each.name: {"version": each.version} for each in self._health.plugins},
@@ -97,8 +97,8 @@ class ServerController(Controller):
         }
 
     @action(get("/"), get("/_serverInfo"))
-    async def info(self, request: Request) -> results.Info:
-        """Show the host: version, routes, plugins, and how it is doing."""
+    async def info(self, request: Request) -> InfoResult:
+        """Return the host's versions, routes and uptime, and the state of its plugins, strategies and observers."""
         kuzzle: dict[str, Any] = {
             "api": {"routes": self._table().public()},
             "application": {"name": "visado", "version": version("visado")},
@@ -114,28 +114,38 @@ class ServerController(Controller):
         return {"serverInfo": {"kuzzle": kuzzle, "services": {"publicStorage": {"version": version("visado")}}}}
 
     @action(get("/_healthCheck"))
-    async def health_check(self, request: Request, services: List | None = None) -> results.Health:
-        """Say how each part of the host is: green or red."""
-        found = {name: await self._health.state(name) for name in services or _SERVICES if name in _SERVICES}
-        red = [name for name, state in found.items() if state == "red"]
-        result = {"status": "red" if red else "green", "services": found}
+    async def health_check(self, request: Request, services: List | None = None) -> HealthResult:
+        """Return the state of each part of the host, `green` or `red`.
+
+        `services` selects `storage`, `plugins` or both, which is the default. If one of them is red, the response is
+        the error `core.fatal.service_unavailable` with the same result.
+        """
+        states = {name: await self._health.state(name) for name in services or _SERVICES if name in _SERVICES}
+        red = [name for name, state in states.items() if state == "red"]
+        result = {"status": "red" if red else "green", "services": states}
         if red:
             raise errors.ServiceDown(", ".join(red), result)
         return result
 
     @action(get("/_now"))
-    async def now(self, request: Request) -> results.Now:
-        """Tell the time, in milliseconds since 1970."""
+    async def now(self, request: Request) -> TimeResult:
+        """Return the host's time, in milliseconds since 1970."""
         return {"now": self._clock()}
 
     @action(get("/_publicApi", deprecated=True), cacheable=True)
-    async def public_api(self, request: Request) -> results.Object:
-        """List every action with its routes; clients choose theirs from it."""
+    async def public_api(self, request: Request) -> ObjectResult:
+        """List every action of the wire contract and of the plugins with its routes, by controller.
+
+        Clients choose their routes from it. Unlisted routes and extensions are omitted.
+        """
         return self._table().public()
 
     @action(get("/_openapi"), media_type="application/json")
     async def openapi(self, request: Request, format: Text = "json", scope: Text = "kuzzle") -> Any:
-        """Describe every action as an OpenAPI 3.1 document, which comes without an envelope."""
+        """Return an OpenAPI 3.1 document of every action, without an envelope.
+
+        `format` is `json` or `yaml`. `scope` has no effect; it is `kuzzle` or `app`.
+        """
         if scope not in ("kuzzle", "app"):
             raise errors.UnexpectedArgument(argument=scope, accepted="kuzzle, app")
         document = self._openapi.document()
@@ -144,9 +154,9 @@ class ServerController(Controller):
         # JSON is YAML, too.
         return Reply(document, headers={"Content-Type": "application/yaml"}, raw=True)
 
-    @action(get("/_metrics"), media_type=metrics.CONTENT_TYPE)
+    @action(get("/_metrics"), media_type=CONTENT_TYPE)
     async def metrics(self, request: Request) -> Any:
-        """Count requests and more, in Prometheus' text format, without an envelope."""
+        """Return the host's metrics in the text format of Prometheus, without an envelope."""
         return self._metrics.text()
 
 

@@ -86,10 +86,10 @@ def test_an_endless_token_is_a_cookie_that_is_not_in_the_past(play):
 
 def test_a_cookie_is_written_in_plain_words():
     assert (
-        cookies.carrying("t", 2_000_000_000_000, secure=True)
+        cookies.token_cookie("t", 2_000_000_000_000, secure=True)
         == "authToken=t; Path=/; Expires=Wed, 18 May 2033 03:33:20 GMT; HttpOnly; SameSite=Strict; Secure"
     )
-    assert "9999" in cookies.carrying("t", 10**18, secure=False)
+    assert "9999" in cookies.token_cookie("t", 10**18, secure=False)
 
 
 def test_logging_in_over_another_cookie_gives_a_new_token(play):
