@@ -39,28 +39,10 @@ def build_table(
 
     Raises `StartError` when two actions have one id or one route.
     """
-    access, accounts, strategies, observers = (
-        security.access,
-        security.accounts,
-        security.strategies,
-        security.observers,
-    )
-    users, profiles, roles, api_keys = security.users, security.profiles, security.roles, security.api_keys
-    mappings = Mappings(storage)
-    searches = Searches(clock, settings[LimitsSection].fetch_count)
-    health = Health(storage, plugins, strategies, observers)
-    controllers: list[Controller] = [
-        AuthController(access, strategies, security.logins, observers),
-        MyCredentialsController(strategies),
-        MyApiKeysController(api_keys, searches, settings[SecuritySection].api_key_max_ttl),
-        UsersController(access, accounts, strategies, mappings, searches, settings),
-        FirstAdminController(storage, accounts, users, profiles, roles),
-        ProfilesController(profiles, users, mappings, searches, settings),
-        RolesController(roles, profiles, mappings, searches, settings),
-        CredentialsController(users, strategies, searches),
-        ApiKeysController(api_keys, users, searches),
-        ServerController(settings, clock, users, health, metrics, lambda: table),
-        AdminController(accounts, users, profiles, roles),
+    health = Health(storage, plugins, security.strategies, security.observers)
+    controllers = [
+        *_security_controllers(settings, clock, storage, security),
+        ServerController(settings, clock, security.users, health, metrics, lambda: table),
         PluginsController(plugins, switches, security.added_strategies),
     ]
 
@@ -77,3 +59,29 @@ def build_table(
     except ValueError as error:
         raise StartError(str(error)) from None
     return table
+
+
+def _security_controllers(
+    settings: Settings, clock: Clock, storage: VersionedStorage, security: Security
+) -> list[Controller]:
+    access, accounts, strategies, api_keys = (
+        security.access,
+        security.accounts,
+        security.strategies,
+        security.api_keys,
+    )
+    users, profiles, roles = security.users, security.profiles, security.roles
+    mappings = Mappings(storage)
+    searches = Searches(clock, settings[LimitsSection].fetch_count)
+    return [
+        AuthController(access, strategies, security.logins, security.observers),
+        MyCredentialsController(strategies),
+        MyApiKeysController(api_keys, searches, settings[SecuritySection].api_key_max_ttl),
+        UsersController(access, accounts, strategies, mappings, searches, settings),
+        FirstAdminController(storage, accounts, users, profiles, roles),
+        ProfilesController(profiles, users, mappings, searches, settings),
+        RolesController(roles, profiles, mappings, searches, settings),
+        CredentialsController(users, strategies, searches),
+        ApiKeysController(api_keys, users, searches),
+        AdminController(accounts, users, profiles, roles),
+    ]
