@@ -36,7 +36,7 @@ class Application:
         self.node = names.node_id()
         self.version = Version()
         self.storage = VersionedStorage(open_storage(installed, settings), self.version, UNVERSIONED_COLLECTIONS)
-        installed.on_switch.append(self.version.advance)
+        installed.on_change.append(self.version.advance)
         self.security = Security(settings, self.storage, self.version, installed, clock, self._actions_of)
         self.switches = Switches(self.storage, installed, self.security.observers)
         self._lend()
@@ -128,7 +128,7 @@ def build(
 ) -> Application:
     """Build a host from settings. Raises `SettingsError` and `StartError`, each with a text for the operator.
 
-    With an watchdog, plugins that take too long are interrupted.
+    With a watchdog, plugins that take too long are interrupted.
     """
     installed, read = discover(config=config, secrets=secrets, given=given, watchdog=watchdog)
     return Application(installed, read, clock)

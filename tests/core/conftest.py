@@ -243,7 +243,7 @@ def install(tmp_path):
 @pytest.fixture
 def visado(tmp_path):
     """Run the command `visado` with the throw-away plugins."""
-    return lambda *words, config="": command(tmp_path, *words, config=config)
+    return lambda *words, **given: command(tmp_path, *words, **given)
 
 
 @pytest.fixture

@@ -36,10 +36,10 @@ def put(site, name, source, point=None):
     return site
 
 
-def command(folder, *words, config=""):
-    """Run the real command with the throw-away plugins beside those of the workspace."""
+def command(folder, *words, config="", path=()):
+    """Run the real command with the throw-away plugins beside those of the workspace; `path` holds more folders."""
     (folder / "visado.toml").write_text(config)
-    environment = {**os.environ, "PYTHONPATH": str(folder / "site")}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, [folder / "site", *path]))}
     return subprocess.run(
         [sys.executable, "-m", "visado", *words],
         capture_output=True,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from visado.app import Application, build
-from visado.plugins.calls import Part, problem
+from visado.plugins.calls import Part, get_problem
 from visado.plugins.discovery import discover
 from visado.plugins.manager import StartError
 from visado.plugins.watchdog import Watchdog
@@ -56,7 +56,7 @@ def troubles(host: Application) -> Iterator[str]:
         *((f"observer of {plugin}", observer) for plugin, observer in host.observers),
     ]
     for name, part in named:
-        reason = problem(part)
+        reason = get_problem(part)
         if reason is not None:
             yield f"{name}: {reason}"
 

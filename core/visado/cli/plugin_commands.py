@@ -10,11 +10,11 @@ import argparse
 import inspect
 import sys
 from collections.abc import Callable, Collection, Sequence
-from importlib.metadata import entry_points
 from typing import Any, Final
 
 from visado.cli import options
-from visado.plugins.manager import GROUP, Plugins, StartError
+from visado.plugins.distributions import find_candidates
+from visado.plugins.manager import Plugins
 from visado.settings.sections import PluginsSection
 
 _FAILED: Final = 1
@@ -79,7 +79,7 @@ def run(words: Sequence[str], reserved: Collection[str] = ()) -> int | None:
     """
     name = words[0]
     plugin, colon, _ = name.partition(":")
-    installed = sorted(entry_points(group=GROUP).names)
+    installed = dict.fromkeys(each.name for each in find_candidates())
     asked = [each for each in installed if each == plugin or not colon]
     loaded = [commands for each in asked if (commands := load(each, reserved)) is not None]
     having = [commands for commands in loaded if name in commands]
@@ -102,11 +102,8 @@ def run(words: Sequence[str], reserved: Collection[str] = ()) -> int | None:
 def load(plugin: str, reserved: Collection[str] = ()) -> PluginCommands | None:
     """Import a plugin and collect its commands; return None if it fails, after saying why on standard error."""
     commands = PluginCommands(plugin, reserved)
-    try:
-        plugins = Plugins(entry_points(group=GROUP, name=plugin), PluginsSection.model_validate({}))
-    except StartError as error:
-        _complain(str(error), _FAILED)
-        return None
+    candidates = [each for each in find_candidates() if each.name == plugin]
+    plugins = Plugins(candidates, PluginsSection.model_validate({}))
     plugins.call("register_commands", lambda *_: None, commands=commands)
     return commands if all(each.state == "active" for each in plugins) else None
 
@@ -116,7 +113,7 @@ def log_in(strategy: str, url: str) -> int | None:
 
     For a strategy that sends a browser elsewhere. Returns the exit code, or None if no plugin has such a command.
     """
-    for plugin in sorted(entry_points(group=GROUP).names):
+    for plugin in dict.fromkeys(each.name for each in find_candidates()):
         code = run([f"{plugin}:login", strategy, "--url", url])
         if code is not None:
             return code

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     host = from_arguments(arguments, watchdog)
     if isinstance(host, int):
         return host
-    watchdog.owner, watchdog.tell = host.plugins.owner, host.plugins.interrupted
+    watchdog.owner_of, watchdog.on_interrupt = host.plugins.owner_of, host.plugins.quarantine_blocking
     with asyncio.Runner(loop_factory=_new_loop) as runner:
         return runner.run(_serve(host, watchdog))
 

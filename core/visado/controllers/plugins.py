@@ -30,7 +30,7 @@ class PluginsController(Controller):
         contains the reason for each added strategy that could not be built.
         """
         return {
-            "plugins": {each.name: each.shown() for each in self._plugins},
+            "plugins": {each.name: each.as_dict() for each in self._plugins},
             "kinds": self._added.kinds,
             "problems": dict(self._added.problems),
         }
@@ -38,12 +38,12 @@ class PluginsController(Controller):
     @action(post("/plugins/:plugin/_disable"), extension=True)
     async def disable_plugin(self, request: Request, plugin: Text) -> ObjectResult:
         """Disable a plugin, from the next request on, and return its state. It stays disabled after a restart."""
-        return (await self._switches.off(plugin)).shown()
+        return (await self._switches.disable(plugin)).as_dict()
 
     @action(post("/plugins/:plugin/_enable"), extension=True)
     async def enable_plugin(self, request: Request, plugin: Text) -> ObjectResult:
         """Enable a plugin that was disabled, or quarantined while the host was running, and return its state."""
-        return (await self._switches.on(plugin)).shown()
+        return (await self._switches.enable(plugin)).as_dict()
 
     @action(get("/strategies/:strategy"), extension=True)
     async def get_strategy(self, request: Request, strategy: Text) -> ObjectResult:

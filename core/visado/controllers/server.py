@@ -17,7 +17,7 @@ from visado.controllers.openapi import OpenApi
 from visado.controllers.result_types import ExistsResult, HealthResult, InfoResult, ObjectResult, TimeResult
 from visado.host import Clock
 from visado.metrics import CONTENT_TYPE, Metrics
-from visado.plugins.calls import problem
+from visado.plugins.calls import get_problem
 from visado.plugins.manager import Plugins
 from visado.request import Reply, Request
 from visado.security.logins.strategies import Strategies
@@ -45,7 +45,7 @@ class Health:
         """Return `green` or `red`, for the service `plugins` or `storage`."""
         if service == "plugins":
             quarantined = any(each.state == "quarantined" for each in self.plugins)
-            blocked = any(each.essential and problem(each) for _, each in self.observers)  # then every login fails
+            blocked = any(each.essential and get_problem(each) for _, each in self.observers)  # then every login fails
             return "red" if quarantined or blocked else "green"
         try:
             await self.storage.check()
@@ -104,9 +104,9 @@ class ServerController(Controller):
             "application": {"name": "visado", "version": version("visado")},
             "memoryUsed": _memory_used(),
             "nodeVersion": f"python {platform.python_version()}",
-            "observers": {plugin: problem(each) or "ready" for plugin, each in self._health.observers},
-            "plugins": {each.name: each.shown() for each in self._health.plugins},
-            "strategies": {name: problem(each) or "ready" for name, each in self._health.strategies.items()},
+            "observers": {plugin: get_problem(each) or "ready" for plugin, each in self._health.observers},
+            "plugins": {each.name: each.as_dict() for each in self._health.plugins},
+            "strategies": {name: get_problem(each) or "ready" for name, each in self._health.strategies.items()},
             "system": {"cpus": os.cpu_count(), "platform": sys.platform},
             "uptime": f"{self._metrics.uptime:.0f}s",
             "version": PROTOCOL,

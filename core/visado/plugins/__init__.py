@@ -1,5 +1,5 @@
-"""Plugins: how they are found, loaded, called, switched and interrupted.
+"""Plugins: discovery, loading, quarantine, disabling and enabling, and the limits of their calls.
 
-Owns which plugins there are and the state of each. Does not own what they bring: the registries of `security`, the
-action table and `web.mounts` do.
+Owns the plugins and the state of each. Does not own what plugins offer: the registries of `security`, the action table
+and `web.mounts` do.
 """

@@ -1,4 +1,4 @@
-"""Calls into plugins: bounded in time, and whatever comes out of them is an error that a client may see."""
+"""Calls of plugins' methods: limited in time, and every failure is an error that a client may see."""
 
 from __future__ import annotations
 
@@ -15,33 +15,36 @@ _log = logging.getLogger("visado.plugins")
 
 
 class Part(Protocol):
-    """What a plugin brings and the host asks how it is: a strategy, a login check, an observer."""
+    """A strategy, login check or observer of a plugin."""
 
     def problem(self) -> str | None:
-        """Why it cannot work at present; None where it can."""
+        """Return why the part cannot work at the moment, or None."""
         ...
 
 
-def problem(part: Part) -> str | None:
-    """Ask a part of a plugin why it cannot work at present; one that fails to say has a problem, too."""
+def get_problem(part: Part) -> str | None:
+    """Return why a part of a plugin cannot work at the moment, or None. A part whose `problem` raises has a problem."""
     try:
-        found = part.problem()
+        problem = part.problem()
     except Exception:
-        _log.exception("%s cannot say how it is", type(part).__qualname__)
-        return "it cannot say how it is"
-    return None if found is None else str(found)
+        _log.exception("problem() of %s failed", type(part).__qualname__)
+        return "problem() failed"
+    return None if problem is None else str(problem)
 
 
 def is_cancelled(error: BaseException) -> bool:
-    """Whether this task was asked to end; a `CancelledError` may also come from something that it waited for."""
+    """Return whether the error is the cancellation of this task, and not that of a task that it awaited."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
-async def guarded(what: str, seconds: float, call: Callable[[], Awaitable[T]], late: errors.VisadoError) -> T:
-    """Call a plugin; `what` names it for the log and for the client.
+async def call_plugin(
+    what: str, seconds: float, call: Callable[[], Awaitable[T]], timeout_error: errors.VisadoError
+) -> T:
+    """Call a method of a plugin; `what` names it in the log and to the client.
 
-    Raises what it raises of `visado.errors`, `late` after so many seconds, and `PluginFailed` for anything else.
+    Raises the `VisadoError` that the plugin raises, `timeout_error` after `seconds`, and `PluginFailed` for any other
+    exception.
     """
     limit = asyncio.timeout(seconds)
     try:
@@ -50,12 +53,12 @@ async def guarded(what: str, seconds: float, call: Callable[[], Awaitable[T]], l
     except errors.VisadoError:
         raise
     except Blocked:
-        raise late from None
-    except BaseException as error:  # whatever a plugin raises
+        raise timeout_error from None
+    except BaseException as error:  # a plugin may raise anything
         if is_cancelled(error) or isinstance(error, (KeyboardInterrupt, GeneratorExit)):
             raise
         if isinstance(error, TimeoutError) and limit.expired():
             _log.warning("%s took longer than %s s", what, seconds)
-            raise late from None
+            raise timeout_error from None
         _log.exception("%s failed", what)
         raise errors.PluginFailed(cause=f"{what} failed") from None

@@ -1,4 +1,4 @@
-"""What is installed, and how it is set up: the plugins, the settings of all, and the storage that they name."""
+"""Start-up: find the installed plugins, read the settings of the host and of all plugins, and make the storage."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from visado.plugins import manager
+from visado.plugins.distributions import find_candidates
 from visado.plugins.manager import Plugin, Plugins, StartError
 from visado.plugins.watchdog import Watchdog
 from visado.settings import loading, sections
@@ -22,33 +22,41 @@ def discover(
     given: Mapping[str, Mapping[str, Any]] | None = None,
     watchdog: Watchdog | None = None,
 ) -> tuple[Plugins, Settings]:
-    """Find the plugins, and read the settings of all. Raises `SettingsError`, `StartError`."""
+    """Find and load the installed plugins, and read all settings. Raises `SettingsError`, `StartError`.
+
+    With a watchdog, a plugin whose import or hook takes too long is interrupted and quarantined.
+    """
     first = loading.load([sections.PluginsSection], config=config, secrets=secrets, given=given, rest="ignore")
-    installed = manager.discover(first[sections.PluginsSection], watchdog)
+    plugins = Plugins(find_candidates(), first[sections.PluginsSection], watchdog)
     declared: list[type[Section]] = [*sections.SECTIONS]
 
-    def take(plugin: Plugin, section: Any) -> None:
+    def add(plugin: Plugin, section: Any) -> None:
         if not (inspect.isclass(section) and issubclass(section, Section)):
             raise TypeError(f"register_settings returns a Section, not {type(section).__name__}")
         plugin.note("settings", [f"[{section.name}]"])
         declared.append(section)
 
-    installed.call("register_settings", take)
-    away = [plugin.name for plugin in installed if plugin.state != "active"]  # their tables do no harm
-    return installed, loading.load(declared, config=config, secrets=secrets, given=given, away=away)
+    plugins.call("register_settings", add)
+    unavailable = plugins.unavailable  # their sections may stand in the file without being read
+    return plugins, loading.load(declared, config=config, secrets=secrets, given=given, away=unavailable)
 
 
-def open_storage(installed: Plugins, settings: Settings) -> Storage:
-    """Make the storage that `[storage] url` names; it is still to be opened. Raises `StartError`."""
-    found: list[Storage] = []
+def open_storage(plugins: Plugins, settings: Settings) -> Storage:
+    """Return the storage that a plugin makes for `[storage] url`, not yet opened.
 
-    def take(plugin: Plugin, storage: Storage | None) -> None:
+    Raises `StartError` unless exactly one plugin makes one.
+    """
+    storages: dict[str, Storage] = {}
+
+    def add(plugin: Plugin, storage: Storage | None) -> None:
         if storage is not None:
             plugin.note("storage", [settings[sections.StorageSection].url])
-            found.append(storage)
+            storages[plugin.name] = storage
 
-    installed.call("open_storage", take, settings=settings)
-    if len(found) != 1:
-        url, how = settings[sections.StorageSection].url, "no plugin opens" if not found else "two plugins open"
-        raise StartError(f"storage.url: {how} {url!r}")
-    return found[0]
+    plugins.call("open_storage", add, settings=settings)
+    if len(storages) != 1:
+        url, names = settings[sections.StorageSection].url, " and ".join(storages)
+        raise StartError(
+            f"storage.url: {url!r} is opened by {names}" if names else f"storage.url: no plugin opens {url!r}"
+        )
+    return next(iter(storages.values()))

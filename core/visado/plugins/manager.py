@@ -1,7 +1,7 @@
-"""Finding plugins: entry points in the order of their names, each in a quarantine of its own if it fails.
+"""The plugins of a host: loaded and called one by one, in the order of their names, each quarantined alone if it fails.
 
-Owns which plugins there are, what state each is in, and which of them are switched off. The registries (strategies,
-login checks, observers, actions) ask `off` before they hand anything out.
+Owns the plugins, the state of each, and which are unavailable. Does not own what they offer: the registries of
+strategies, login checks, observers and actions hand out nothing of a plugin in `Plugins.unavailable`.
 """
 
 from __future__ import annotations
@@ -10,19 +10,21 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points, version
+from importlib.metadata import version
+from itertools import groupby
 from typing import Any, Final, Literal, Protocol
 
 import pluggy
+from typing_extensions import override
 
 from visado import hookspecs
 from visado.codec import is_list
-from visado.plugins.requirements import unmet
+from visado.plugins.distributions import GROUP, Candidate, describe_conflict, unmet_requirement
 from visado.plugins.watchdog import Watchdog
 from visado.settings.sections import PluginsSection
 
-GROUP: Final = "visado"
-_HOOK_LIMIT: Final = 10.0
+HOOK_SECONDS: Final = 10.0
+MARKS_WITHOUT_EFFECT: Final = ("tryfirst", "trylast", "wrapper", "hookwrapper")
 _log = logging.getLogger("visado.plugins")
 
 
@@ -40,7 +42,7 @@ class Registry(Protocol):
 
 @dataclass(slots=True)
 class Plugin:
-    """A plugin that is installed: what it brings, or why it does not."""
+    """An installed plugin: its state, what it contributes, or the reason why it is unavailable."""
 
     name: str
     package: str
@@ -49,131 +51,172 @@ class Plugin:
     reason: str = ""
     contributes: list[str] = field(default_factory=list[str])
     module: str = ""
+    """The top-level package of its code; empty before it is imported."""
     loaded: bool = False
+    """Whether it was imported, called and opened without an error, so that it can be enabled without a restart."""
 
     def note(self, kind: str, names: Iterable[str]) -> None:
-        """Remember what the plugin brings, for `visado plugins` and the start-up report."""
+        """Note what the plugin contributes, for `visado plugins` and the start-up report."""
         self.contributes.extend(f"{kind} {name}" for name in names)
 
-    def shown(self) -> dict[str, Any]:
-        """Show the plugin: `{package, version, state, contributes, reason}`."""
-        shown: dict[str, Any] = {"version": self.version, "package": self.package, "state": self.state}
-        return shown | {"contributes": self.contributes} | ({"reason": self.reason} if self.reason else {})
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plugin as JSON: `{package, version, state, contributes, reason}`."""
+        members: dict[str, Any] = {"version": self.version, "package": self.package, "state": self.state}
+        return members | {"contributes": self.contributes} | ({"reason": self.reason} if self.reason else {})
 
-    def quarantine(self, error: BaseException | str) -> None:
-        """Go on without the plugin, and say why."""
-        words = [error] if isinstance(error, str) else [type(error).__name__, " ".join(str(error).split())]
-        self.state, self.reason = "quarantined", ": ".join(filter(None, words))
-        _log.error("the plugin %r of %s %s is quarantined: %s", self.name, self.package, self.version, self.reason)
+
+class Hooks(pluggy.PluginManager):
+    """pluggy's registry of hooks. It refuses marks that have no effect where plugins are called one by one."""
+
+    def __init__(self) -> None:
+        super().__init__(GROUP)
+        self.add_hookspecs(hookspecs)
+
+    @override
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> pluggy.HookimplOpts | None:
+        options = super().parse_hookimpl_opts(plugin, name)
+        for mark in MARKS_WITHOUT_EFFECT if options is not None else ():
+            if options is not None and options.get(mark):
+                raise TypeError(
+                    f"{name} is marked {mark}=True, which has no effect: plugins are called one by one, in the order "
+                    "of their names. Remove the mark"
+                )
+        return options
 
 
 class Plugins:
-    """The plugins of this host, and the hooks that they answer."""
+    """The plugins of a host, and the hooks that they implement.
+
+    With a watchdog, an import or a hook that takes longer than `HOOK_SECONDS` is interrupted.
+    """
 
     def __init__(
-        self, points: Iterable[EntryPoint], settings: PluginsSection, watchdog: Watchdog | None = None
+        self, candidates: Iterable[Candidate], settings: PluginsSection, watchdog: Watchdog | None = None
     ) -> None:
         self._watchdog = watchdog
         self.disabled: set[str] = set()
-        """The plugins that an administrator has switched off."""
-        self.on_switch: list[Callable[[], None]] = []
+        """The plugins that an administrator or the settings disabled."""
         self.unavailable: set[str] = set()
-        """Those, and the ones that were quarantined at work: nothing of theirs is handed out."""
-        self._manager = pluggy.PluginManager(GROUP)
-        self._manager.add_hookspecs(hookspecs)
+        """The plugins that are disabled or quarantined."""
+        self.on_change: list[Callable[[], None]] = []
+        """Called after a plugin became available or unavailable while the host runs."""
         self.required = frozenset(settings.required)
+        self._hooks = Hooks()
         self._plugins: dict[str, Plugin] = {}
-        for point in sorted(points, key=lambda each: each.name):
-            package, version = (point.dist.name, point.dist.version) if point.dist else ("?", "?")
-            plugin = self._plugins.setdefault(point.name, Plugin(point.name, package, version))
-            if (plugin.package, plugin.version) != (package, version):
-                raise StartError(f"the plugin {point.name!r} is declared by {plugin.package} and by {package}")
-            if point.name in settings.disabled:
-                plugin.state, plugin.reason = "disabled", "by the settings"
-            else:
-                self._load(plugin, point)
+        for name, claims in groupby(sorted(candidates, key=lambda each: each.name), key=lambda each: each.name):
+            self._add(list(claims), disabled=name in settings.disabled)
 
     def __iter__(self) -> Iterator[Plugin]:
         return iter(self._plugins.values())
 
     def get(self, name: str) -> Plugin | None:
-        """The plugin of this name, or None."""
+        """Return the plugin of this name, or None."""
         return self._plugins.get(name)
 
-    def owner(self, package: str) -> str | None:
-        """The plugin whose code is in a package, or None."""
+    def owner_of(self, package: str) -> str | None:
+        """Return the name of the plugin whose code is in a package, or None."""
         return next((each.name for each in self if each.module == package), None)
 
-    def switch(self, name: str, *, on: bool) -> None:
-        """Switch a plugin that is loaded on or off."""
+    def disable(self, name: str) -> None:
+        """Disable a plugin while the host runs."""
         plugin = self._plugins[name]
-        change = set[str].discard if on else set[str].add
-        change(self.unavailable, name)
-        change(self.disabled, name)
+        self.disabled.add(name)
+        self.unavailable.add(name)
         if plugin.loaded:
-            plugin.state, plugin.reason = ("active", "") if on else ("disabled", "by an administrator")
-        self._switched()
+            plugin.state, plugin.reason = "disabled", "by an administrator"
+        self._changed()
 
-    def _switched(self) -> None:
-        for hear in self.on_switch:
-            hear()
+    def enable(self, name: str) -> None:
+        """Enable a loaded plugin that is disabled or quarantined."""
+        plugin = self._plugins[name]
+        self.disabled.discard(name)
+        self.unavailable.discard(name)
+        plugin.state, plugin.reason = "active", ""
+        self._changed()
 
-    def fail(self, name: str, reason: str) -> None:
-        """Quarantine a plugin that could not open, until the next start. Raises `StartError` where none is named."""
+    def quarantine(self, name: str, reason: str) -> None:
+        """Quarantine a plugin while the host runs; an administrator can enable it again."""
+        self._quarantine(self._plugins[name], reason)
+        self._changed()
+
+    def quarantine_blocking(self, name: str, seconds: float) -> None:
+        """Quarantine a plugin that blocked the event loop."""
+        self.quarantine(name, f"it blocked the event loop for {seconds:g} s: its slow work belongs into a thread")
+
+    def quarantine_unopened(self, name: str, reason: str) -> None:
+        """Quarantine a plugin that failed to open, until the next start. Raises `StartError` for the host's own part.
+
+        `name` is then empty.
+        """
         if not name:
             raise StartError(reason)
-        self.suspend(name, reason)
         self._plugins[name].loaded = False
+        self.quarantine(name, reason)
 
-    def suspend(self, name: str, reason: str) -> None:
-        """Go on without a plugin that was at work."""
-        self._plugins[name].quarantine(reason)
-        self.unavailable.add(name)
-        self._switched()
+    def _changed(self) -> None:
+        for callback in self.on_change:
+            callback()
 
-    def interrupted(self, name: str, seconds: float) -> None:
-        """Go on without a plugin that has held up the whole host."""
-        self.suspend(name, f"it held up the whole host for {seconds:g} s: its slow work belongs into a thread")
+    def _quarantine(self, plugin: Plugin, error: BaseException | str) -> None:
+        texts = [error] if isinstance(error, str) else [type(error).__name__, " ".join(str(error).split())]
+        plugin.state, plugin.reason = "quarantined", ": ".join(filter(None, texts))
+        self.unavailable.add(plugin.name)
+        _log.error(
+            "the plugin %r of %s %s is quarantined: %s", plugin.name, plugin.package, plugin.version, plugin.reason
+        )
 
-    def _load(self, plugin: Plugin, point: EntryPoint) -> None:
-        plugin.module = point.module.partition(".")[0]
-        asked = unmet((point.dist.requires or []) if point.dist else [], version("visado"))
-        if asked:
-            plugin.quarantine(f"it needs visado {asked}, and this is {version('visado')}")
+    def _add(self, claims: list[Candidate], *, disabled: bool) -> None:
+        candidate = claims[0]
+        plugin = Plugin(candidate.name, candidate.package, candidate.version)
+        self._plugins[plugin.name] = plugin
+        if disabled:
+            plugin.state, plugin.reason = "disabled", "by the settings"
+            self.disabled.add(plugin.name)
+            self.unavailable.add(plugin.name)
+        elif len(claims) > 1:
+            self._quarantine(plugin, describe_conflict(claims))
+        else:
+            self._load(plugin, candidate)
+
+    def _load(self, plugin: Plugin, candidate: Candidate) -> None:
+        plugin.module = candidate.point.module.partition(".")[0]
+        unmet = unmet_requirement(candidate.requires, version("visado"))
+        if unmet is not None:
+            self._quarantine(plugin, f"it requires {unmet}, and this is visado {version('visado')}")
             return
         try:
             with self._limit(plugin, "the import"):
-                self._manager.register(point.load(), name=plugin.name)
-            self._manager.check_pending()  # a misspelt hook would otherwise register in silence
-        except (Exception, SystemExit) as error:  # whatever a foreign module does when it is imported
+                self._hooks.register(candidate.point.load(), name=plugin.name)
+            self._hooks.check_pending()  # a misspelt hook would otherwise be ignored
+        except (Exception, SystemExit) as error:  # a module may raise anything when it is imported
             self._drop(plugin, error)
         else:
             plugin.loaded = True
 
     def _limit(self, plugin: Plugin, what: str) -> Any:
-        return self._watchdog.during(what, _HOOK_LIMIT) if self._watchdog and plugin.module != GROUP else nullcontext()
+        return self._watchdog.limit(what, HOOK_SECONDS) if self._watchdog and plugin.module != GROUP else nullcontext()
 
     def _drop(self, plugin: Plugin, error: BaseException) -> None:
-        plugin.quarantine(error)
+        """Quarantine a plugin until the next start, and call none of its hooks."""
+        self._quarantine(plugin, error)
         plugin.loaded = False
-        self.unavailable.add(plugin.name)
-        if self._manager.has_plugin(plugin.name):
-            self._manager.unregister(name=plugin.name)
+        if self._hooks.has_plugin(plugin.name):
+            self._hooks.unregister(name=plugin.name)
 
     def call(self, hook: str, take: Callable[[Plugin, Any], None], **arguments: Any) -> None:
-        """Call a hook, plugin by plugin in the order of their names, and hand what it returns to `take`.
+        """Call a hook, plugin by plugin in the order of their names, and pass what each returns to `take`.
 
-        A plugin that fails, or whose answer `take` refuses, is quarantined; a `StartError` of `take` is not caught.
+        A plugin whose hook or whose `take` raises is quarantined; a `StartError` of `take` is raised.
         """
         for plugin in self._plugins.values():
-            others = [module for name, module in self._manager.list_name_plugin() if name != plugin.name]
+            others = [module for name, module in self._hooks.list_name_plugin() if name != plugin.name]
             if plugin.state != "active" or not self._implements(plugin, hook):
                 continue
             try:
                 with self._limit(plugin, hook):
-                    found: Any = self._manager.subset_hook_caller(hook, others)(**arguments)
-                for answer in found if is_list(found) else [found]:
-                    take(plugin, answer)
+                    returned: Any = self._hooks.subset_hook_caller(hook, others)(**arguments)
+                for each in returned if is_list(returned) else [returned]:
+                    take(plugin, each)
             except StartError:
                 raise
             except (Exception, SystemExit) as error:
@@ -196,19 +239,14 @@ class Plugins:
         self.call(hook, add, **arguments)
 
     def _implements(self, plugin: Plugin, hook: str) -> bool:
-        callers = self._manager.get_hookcallers(self._manager.get_plugin(plugin.name)) or []
+        callers = self._hooks.get_hookcallers(self._hooks.get_plugin(plugin.name)) or []
         return any(caller.name == hook for caller in callers)
 
     def check_required(self) -> None:
-        """Raise `StartError` unless every required plugin is there and well."""
+        """Raise `StartError` unless every plugin of `[plugins] required` is active."""
         for name in sorted(self.required):
             plugin = self._plugins.get(name)
             if plugin is None:
                 raise StartError(f"plugins.required: the plugin {name!r} is not installed")
             if plugin.state != "active":
                 raise StartError(f"plugins.required: the plugin {name!r} is {plugin.state} {plugin.reason}".rstrip())
-
-
-def discover(settings: PluginsSection, watchdog: Watchdog | None = None) -> Plugins:
-    """Find the installed plugins. With an watchdog, an import or a hook that takes too long is interrupted."""
-    return Plugins(entry_points(group=GROUP), settings, watchdog)

@@ -1,4 +1,4 @@
-"""Switching plugins off and on while the host runs, and remembering it."""
+"""Administrators disable and enable plugins while the host runs; the storage holds which are disabled."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ _log = logging.getLogger("visado.plugins")
 
 
 class Switches:
-    """Which plugins an administrator has switched off. What they bring is gone for the next request, and kept."""
+    """The plugins that administrators disabled. A disabled plugin serves no request, and its data stays."""
 
     def __init__(self, storage: Storage, plugins: Plugins, events: Events) -> None:
         self._storage, self._plugins, self._events = storage, plugins, events
         storage.declare(Collection(COLLECTION))
 
     async def open(self) -> None:
-        """Switch off what was off before; `plugins.required` wins."""
+        """Disable the plugins that were disabled before the restart, except those of `[plugins] required`."""
         for name, _ in (await self._storage.search(COLLECTION, Query())).hits:
             if self._plugins.get(name) is None:
                 continue
             try:
-                self._check(name)
+                self._check_dispensable(name)
             except errors.PluginNeeded as error:
                 _log.warning("%s", error.text)
             else:
-                self._plugins.switch(name, on=False)
+                self._plugins.disable(name)
 
-    async def off(self, name: str) -> Plugin:
-        """Switch a plugin off. Raises `PluginNotFound`, and `PluginNeeded` where the host cannot do without."""
-        plugin = self._check(name)
+    async def disable(self, name: str) -> Plugin:
+        """Disable a plugin. Raises `PluginNotFound`, and `PluginNeeded` for a required plugin and for the storage's."""
+        plugin = self._check_dispensable(name)
         async with self._storage.transaction():
             if await self._storage.get(COLLECTION, name) is None:
                 await self._storage.create(COLLECTION, name, {})
-            self._storage.after_commit(lambda: self._plugins.switch(name, on=False))
+            self._storage.after_commit(lambda: self._plugins.disable(name))
             self._events.note(PluginSwitched(target=name, on=False))
         return plugin
 
-    async def on(self, name: str) -> Plugin:
-        """Switch a plugin on again. Raises `PluginNotFound`, and `PluginAbsent` where it was not loaded."""
+    async def enable(self, name: str) -> Plugin:
+        """Enable a disabled or quarantined plugin. Raises `PluginNotFound`, and `PluginAbsent` if it was not loaded."""
         plugin = self._find(name)
         if not plugin.loaded:
             raise errors.PluginAbsent(plugin=name, reason=plugin.reason)
         async with self._storage.transaction():
             await self._storage.delete(COLLECTION, name)
-            self._storage.after_commit(lambda: self._plugins.switch(name, on=True))
+            self._storage.after_commit(lambda: self._plugins.enable(name))
             self._events.note(PluginSwitched(target=name, on=True))
         return plugin
 
@@ -62,10 +62,10 @@ class Switches:
             raise errors.PluginNotFound(plugin=name)
         return plugin
 
-    def _check(self, name: str) -> Plugin:
+    def _check_dispensable(self, name: str) -> Plugin:
         plugin = self._find(name)
         if name in self._plugins.required:
             raise errors.PluginNeeded(plugin=name, reason="plugins.required names it")
         if any(each.startswith("storage ") for each in plugin.contributes):
-            raise errors.PluginNeeded(plugin=name, reason="it keeps the data")
+            raise errors.PluginNeeded(plugin=name, reason="it is the storage")
         return plugin

@@ -1,6 +1,6 @@
-"""An watchdog clock for plugins that hold up the whole process, where no time limit of asyncio can reach them.
+"""The watchdog: interrupts a plugin that blocks the event loop, where no time limit of asyncio has an effect.
 
-It interrupts code of a plugin only, and never the host's own: a write that is half done stays none of its business.
+It interrupts code of plugins only, never the host's own: a write of the host is not left half done.
 """
 
 from __future__ import annotations
@@ -13,81 +13,84 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-_OURS: Final = "visado"
-_BEAT: Final = 0.25
+HOST_PACKAGE: Final = "visado"
+RESET_SECONDS: Final = 0.25
+"""The longest interval between two resets of the timer by a running event loop."""
 
 
 class Blocked(BaseException):
-    """Raised inside a plugin that does not let go. No `Exception`: a plugin must not swallow it."""
+    """Raised inside a plugin that blocks the loop. Not an `Exception`, so that the plugin does not catch it."""
 
 
 class Watchdog:
-    """Rings unless the event loop goes on. Only the main thread can have one, and only one; Windows has none.
+    """A timer (`SIGALRM`) that the event loop resets, and that fires when a plugin blocks the loop.
 
-    `owner` says which plugin a module belongs to, `tell` hears which plugin was interrupted, and after how long.
+    A process can have one, in its main thread; on Windows it has no effect. `owner_of` returns the plugin of a
+    package, and `on_interrupt` is called with the interrupted plugin and the seconds that it was allowed.
     """
 
     def __init__(self) -> None:
-        self.owner: Callable[[str], str | None] | None = None
-        self.tell: Callable[[str, float], None] | None = None
+        self.owner_of: Callable[[str], str | None] | None = None
+        self.on_interrupt: Callable[[str, float], None] | None = None
         self._seconds = 0.0
-        self._rang = False
-        self._beating: asyncio.TimerHandle | None = None
-        self._hook: str | None = None
+        self._fired = False
+        self._reset: asyncio.TimerHandle | None = None
+        self._what: str | None = None
         if hasattr(signal, "SIGALRM"):
-            signal.signal(signal.SIGALRM, self._ring)
+            signal.signal(signal.SIGALRM, self._fire)
 
     @contextmanager
-    def during(self, what: str, seconds: float) -> Generator[None]:
-        """Raise `TimeoutError` where the block, at start-up, takes longer."""
-        self._hook, self._seconds = what, seconds
-        _set(seconds)
+    def limit(self, what: str, seconds: float) -> Generator[None]:
+        """Raise `TimeoutError` where the block, run without an event loop at start-up, takes longer."""
+        self._what, self._seconds = what, seconds
+        _set_timer(seconds)
         try:
             yield
         finally:
-            self._hook = None
-            _set(0)
+            self._what = None
+            _set_timer(0)
 
     def watch(self, seconds: float) -> None:
-        """Ring from now on where the running loop stands still for so long."""
-        if self._beating is not None:
-            self._beating.cancel()
-        self._seconds, self._rang = seconds, False
-        _set(seconds)
-        self._beating = asyncio.get_running_loop().call_later(min(_BEAT, seconds / 4), self.watch, seconds)
+        """Interrupt from now on a plugin that blocks the running loop for longer."""
+        if self._reset is not None:
+            self._reset.cancel()
+        self._seconds, self._fired = seconds, False
+        _set_timer(seconds)
+        interval = min(RESET_SECONDS, seconds / 4)
+        self._reset = asyncio.get_running_loop().call_later(interval, self.watch, seconds)
 
     def stop(self) -> None:
-        """Ring no more."""
-        if self._beating is not None:
-            self._beating.cancel()
-        _set(0)
+        """Stop watching."""
+        if self._reset is not None:
+            self._reset.cancel()
+        _set_timer(0)
 
-    def _ring(self, _: int, frame: FrameType | None) -> None:
-        if self._hook is not None:
-            raise TimeoutError(f"{self._hook} took longer than {self._seconds:g} s")
-        plugin = self._running(frame)
-        if plugin is None or not self._rang:  # the machine may have slept: the loop gets another chance
-            self._rang = plugin is not None
-            _set(_BEAT)
+    def _fire(self, _: int, frame: FrameType | None) -> None:
+        if self._what is not None:
+            raise TimeoutError(f"{self._what} took longer than {self._seconds:g} s")
+        plugin = self._running_plugin(frame)
+        if plugin is None or not self._fired:  # the machine may have been suspended: the loop gets a second chance
+            self._fired = plugin is not None
+            _set_timer(RESET_SECONDS)
             return
-        self._rang = False
-        if self.tell is not None:
-            self.tell(plugin, self._seconds)
-        raise Blocked(f"it held up the host for {self._seconds:g} s")
+        self._fired = False
+        if self.on_interrupt is not None:
+            self.on_interrupt(plugin, self._seconds)
+        raise Blocked(f"it blocked the event loop for {self._seconds:g} s")
 
-    def _running(self, frame: FrameType | None) -> str | None:
-        """Which plugin's code is running; None where it is the host's own."""
+    def _running_plugin(self, frame: FrameType | None) -> str | None:
+        """Return the plugin whose code is running, or None where the innermost known frame is the host's."""
         while frame is not None:
             package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-            if package == _OURS:
+            if package == HOST_PACKAGE:
                 return None
-            plugin = self.owner(package) if self.owner else None
+            plugin = self.owner_of(package) if self.owner_of else None
             if plugin is not None:
                 return plugin
             frame = frame.f_back
         return None
 
 
-def _set(seconds: float) -> None:
+def _set_timer(seconds: float) -> None:
     if sys.platform != "win32":
         signal.setitimer(signal.ITIMER_REAL, seconds)

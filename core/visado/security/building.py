@@ -140,7 +140,7 @@ class Security:
 
         A plugin whose part cannot open is quarantined. Raises `StorageError`.
         """
-        quarantine = self._plugins.fail
+        quarantine = self._plugins.quarantine_unopened
         self.signer.open()
         await self.observers.open(quarantine)
         await self.roles.open()

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from visado import errors
 from visado.events import Event, Observer, PluginSwitched
-from visado.plugins.calls import guarded
+from visado.plugins.calls import call_plugin
 from visado.request import Request, current_request
 from visado.storage.protocol import Storage
 
@@ -115,7 +115,7 @@ class Observers:
             seat.missed = 0
         late = errors.Unobserved()
         try:
-            await guarded(_name(seat), observer.timeout, lambda: observer.observe(event), late)
+            await call_plugin(_name(seat), observer.timeout, lambda: observer.observe(event), late)
         except errors.VisadoError as error:
             if error is late:
                 seat.away_until = time.monotonic() + _PAUSE
@@ -128,7 +128,7 @@ class Observers:
         """Let every observer begin; `failed` hears of the plugin and the reason where one cannot."""
         for seat in self._seats:
             try:
-                await guarded(_name(seat), _PATIENCE, seat.observer.open, errors.Unobserved())
+                await call_plugin(_name(seat), _PATIENCE, seat.observer.open, errors.Unobserved())
             except errors.VisadoError as error:
                 failed(seat.plugin, error.text)
 
@@ -138,7 +138,7 @@ class Observers:
             await asyncio.gather(*self._telling, return_exceptions=True)
         for seat in self._seats:
             try:
-                await guarded(_name(seat), _PATIENCE, seat.observer.close, errors.Unobserved())
+                await call_plugin(_name(seat), _PATIENCE, seat.observer.close, errors.Unobserved())
             except errors.VisadoError:
                 _log.warning("%s did not close", _name(seat))
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from importlib import metadata
 
 import pytest
 
@@ -123,10 +122,8 @@ def test_an_unknown_command_is_refused_with_those_that_there_are(told):
 
 
 def test_a_command_of_a_package_that_is_not_installed_names_the_package(told, monkeypatch):
-    def others(**named):
-        return metadata.EntryPoints(each for each in metadata.entry_points(**named) if each.name != "kit")
-
-    monkeypatch.setattr(plugin_commands, "entry_points", others)
+    others = [each for each in plugin_commands.find_candidates() if each.name != "kit"]
+    monkeypatch.setattr(plugin_commands, "find_candidates", lambda: others)
     assert cli.main(["new-plugin", "badge"]) == 2
     assert told() == (
         "",

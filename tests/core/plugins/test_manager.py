@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import types
 
 import pytest
 
 from tests.core.throwaway import GOOD, command, put
+from visado import hookimpl
+from visado.plugins.manager import MARKS_WITHOUT_EFFECT, Hooks
 from visado_kit import live
 from visado_kit.live import LiveHost
 
@@ -48,6 +52,10 @@ BROKEN = {
     "an abstract strategy": ("from visado import *\nfrom visado import hookimpl\nclass S(Strategy):\n    name = 'canary'\n@hookimpl\ndef register_strategies():\n    return [S()]\n", "abstract"),
     "settings declared, then strategies raise": ("from visado import *\nfrom visado import hookimpl\nclass B(Section):\n    name = 'bad'\n@hookimpl\ndef register_settings():\n    return B\n@hookimpl\ndef register_strategies():\n    raise ValueError('canary')\n", "canary"),
     "an error id of the host": ("from visado import errors\nclass E(errors.BadRequest, id='security.user.not_found'):\n    pass\n", "security.user.not_found"),
+    **{
+        f"a mark without effect: {mark}": (f"from visado import hookimpl\n@hookimpl({mark}=True)\ndef register_strategies():\n    yield []\n", f"register_strategies is marked {mark}=True")
+        for mark in ("tryfirst", "trylast", "wrapper", "hookwrapper")
+    },
     "a name that is none": (GOOD.format(name="bad").replace("name = 'bad'", "name = 42"), "name"),
 }  # fmt: skip
 
@@ -119,12 +127,58 @@ def test_two_plugins_that_claim_one_strategy_stop_the_start_naming_both(install,
     assert "Traceback" not in shown.stderr
 
 
-def test_two_plugins_of_one_name_stop_the_start_naming_both(install, visado):
-    install("other", GOOD.format(name="other"), point="local")
+@pytest.mark.parametrize("first", ["aaa", "zzz"])
+def test_a_plugin_name_that_two_projects_declare_is_quarantined_naming_both(install, visado, tmp_path, first):
+    second = "zzz" if first == "aaa" else "aaa"
+    for name in (first, second):
+        install(name, "raise RuntimeError('loaded')", point="badge")
     shown = visado("plugins")
+    assert shown.returncode == 0, shown.stderr
+    badge = lines_of(shown.stdout, "badge")
+    assert "quarantined" in badge
+    for name in (first, second):
+        assert f"visado-{name} 1.2.3 in {tmp_path / 'site'}" in badge
+    assert "uninstall all but one" in badge
+    assert "loaded" not in badge
+    assert "strategy local" in lines_of(shown.stdout, "local")
+
+
+def test_a_required_plugin_whose_name_another_project_declares_too_stops_the_start(install, visado):
+    install("other", GOOD.format(name="other"), point="local")
+    assert "quarantined" in lines_of(visado("plugins").stdout, "local")
+    shown = visado("plugins", config="[plugins]\nrequired = ['local']\n")
     assert shown.returncode == 1
-    assert "visado-other" in shown.stderr
-    assert "visado-local" in shown.stderr
+    assert "visado-other 1.2.3 in " in shown.stderr.splitlines()[-1]
+    assert "visado-local 0.1.0 in " in shown.stderr.splitlines()[-1]
+    said = visado("local:anything")
+    assert said.returncode == 1
+    assert "visado-other 1.2.3 in " in said.stderr
+
+
+def test_a_disabled_plugin_may_be_declared_twice(install, visado):
+    install("other", GOOD.format(name="other"), point="local")
+    shown = visado("plugins", config="[plugins]\ndisabled = ['local']\n")
+    assert " disabled" in lines_of(shown.stdout, "local").splitlines()[0]
+
+
+def test_leftovers_of_pip_and_a_project_on_the_path_twice_change_nothing(install, visado, tmp_path):
+    install("word", GOOD.format(name="word"))
+    leftover = tmp_path / "site" / "~isado_word-1.0.0.dist-info"
+    shutil.copytree(tmp_path / "site" / "visado_word-1.2.3.dist-info", leftover)
+    again = put(tmp_path / "again", "word", "raise RuntimeError('loaded')")
+    shown = visado("plugins", path=[again])
+    assert shown.returncode == 0, shown.stderr
+    assert lines_of(shown.stdout, "word").startswith("word  visado-word 1.2.3  active")
+
+
+def test_a_plugin_for_another_major_version_is_not_loaded(tmp_path):
+    put(tmp_path / "site", "next", "raise RuntimeError('loaded')\n")
+    metadata = tmp_path / "site" / "visado_next-1.2.3.dist-info" / "METADATA"
+    metadata.write_text(metadata.read_text() + "Requires-Dist: visado>=9,<10\n")
+    with live.serve(tmp_path, environment={"PYTHONPATH": str(tmp_path / "site")}) as host:
+        shown = host.query("security:listPlugins").result["plugins"]["next"]
+    assert shown["state"] == "quarantined"
+    assert shown["reason"] == "it requires visado>=9,<10, and this is visado 0.1.0"
 
 
 def test_two_plugins_that_claim_one_action_or_one_table_of_settings_stop_the_start_naming_both(install, visado):
@@ -239,7 +293,7 @@ def test_a_strategy_that_cannot_open_is_quarantined_and_the_others_go_on(install
     ("says", "shown"),
     [
         ("return 'the card reader is away'", "the card reader is away"),
-        ("raise OSError('canary')", "it cannot say how it is"),
+        ("raise OSError('canary')", "problem() failed"),
     ],
 )
 def test_what_cannot_work_at_present_is_told_wherever_somebody_looks(install, visado, tmp_path, says, shown):
@@ -269,3 +323,40 @@ def test_a_plugin_brings_commands_under_its_own_name(install, visado):
     assert shown.returncode == 1
     assert "nowhere_to_be_found_canary" in shown.stderr
     assert "Traceback" not in shown.stderr
+
+
+def module_with(function, **marks):
+    """A module of a plugin that implements one hook."""
+    module = types.ModuleType("throwaway")
+    setattr(module, function.__name__, hookimpl(**marks)(function))
+    return module
+
+
+def test_a_plugin_may_implement_a_hook_that_only_a_later_host_has():
+    def register_something_later():
+        return []
+
+    hooks = Hooks()
+    hooks.register(module_with(register_something_later, optionalhook=True))
+    hooks.check_pending()
+
+
+def test_a_function_may_implement_a_hook_under_another_name():
+    def my_strategies():
+        return ["strategy"]
+
+    hooks = Hooks()
+    hooks.register(module_with(my_strategies, specname="register_strategies"))
+    hooks.check_pending()
+    assert hooks.hook.register_strategies(settings=None, host=None) == [["strategy"]]
+
+
+@pytest.mark.parametrize("mark", MARKS_WITHOUT_EFFECT)
+def test_a_mark_without_effect_is_refused_with_what_to_do(mark):
+    def register_strategies():
+        yield []
+
+    hooks = Hooks()
+    with pytest.raises(TypeError, match=f"^register_strategies is marked {mark}=True, .*Remove the mark"):
+        hooks.register(module_with(register_strategies, **{mark: True}), name="marked")
+    assert not hooks.has_plugin("marked")

@@ -186,7 +186,7 @@ async def _plugin(world):
     await _credentials(world)
     shown = [await world.same("GET", "/_me", token=world.tokens["bob"]) for _ in range(3)]
     assert [body["result"]["strategies"] for _, _, body in shown] == [["local"]] * 3
-    await world.host.switches.off("local")
+    await world.host.switches.disable("local")
 
 
 CHANGES = [

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from visado import errors
 from visado.events import Change, StrategyChanged
 from visado.plugins import calls
-from visado.plugins.calls import guarded
+from visado.plugins.calls import call_plugin
 from visado.request import Fields
 from visado.security.logins.strategies import Strategies, check
 from visado.security.observers import Observers
@@ -95,7 +95,7 @@ class AddedStrategies:
         row = await self._storage.get(COLLECTION, name)
         problem = self._problems.get(name)
         if problem is None:
-            problem = calls.problem(self._strategies.find(name))
+            problem = calls.get_problem(self._strategies.find(name))
         plugin = self._strategies.plugin_of(name) if name in self._strategies else None
         shown: Fields = {"kind": None, "plugin": plugin, "added": row is not None, "settings": None, "problem": problem}
         if row is not None:
@@ -219,7 +219,7 @@ class AddedStrategies:
 
     async def _call(self, strategy: Strategy, method: str) -> None:
         late = errors.StrategyTimeout(strategy=strategy.name, seconds=strategy.timeout)
-        await guarded(f'the strategy "{strategy.name}"', strategy.timeout, getattr(strategy, method), late)
+        await call_plugin(f'the strategy "{strategy.name}"', strategy.timeout, getattr(strategy, method), late)
 
 
 async def _guarded(kind: str, call: Callable[[], T]) -> T:
@@ -227,7 +227,7 @@ async def _guarded(kind: str, call: Callable[[], T]) -> T:
         return call()
 
     late = errors.StrategyTimeout(strategy=kind, seconds=_PATIENCE)
-    return await guarded(f'the kind of strategy "{kind}"', _PATIENCE, called, late)
+    return await call_plugin(f'the kind of strategy "{kind}"', _PATIENCE, called, late)
 
 
 def _read(kind: StrategyKind, settings: Fields) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from visado import codec, errors, events
 from visado.arguments import DURATION
 from visado.login_check import Accept, Challenge, Decision, Login, LoginCheck
-from visado.plugins.calls import guarded
+from visado.plugins.calls import call_plugin
 from visado.request import Fields, Request, User, are_header_texts, current_request
 from visado.security.logins.challenges import PREFIX, Challenges
 from visado.security.observers import Observers
@@ -192,7 +192,7 @@ class Logins:
 
 async def _guarded(check: LoginCheck, call: Callable[[], Awaitable[Any]]) -> Any:
     late = errors.CheckTimeout(check=check.name, seconds=check.timeout)
-    return await guarded(f'the login check "{check.name}"', check.timeout, call, late)
+    return await call_plugin(f'the login check "{check.name}"', check.timeout, call, late)
 
 
 def _is_shown(value: Any) -> bool:

@@ -14,7 +14,7 @@ from typing_extensions import override
 from visado import codec, errors
 from visado.codec import is_object
 from visado.events import CredentialsChanged
-from visado.plugins.calls import guarded
+from visado.plugins.calls import call_plugin
 from visado.request import Fields, Request, User, are_header_texts, current_request
 from visado.security.observers import Observers
 from visado.security.users.credentials import Credentials
@@ -134,7 +134,7 @@ class Strategies(Mapping[str, Strategy]):
         late = errors.StrategyTimeout(strategy=strategy.name, seconds=strategy.timeout)
         place.running += 1
         try:
-            return await guarded(f'the strategy "{strategy.name}"', strategy.timeout, lambda: call(strategy), late)
+            return await call_plugin(f'the strategy "{strategy.name}"', strategy.timeout, lambda: call(strategy), late)
         finally:
             place.running -= 1
             place.left.set()
