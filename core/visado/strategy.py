@@ -114,8 +114,14 @@ class Strategy(ABC):
         """What may be shown of the credentials with this subject: a user name, a DN, an external id."""
         raise errors.MissingOptionalMethod(method="getById", strategy=self.name)
 
-    async def search(self, query: Fields, *, sort: Any = None, offset: int = 0, limit: int = 10) -> Fields:
-        """`{hits: [{kuid, ...}], total}` of the credentials that match a search."""
+    async def search(
+        self, query: Fields, *, lang: str = "elasticsearch", sort: Any = None, offset: int = 0, limit: int = 10
+    ) -> Fields:
+        """Return `{hits: [{kuid, ...}], total}` of the credentials that match a query.
+
+        `query` and `sort` are as the client sent them, in the language `lang`, which is `elasticsearch` or `koncorde`:
+        `visado.search.parse_search` compiles them.
+        """
         raise errors.MissingOptionalMethod(method="search", strategy=self.name)
 
     async def logout(self, request: Request) -> str | None:

@@ -6,7 +6,7 @@ from visado.arguments import BodyText, Duration, Id, Integer, Text
 from visado.controller import Controller, action, delete, post
 from visado.controllers.result_types import DeletedResult, DocumentResult, SearchResult
 from visado.request import Request
-from visado.search.cursors import Searches
+from visado.search.searches import Searches
 from visado.security.tokens.api_keys import ApiKeys, listed
 from visado.security.users.users import Users
 from visado.settings.durations import FOREVER

@@ -18,8 +18,9 @@ from visado.host import Clock
 from visado.metrics import Metrics
 from visado.plugins.manager import Plugin, Plugins, StartError
 from visado.plugins.switching import Switches
-from visado.search.cursors import Searches
 from visado.search.mappings import Mappings
+from visado.search.searches import Searches
+from visado.security import documents
 from visado.security.building import Security
 from visado.settings.loading import Settings
 from visado.settings.sections import LimitsSection, SecuritySection
@@ -72,7 +73,7 @@ def _security_controllers(
     )
     users, profiles, roles = security.users, security.profiles, security.roles
     mappings = Mappings(storage)
-    searches = Searches(clock, settings[LimitsSection].fetch_count)
+    searches = Searches(clock, settings[LimitsSection].fetch_count, documents.found)
     return [
         AuthController(access, strategies, security.logins, security.observers),
         MyCredentialsController(strategies),

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from visado import errors
 from visado.arguments import Body, Id, Integer, Text
 from visado.codec import is_object
 from visado.controller import Controller, action, delete, get, post, put
 from visado.controllers.result_types import AcknowledgedResult, BooleanResult, NamesResult, ObjectResult, SearchResult
 from visado.request import Request
-from visado.search.cursors import Searches
-from visado.search.translate import as_elasticsearch
+from visado.search.searches import Searches
 from visado.security.logins.strategies import Strategies
 from visado.security.users.users import Users
 
@@ -162,14 +159,13 @@ class CredentialsController(Controller):
         The body contains `query`, in the language `lang` (`elasticsearch` or `koncorde`), and `sort`. `from` is the
         number of matches to skip and `size` the number of matches to return.
         """
-        checked = self._searches.query({}, lang, from_, size)
+        self._searches.query({}, lang, from_, size)
         self._strategies.find(strategy)
         fields = request.fields
-        query: Any = fields.get("query") or {}
+        query = fields.get("query") or {}
         if not is_object(query):
             raise errors.InvalidType(argument="body.query", expected="object")
-        translated = as_elasticsearch(query, lang)
         return await self._strategies.run(
             strategy,
-            lambda each: each.search(translated, sort=fields.get("sort"), offset=checked.offset, limit=size),
+            lambda each: each.search(query, lang=lang, sort=fields.get("sort"), offset=from_, limit=size),
         )

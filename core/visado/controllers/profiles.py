@@ -18,9 +18,9 @@ from visado.controllers.result_types import (
     UpdatedMappingResult,
 )
 from visado.request import Request
-from visado.search.cursors import Searches, delete_all
 from visado.search.mappings import Mappings
-from visado.security.documents import shown
+from visado.search.searches import Searches
+from visado.security.documents import delete_many, shown
 from visado.security.rights import rights
 from visado.security.rights.profiles import Profiles
 from visado.security.users.users import Users
@@ -120,7 +120,7 @@ class ProfilesController(Controller):
 
         A profile that users have is not deleted.
         """
-        return await delete_all(ids, self._write_count, self._delete)
+        return await delete_many(ids, self._write_count, self._delete)
 
     @action(post("/profiles/_mGet"))
     async def m_get_profiles(self, request: Request, ids: BodyTexts) -> HitsResult:

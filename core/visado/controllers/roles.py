@@ -16,9 +16,9 @@ from visado.controllers.result_types import (
     UpdatedMappingResult,
 )
 from visado.request import Request
-from visado.search.cursors import Searches, delete_all
 from visado.search.mappings import Mappings
-from visado.security.documents import shown
+from visado.search.searches import Searches
+from visado.security.documents import delete_many, shown
 from visado.security.rights.profiles import Profiles
 from visado.security.rights.roles import Roles
 from visado.settings.loading import Settings
@@ -100,7 +100,7 @@ class RolesController(Controller):
 
         A role that a profile uses is not deleted.
         """
-        return await delete_all(ids, self._write_count, self._delete)
+        return await delete_many(ids, self._write_count, self._delete)
 
     @action(post("/roles/_mGet"))
     async def m_get_roles(self, request: Request, ids: BodyTexts) -> HitsResult:

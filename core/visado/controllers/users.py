@@ -22,11 +22,11 @@ from visado.controllers.result_types import (
     UpdatedMappingResult,
 )
 from visado.request import Fields, Request, User
-from visado.search.cursors import Searches, delete_all
 from visado.search.mappings import Mappings
+from visado.search.searches import Searches
 from visado.security.access import Access
 from visado.security.accounts import Accounts
-from visado.security.documents import found, shown
+from visado.security.documents import delete_many, found, shown
 from visado.security.logins.strategies import Strategies
 from visado.security.rights import rights
 from visado.settings.loading import Settings
@@ -197,7 +197,7 @@ class UsersController(Controller):
 
         Return the ids of the deleted users.
         """
-        return await delete_all(ids, self._write_count, self._accounts.delete)
+        return await delete_many(ids, self._write_count, self._accounts.delete)
 
     @action(post("/users/_search"), example={"query": {"term": {"profileIds": "default"}}, "sort": [{"_id": "asc"}]})
     async def search_users(

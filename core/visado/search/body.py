@@ -1,57 +1,63 @@
-"""Search bodies and the arguments beside them: what is asked for, checked, as one `Query`."""
+"""Search bodies: `{query, sort, ...}` and the arguments beside it, checked and compiled to one `Query`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from visado import errors
+from visado.codec import is_list, is_object
 from visado.search import elasticsearch, koncorde
-from visado.search.clauses import is_list, is_object, refuse
+from visado.search.clauses import refuse
+from visado.search.rules import ALLOW_ALL, SearchRules
 from visado.storage.query.predicates import Anything, Predicate, Query, Sort, all_of
 
-MAX_RESULTS = 10_000
-MAX_SORTS = 100
-MAX_SCROLL_MS = 60_000
+MAX_RESULTS: Final = 10_000
+MAX_SORTS: Final = 100
+MAX_SCROLL_MS: Final = 60_000
 
-_LANGUAGES = {"elasticsearch": elasticsearch.compile_query, "koncorde": koncorde.compile_query}
+_LANGUAGES: Final = {"elasticsearch": elasticsearch.compile_query, "koncorde": koncorde.compile_query}
 # fmt: off
-_KEYS = frozenset({
+_KEYS: Final = frozenset({
     "aggregations", "aggs", "collapse", "explain", "fields", "from", "highlight", "post_filter", "query",
     "search_after", "search_timeout", "size", "sort", "suggest", "_name", "_source", "_source_excludes",
     "_source_includes",
 })
 # fmt: on
-_SORT_OPTIONS = frozenset({"order", "missing", "mode", "unmapped_type", "numeric_type", "format", "nested"})
-_TIME = re.compile(r"([0-9]{1,18})(nanos|micros|ms|s|m|h|d)|(0)")
-_MS = {"nanos": 1e-6, "micros": 1e-3, "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_SORT_OPTIONS: Final = frozenset({"order", "missing", "mode", "unmapped_type", "numeric_type", "format", "nested"})
+_DURATION: Final = re.compile(r"([0-9]{1,18})(nanos|micros|ms|s|m|h|d)|(0)")
+_UNIT_MS: Final = {"nanos": 1e-6, "micros": 1e-3, "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
-def parse(
+def parse_search(
     body: Mapping[str, Any] | None,
     *,
     lang: str = "elasticsearch",
     offset: int = 0,
     limit: int | None = None,
-    keywords: Container[str] = (),
+    rules: SearchRules = ALLOW_ALL,
 ) -> Query:
-    """Read a search body; its `from` and `size` are accepted and ignored, the arguments count.
+    """Compile a search body to a `Query`.
 
-    Without a limit, as much as a search may return. In the fields `keywords`, `match` wants the whole text.
+    lang: the language of the body's `query`, `elasticsearch` or `koncorde`.
+    offset, limit: the page; the body's own `from` and `size` are ignored. None means as many results as are allowed.
+    rules: the fields and words that the search may use.
+
     Raises `SearchRefused`, `InvalidType`, `InvalidArgument`, `InvalidSearchKey`, `InvalidQueryKeyword`,
-    `KoncordeRestrictedKeyword`, `GetLimitExceeded`.
+    `KoncordeRestrictedKeyword`, `GetLimitExceeded`, and the errors of the rules.
     """
     body = body or {}
-    limit = _window(offset, limit)
+    limit = _page_size(offset, limit)
     unknown = next((key for key in body if key not in _KEYS), None)
     if unknown is not None:
         raise errors.InvalidSearchKey(key=unknown)
-    elasticsearch.refuse_scripts(body)
-    sort = parse_sort(body.get("sort"))
-    where = _where(body.get("query"), lang, keywords)
+    if rules.words is None:
+        elasticsearch.refuse_scripts(body)
+    sort = parse_sort(body.get("sort"), rules)
+    where = _where(body.get("query"), lang, rules)
     if body.get("post_filter") is not None:
-        where = all_of((where, elasticsearch.compile_query(body["post_filter"], keywords=keywords)))
+        where = all_of((where, elasticsearch.compile_query(body["post_filter"], rules)))
     return Query(
         where=where,
         sort=sort,
@@ -61,7 +67,7 @@ def parse(
     )
 
 
-def _window(offset: int, limit: int | None) -> int:
+def _page_size(offset: int, limit: int | None) -> int:
     if limit is not None and limit > MAX_RESULTS:
         raise errors.GetLimitExceeded
     if limit is not None and limit < 0:
@@ -76,7 +82,7 @@ def _window(offset: int, limit: int | None) -> int:
     return MAX_RESULTS - offset if limit is None else limit
 
 
-def _where(query: Any, lang: str, keywords: Container[str]) -> Predicate:
+def _where(query: Any, lang: str, rules: SearchRules) -> Predicate:
     compile_query = _LANGUAGES.get(lang)
     if compile_query is None:
         raise errors.InvalidArgument(argument="lang", expected='"elasticsearch" or "koncorde"')
@@ -84,37 +90,42 @@ def _where(query: Any, lang: str, keywords: Container[str]) -> Predicate:
         return Anything()
     if not is_object(query):
         raise errors.InvalidType(argument="body.query", expected="object")
-    return compile_query(query, keywords=keywords)
+    return compile_query(query, rules)
 
 
-def parse_sort(sort: Any) -> tuple[Sort, ...]:
-    """Read a sort order in any spelling: a field, `{field: order}`, `{field: {...}}`, or a list of these."""
+def parse_sort(sort: Any, rules: SearchRules = ALLOW_ALL) -> tuple[Sort, ...]:
+    """Read an order in any spelling: a field, `{field: order}`, `{field: {...}}`, or a list of these.
+
+    Raises `SearchRefused`, and the errors of the rules.
+    """
     if sort is None:
         return ()
-    found: list[Sort] = []
+    keys: list[Sort] = []
     for entry in sort if is_list(sort) else [sort]:
         if isinstance(entry, str) and entry:
-            found.append(Sort(entry, descending=entry == "_score"))
+            keys.append(Sort(rules.sort_field(entry), descending=entry == "_score"))
         elif is_object(entry):
-            found.extend(_sort(field, how) for field, how in entry.items())
+            keys.extend(_sort(name, order, rules) for name, order in entry.items())
         else:
             refuse("[sort] malformed, a field or an object is needed")
-        if len(found) > MAX_SORTS:
+        if len(keys) > MAX_SORTS:
             refuse(f"[sort] holds more fields than the maximum of [{MAX_SORTS}]")
-    return tuple(found)
+    return tuple(keys)
 
 
-def _sort(field: str, how: Any) -> Sort:
-    options: Mapping[str, Any] = how if is_object(how) else {"order": how}
-    unknown = next((option for option in options if option not in _SORT_OPTIONS), None)
-    if unknown is not None:
-        refuse(f"[field_sort] unknown field [{unknown}]")
+def _sort(name: str, order: Any, rules: SearchRules) -> Sort:
+    field = rules.sort_field(name)
+    options = order if is_object(order) else {"order": order}
+    for option in options:
+        rules.check_word(option)
+        if option not in _SORT_OPTIONS:
+            refuse(f"[field_sort] unknown field [{option}]")
     if options.get("missing", "_last") != "_last":
         refuse("[field_sort] places missing values [_last] alone")
-    order = options.get("order", "desc" if field == "_score" else "asc")
-    if not isinstance(order, str) or order.lower() not in {"asc", "desc"}:
-        refuse(f"[field_sort] knows no such order for [{field}]")
-    return Sort(field, descending=order.lower() == "desc")
+    direction = options.get("order", "desc" if name == "_score" else "asc")
+    if not isinstance(direction, str) or direction.lower() not in {"asc", "desc"}:
+        refuse(f"[field_sort] knows no such order for [{name}]")
+    return Sort(field, descending=direction.lower() == "desc")
 
 
 def _after(values: Any, sort: tuple[Sort, ...], offset: int) -> tuple[Any, ...] | None:
@@ -134,11 +145,11 @@ def _after(values: Any, sort: tuple[Sort, ...], offset: int) -> tuple[Any, ...] 
 
 
 def parse_scroll(text: str) -> int:
-    """Read how long to keep a cursor, such as `10s`, in ms. Raises `SearchRefused`, `ScrollTooLong`."""
-    found = _TIME.fullmatch(text.strip().lower())
-    if found is None:
+    """Read how long a cursor lives, such as `10s`. Return milliseconds. Raises `SearchRefused`, `ScrollTooLong`."""
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None:
         refuse(f"failed to parse setting [scroll] with value [{text}] as a time value: unit is missing or unrecognized")
-    duration = int(found[1]) * _MS[found[2]] if found[1] else 0
+    duration = int(match[1]) * _UNIT_MS[match[2]] if match[1] else 0
     if duration > MAX_SCROLL_MS:
         raise errors.ScrollTooLong(duration=text)
     return int(duration)

@@ -1,103 +1,63 @@
-"""What searching users, profiles, roles and keys have in common: pages, and cursors that walk over them."""
+"""Cursors: how far a client that scrolls has read the results of a search."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from visado import errors
 from visado.host import Clock
-from visado.request import Fields
-from visado.search import body
-from visado.security.documents import found
-from visado.storage.query import Page, Query
+from visado.storage.query import Query
 
-Find = Callable[[Query], Awaitable[Page]]
-_KEPT: Final = 15_000
-_MOST_CURSORS: Final = 500
+_RENEWAL_MS: Final = 15_000
+_MAX_CURSORS: Final = 500
 
 
 @dataclass(slots=True)
-class _Cursor:
-    kind: str
+class Cursor:
+    """A search that goes on: `query` asks for its next page."""
+
+    collection: str
     query: Query
     total: int
-    ends_at: int
+    expires_at: int
 
 
-class Searches:
-    """Reads search bodies, and keeps the cursors of those who scroll."""
+class Cursors:
+    """The open cursors, by random ids. A cursor closes after its last page, and when it expires."""
 
-    def __init__(self, clock: Clock, fetch_count: int) -> None:
-        self._clock, self._fetch_count = clock, fetch_count
-        self._cursors: dict[str, _Cursor] = {}
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._cursors: dict[str, Cursor] = {}
 
-    def query(self, fields: Fields, lang: str, offset: int, size: int | None) -> Query:
-        """Read a search body, `{query, sort, ...}`. Raises what `visado.storage.query.body.parse` raises."""
-        if size is not None and size > self._fetch_count:
-            raise errors.GetLimitExceeded
-        return body.parse(fields, lang=lang, offset=offset, limit=size)
-
-    def bare_query(self, fields: Fields, lang: str, offset: int, size: int) -> Query:
-        """Read a body that is the query itself."""
-        return self.query({"query": fields} if fields else {}, lang, offset, size)
-
-    async def page(self, kind: str, find: Find, query: Query, scroll: str | None = None) -> Fields:
-        """Find the first page; with `scroll`, begin a cursor over the rest."""
-        kept = body.parse_scroll(scroll) if scroll is not None else None
-        page = await find(query)
-        shown = _shown(page)
-        if kept is None:
-            return shown
-        self._forget_ended()
-        if len(self._cursors) >= _MOST_CURSORS:
+    def open(self, collection: str, query: Query, total: int, lifetime: int) -> str:
+        """Open a cursor for so many milliseconds, and return its id. Raises `SearchRefused` if too many are open."""
+        self._close_expired()
+        if len(self._cursors) >= _MAX_CURSORS:
             raise errors.SearchRefused(cause="too many cursors are open; try again later")
         cursor_id = secrets.token_hex(16)
-        self._cursors[cursor_id] = _Cursor(kind, query, page.total, self._clock() + kept)
-        self._advance(cursor_id, len(page.hits))
-        return shown | {"scrollId": cursor_id}
+        self._cursors[cursor_id] = Cursor(collection, query, total, self._clock() + lifetime)
+        return cursor_id
 
-    async def scroll(self, kind: str, find: Find, cursor_id: str) -> Fields:
-        """Find the next page of a cursor, which then lives on for 15 s. Raises `UnknownScrollId`."""
-        self._forget_ended()
+    def find(self, cursor_id: str, collection: str) -> Cursor:
+        """Return an open cursor of this collection, and let it live for another 15 s. Raises `UnknownScrollId`."""
+        self._close_expired()
         cursor = self._cursors.get(cursor_id)
-        if cursor is None or cursor.kind != kind:
+        if cursor is None or cursor.collection != collection:
             raise errors.UnknownScrollId
-        cursor.ends_at = self._clock() + _KEPT
-        page = await find(cursor.query)
-        self._advance(cursor_id, len(page.hits))
-        return _shown(page) | {"scrollId": cursor_id}
+        cursor.expires_at = self._clock() + _RENEWAL_MS
+        return cursor
 
-    def _advance(self, cursor_id: str, fetched: int) -> None:
-        cursor = self._cursors[cursor_id]
-        cursor.query = replace(cursor.query, offset=cursor.query.offset + fetched, after=None)
-        if cursor.query.offset >= cursor.total or not fetched:
+    def advance(self, cursor_id: str, count: int) -> None:
+        """Move a cursor past the documents that were read; close it if they were the last."""
+        cursor = self._cursors.get(cursor_id)
+        if cursor is None:  # another request read the last page meanwhile
+            return
+        cursor.query = replace(cursor.query, offset=cursor.query.offset + count, after=None)
+        if cursor.query.offset >= cursor.total or not count:
             del self._cursors[cursor_id]
 
-    def _forget_ended(self) -> None:
+    def _close_expired(self) -> None:
         now = self._clock()
-        self._cursors = {each: cursor for each, cursor in self._cursors.items() if cursor.ends_at > now}
-
-
-def _shown(page: Page) -> dict[str, Any]:
-    return {"hits": [found(*hit) for hit in page.hits], "total": page.total}
-
-
-async def delete_all(ids: list[str], limit: int, delete: Callable[[str], Awaitable[None]]) -> list[str]:
-    """Delete documents one by one. Raises `WriteLimitExceeded`, and `IncompleteDelete` that holds both halves."""
-    if len(ids) > limit:
-        raise errors.WriteLimitExceeded
-    deleted: list[str] = []
-    failed: list[errors.VisadoError] = []
-    for each in ids:
-        try:
-            await delete(each)
-        except errors.VisadoError as error:
-            failed.append(error)
-        else:
-            deleted.append(each)
-    if failed:
-        raise errors.IncompleteDelete(failed, deleted)
-    return deleted
+        self._cursors = {cursor_id: cursor for cursor_id, cursor in self._cursors.items() if cursor.expires_at > now}

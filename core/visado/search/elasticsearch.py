@@ -1,30 +1,29 @@
-"""Elasticsearch's query language: the part that clients use.
+"""The part of Elasticsearch's query language that clients use, compiled to predicates.
 
-Fields need no mapping: `nested` is its inner query, since lists are searched item by item anyway, and what
-only tunes scores or analysis is accepted and changes nothing. Anything else is refused by its name.
+Fields need no mapping: a list is searched item by item anyway, so `nested` stands for its inner query. Options that
+only tune scores or the analysis of text are accepted and change nothing. Everything else is refused by its name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 from visado import errors
+from visado.codec import is_list, is_object
+from visado.request import Fields
 from visado.search.clauses import (
     Clauses,
-    Object,
     Reader,
-    is_list,
-    is_object,
-    known,
-    list_of,
     refuse,
-    scalar,
-    single,
-    text,
-    tuned,
+    require_list,
+    require_object,
+    require_scalar,
+    require_text,
+    without_tuning,
 )
+from visado.search.rules import ALLOW_ALL, SearchRules
 from visado.storage.query import evaluate
 from visado.storage.query.predicates import (
     NOTHING,
@@ -45,9 +44,10 @@ from visado.storage.query.predicates import (
     any_of,
 )
 
-_SCRIPTS = frozenset({"script", "_script"})
-_SCRIPT_ARGUMENTS = frozenset({"id", "params"})
-_MATCH_OPTIONS = (
+_SCRIPTS: Final = frozenset({"script", "_script"})
+_SCRIPT_ARGUMENTS: Final = frozenset({"id", "params"})
+_BOUNDS: Final = ("gt", "gte", "lt", "lte")
+_MATCH_OPTIONS: Final = (
     "query",
     "operator",
     "analyzer",
@@ -59,17 +59,21 @@ _MATCH_OPTIONS = (
     "prefix_length",
     "zero_terms_query",
 )
-_SHARE = re.compile(r"(-?)([0-9]{1,9})(%?)")
+_MINIMUM: Final = re.compile(r"(-?)([0-9]{1,9})(%?)")
 
 
-def compile_query(query: Any, *, keywords: Container[str] = ()) -> Predicate:
-    """Compile a query; an empty one finds everything. Raises `SearchRefused`, `InvalidQueryKeyword`."""
-    refuse_scripts(query)
-    return Anything() if query == {} else Clauses(READERS, keywords).read(query)
+def compile_query(query: Any, rules: SearchRules = ALLOW_ALL) -> Predicate:
+    """Compile a query; an empty one finds every document.
+
+    Raises `SearchRefused`, `InvalidQueryKeyword`, and the errors of the rules.
+    """
+    if rules.words is None:
+        refuse_scripts(query)
+    return Anything() if query == {} else Clauses(READERS, rules).read(query)
 
 
 def refuse_scripts(value: Any) -> None:
-    """Raise `InvalidQueryKeyword` if there is a script to run in it, at any depth."""
+    """Raise `InvalidQueryKeyword` if a value holds a script to run, at any depth."""
     waiting = [value]
     while waiting:
         item = waiting.pop()
@@ -82,86 +86,86 @@ def refuse_scripts(value: Any) -> None:
                 waiting.append(inner)
 
 
-def _refuse_script(name: str, script: Object) -> None:
+def _refuse_script(name: str, script: Fields) -> None:
     refused = next((argument for argument in script if argument not in _SCRIPT_ARGUMENTS), None)
     if refused is not None:
         raise errors.InvalidQueryKeyword(keyword=f"{name}.{refused}")
 
 
-def _match_all(_clauses: Clauses, keyword: str, content: Any) -> Predicate:
-    known(content, keyword)
+def _match_all(clauses: Clauses, keyword: str, content: Any) -> Predicate:
+    clauses.options(content, keyword)
     return Anything()
 
 
-def _match_none(_clauses: Clauses, keyword: str, content: Any) -> Predicate:
-    known(content, keyword)
+def _match_none(clauses: Clauses, keyword: str, content: Any) -> Predicate:
+    clauses.options(content, keyword)
     return NOTHING
 
 
 def _match(clauses: Clauses, keyword: str, content: Any) -> Predicate:
-    field, given = single(content, keyword)
-    options = known(given, keyword, *_MATCH_OPTIONS) if is_object(given) else {"query": given}
-    value = scalar(options.get("query"), keyword)
-    operator = text(options.get("operator", "or"), keyword).lower()
+    field, value = clauses.field(content, keyword)
+    options = clauses.options(value, keyword, *_MATCH_OPTIONS) if is_object(value) else {"query": value}
+    wanted = require_scalar(options.get("query"), keyword)
+    operator = require_text(options.get("operator", "or"), keyword).lower()
     if operator not in {"and", "or"}:
         refuse(f"[{keyword}] query does not support the operator [{operator}]")
-    if field == "_id" or field in clauses.keywords:
-        return Equals(field, value)
-    if operator == "and" and isinstance(value, str):
-        words = list_of(evaluate.words(value), keyword)
+    if field == "_id" or field in clauses.rules.exact:
+        return Equals(field, wanted)
+    if operator == "and" and isinstance(wanted, str):
+        words = require_list(evaluate.words(wanted), keyword)
         return all_of(Matches(field, word) for word in words) if words else NOTHING
-    return Matches(field, value)
+    return Matches(field, wanted)
 
 
-def term(_clauses: Clauses, keyword: str, content: Any) -> Predicate:
-    """Read one field and its value."""
-    field, value = _field_value(content, keyword, "value")
-    return Equals(field, scalar(value, keyword))
+def read_term(clauses: Clauses, keyword: str, content: Any) -> Predicate:
+    """Compile `{field: value}` or `{field: {"value": value}}`."""
+    field, value = _field_value(clauses, keyword, content, "value")
+    return Equals(field, require_scalar(value, keyword))
 
 
-def terms(_clauses: Clauses, keyword: str, content: Any) -> Predicate:
-    """Read one field and the list of its values."""
-    field, values = single(tuned(content, keyword), keyword)
-    return OneOf(field, tuple(scalar(value, keyword) for value in list_of(values, keyword)))
+def read_terms(clauses: Clauses, keyword: str, content: Any) -> Predicate:
+    """Compile `{field: [value]}`."""
+    field, values = clauses.field(without_tuning(require_object(content, keyword)), keyword)
+    return OneOf(field, tuple(require_scalar(value, keyword) for value in require_list(values, keyword)))
 
 
-def _ids(_clauses: Clauses, keyword: str, content: Any) -> Predicate:
-    values = known(content, keyword, "values", "type").get("values")
-    found = [values] if isinstance(values, str) else list_of(values, keyword)
-    return Ids(tuple(evaluate.term(scalar(value, keyword)) or "" for value in found))
+def _ids(clauses: Clauses, keyword: str, content: Any) -> Predicate:
+    values = clauses.options(content, keyword, "values", "type").get("values")
+    ids = [values] if isinstance(values, str) else require_list(values, keyword)
+    return Ids(tuple(evaluate.term(require_scalar(value, keyword)) or "" for value in ids))
 
 
-def _exists(_clauses: Clauses, keyword: str, content: Any) -> Predicate:
-    return Exists(text(known(content, keyword, "field").get("field"), keyword))
+def _exists(clauses: Clauses, keyword: str, content: Any) -> Predicate:
+    name = require_text(clauses.options(content, keyword, "field").get("field"), keyword)
+    return Exists(clauses.rules.field(name))
 
 
-def _range(_clauses: Clauses, keyword: str, content: Any) -> Predicate:
-    field, given = single(tuned(content, keyword), keyword)
-    bounds = known(given, keyword, "gt", "gte", "lt", "lte", "format", "relation", "time_zone")
-    read = {
-        name: scalar(value, keyword)
-        for name, value in bounds.items()
-        if name in {"gt", "gte", "lt", "lte"} and value is not None
+def _range(clauses: Clauses, keyword: str, content: Any) -> Predicate:
+    field, value = clauses.field(without_tuning(require_object(content, keyword)), keyword)
+    options = clauses.options(value, keyword, *_BOUNDS, "format", "relation", "time_zone")
+    bounds = {
+        name: require_scalar(bound, keyword) for name, bound in options.items() if name in _BOUNDS and bound is not None
     }
-    return Range(field, **read)
+    return Range(field, **bounds)
 
 
-def _prefix(_clauses: Clauses, keyword: str, content: Any) -> Predicate:
-    return Prefix(*_field_text(content, keyword, "value", "rewrite"))
+def _prefix(clauses: Clauses, keyword: str, content: Any) -> Predicate:
+    return Prefix(*_field_text(clauses, keyword, content, "value", "rewrite"))
 
 
-def _wildcard(_clauses: Clauses, keyword: str, content: Any) -> Predicate:
-    return Wildcard(*_field_text(content, keyword, "value", "wildcard", "rewrite"))
+def _wildcard(clauses: Clauses, keyword: str, content: Any) -> Predicate:
+    return Wildcard(*_field_text(clauses, keyword, content, "value", "wildcard", "rewrite"))
 
 
-def _regexp(_clauses: Clauses, keyword: str, content: Any) -> Predicate:
-    field, pattern = _field_text(content, keyword, "value", "flags", "max_determinized_states", "rewrite")
-    # Elasticsearch's expressions fit the whole text.
+def _regexp(clauses: Clauses, keyword: str, content: Any) -> Predicate:
+    options = ("value", "flags", "max_determinized_states", "rewrite")
+    field, pattern = _field_text(clauses, keyword, content, *options)
+    # An expression of Elasticsearch must match the whole text.
     return Regexp(field, rf"\A(?:{pattern})\Z")
 
 
 def _bool(clauses: Clauses, keyword: str, content: Any) -> Predicate:
-    given = known(
+    options = clauses.options(
         content,
         keyword,
         "must",
@@ -172,54 +176,54 @@ def _bool(clauses: Clauses, keyword: str, content: Any) -> Predicate:
         "minimum_should_match",
         "adjust_pure_negative",
     )
-    needed = clauses.read_all(given.get("must", [])) + clauses.read_all(given.get("filter", []))
-    refused = clauses.read_all(given.get("must_not", [])) + clauses.read_all(given.get("mustNot", []))
-    options = clauses.read_all(given.get("should", []))
-    count = _how_many(given.get("minimum_should_match"), len(options), 0 if needed else 1)
-    parts = needed + [Not(part) for part in refused]
-    if options and count > 0:
-        parts.append(any_of(options) if count == 1 else AtLeast(count, tuple(options)))
+    required = clauses.read_all(options.get("must", [])) + clauses.read_all(options.get("filter", []))
+    excluded = clauses.read_all(options.get("must_not", [])) + clauses.read_all(options.get("mustNot", []))
+    optional = clauses.read_all(options.get("should", []))
+    minimum = _minimum(options.get("minimum_should_match"), len(optional), 0 if required else 1)
+    parts = required + [Not(part) for part in excluded]
+    if optional and minimum > 0:
+        parts.append(any_of(optional) if minimum == 1 else AtLeast(minimum, tuple(optional)))
     return all_of(parts)
 
 
-def _how_many(minimum: Any, of: int, default: int) -> int:
-    """Read `minimum_should_match`: a count or a share; a negative one says how many may be missing."""
-    if minimum is None:
+def _minimum(value: Any, clause_count: int, default: int) -> int:
+    """Read `minimum_should_match`: a count or a percentage; a negative one says how many clauses may fail."""
+    if value is None:
         return default
-    found = _SHARE.fullmatch(str(minimum)) if isinstance(minimum, str | int) else None
-    if found is None:
+    match = _MINIMUM.fullmatch(str(value)) if isinstance(value, str | int) else None
+    if match is None:
         refuse("[minimum_should_match] takes a count or a share")
-    sign, digits, percent = found.groups()
-    count = of * int(digits) // 100 if percent else int(digits)
-    return of - count if sign else count
+    sign, digits, percent = match.groups()
+    count = clause_count * int(digits) // 100 if percent else int(digits)
+    return clause_count - count if sign else count
 
 
 def _nested(clauses: Clauses, keyword: str, content: Any) -> Predicate:
-    given = known(content, keyword, "path", "query", "score_mode", "ignore_unmapped")
-    return clauses.read(given.get("query"))
+    options = clauses.options(content, keyword, "path", "query", "score_mode", "ignore_unmapped")
+    return clauses.read(options.get("query"))
 
 
 def _constant_score(clauses: Clauses, keyword: str, content: Any) -> Predicate:
-    return clauses.read(known(content, keyword, "filter").get("filter"))
+    return clauses.read(clauses.options(content, keyword, "filter").get("filter"))
 
 
-def _field_value(content: Any, keyword: str, *options: str) -> tuple[str, Any]:
-    """Read `{field: value}` and `{field: {"value": value}}`; the first options are the names of the value."""
-    field, given = single(content, keyword)
-    if not is_object(given):
-        return field, given
-    named = known(given, keyword, *options, "case_insensitive")
+def _field_value(clauses: Clauses, keyword: str, content: Any, *options: str) -> tuple[str, Any]:
+    """Read `{field: value}` or `{field: {"value": value}}`; `options` are the other keys that may stand there."""
+    field, value = clauses.field(content, keyword)
+    if not is_object(value):
+        return field, value
+    named = clauses.options(value, keyword, *options, "case_insensitive")
     if named.get("case_insensitive"):
         refuse(f"[{keyword}] query does not support [case_insensitive]")
     return field, named.get("value", named.get("wildcard"))
 
 
-def _field_text(content: Any, keyword: str, *options: str) -> tuple[str, str]:
-    field, value = _field_value(content, keyword, *options)
-    return field, evaluate.term(scalar(value, keyword)) or ""
+def _field_text(clauses: Clauses, keyword: str, content: Any, *options: str) -> tuple[str, str]:
+    field, value = _field_value(clauses, keyword, content, *options)
+    return field, evaluate.term(require_scalar(value, keyword)) or ""
 
 
-READERS: Mapping[str, Reader] = {
+READERS: Final[Mapping[str, Reader]] = {
     "bool": _bool,
     "constant_score": _constant_score,
     "exists": _exists,
@@ -231,8 +235,8 @@ READERS: Mapping[str, Reader] = {
     "prefix": _prefix,
     "range": _range,
     "regexp": _regexp,
-    "term": term,
-    "terms": terms,
+    "term": read_term,
+    "terms": read_terms,
     "wildcard": _wildcard,
 }
-"""How to read each keyword."""
+"""The clauses by their keywords."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from typing_extensions import override
 
+from visado import errors
 from visado.events import Change as Changing
 from visado.request import Fields
 from visado.storage.protocol import Change, Collection, Document, DocumentMissing, Storage
@@ -110,3 +111,25 @@ class Kept(Mapping[str, Document]):
         else:
             self._documents[id] = document
         self._changed()
+
+
+async def delete_many(ids: list[str], limit: int, delete: Callable[[str], Awaitable[None]]) -> list[str]:
+    """Delete documents one by one, and return their ids.
+
+    Raises `WriteLimitExceeded` for more than `limit` ids, and `IncompleteDelete`, which holds the failures and the ids
+    that were deleted.
+    """
+    if len(ids) > limit:
+        raise errors.WriteLimitExceeded
+    deleted: list[str] = []
+    failures: list[errors.VisadoError] = []
+    for each in ids:
+        try:
+            await delete(each)
+        except errors.VisadoError as error:
+            failures.append(error)
+        else:
+            deleted.append(each)
+    if failures:
+        raise errors.IncompleteDelete(failures, deleted)
+    return deleted

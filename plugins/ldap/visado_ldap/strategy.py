@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from typing_extensions import override
 
 from visado import Fail, Fields, Host, Outcome, Query, Request, Strategy, Success, current_request, errors
+from visado.search import parse_search
 from visado.storage.query import Equals, Or
 from visado_ldap import diagnosis
 from visado_ldap.accounts import DirectoryAccounts, StoredEntry, entry_fields
@@ -32,7 +33,7 @@ from visado_ldap.protocol.distinguished_names import is_below
 from visado_ldap.protocol.entries import Entry
 from visado_ldap.protocol.sockets import NO_RESPONSE, Deadline
 from visado_ldap.recheck import Recheck
-from visado_ldap.search import compile_query
+from visado_ldap.search import SEARCH_RULES
 from visado_ldap.settings import DirectorySettings
 
 T = TypeVar("T")
@@ -159,8 +160,12 @@ class LdapStrategy(Strategy):
         return _public_fields(*page.hits[0])
 
     @override
-    async def search(self, query: Fields, *, sort: Any = None, offset: int = 0, limit: int = 10) -> Fields:
-        page = await self._credentials.search(self.name, compile_query(query, sort, offset, limit))
+    async def search(
+        self, query: Fields, *, lang: str = "elasticsearch", sort: Any = None, offset: int = 0, limit: int = 10
+    ) -> Fields:
+        body = {"query": query, "sort": sort}
+        asked = parse_search(body, lang=lang, offset=offset, limit=limit, rules=SEARCH_RULES)
+        page = await self._credentials.search(self.name, asked)
         return {"hits": [_public_fields(*hit) for hit in page.hits], "total": page.total}
 
     @override

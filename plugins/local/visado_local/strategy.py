@@ -23,6 +23,7 @@ from visado import (
     errors,
     events,
 )
+from visado.search import parse_search
 from visado_local.credentials import Given
 from visado_local.errors import (
     CurrentPasswordRequired,
@@ -38,7 +39,7 @@ from visado_local.errors import (
 from visado_local.passwords import Passwords
 from visado_local.policies import Policies
 from visado_local.reset_tokens import Claims, ResetTokens
-from visado_local.search import compile_query
+from visado_local.search import SEARCH_RULES
 from visado_local.settings import LocalSection
 
 Row: TypeAlias = Mapping[str, Any]
@@ -163,8 +164,12 @@ class LocalStrategy(Strategy):
         return {"username": subject, "kuid": row["userId"]}
 
     @override
-    async def search(self, query: Fields, *, sort: Any = None, offset: int = 0, limit: int = 10) -> Fields:
-        page = await self._credentials.search(self.name, compile_query(query, sort, offset, limit))
+    async def search(
+        self, query: Fields, *, lang: str = "elasticsearch", sort: Any = None, offset: int = 0, limit: int = 10
+    ) -> Fields:
+        body = {"query": query, "sort": sort}
+        asked = parse_search(body, lang=lang, offset=offset, limit=limit, rules=SEARCH_RULES)
+        page = await self._credentials.search(self.name, asked)
         hits = [{"username": subject, "kuid": row["userId"]} for subject, row in page.hits]
         return {"hits": hits, "total": page.total}
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visado import errors
-from visado.search import body
+from visado.search import SearchRules, body
 from visado.storage.query import And, Anything, Equals, Ids, Matches, Query, Sort
 
 
@@ -23,36 +23,38 @@ def test_nothing_asked_for_finds_everything():
         {"query": {}, "sort": None, "search_after": None},
     ):
         for lang in ("elasticsearch", "koncorde"):
-            assert body.parse(nothing, lang=lang) == Query(limit=body.MAX_RESULTS)
+            assert body.parse_search(nothing, lang=lang) == Query(limit=body.MAX_RESULTS)
 
 
 def test_both_languages():
-    assert body.parse({"query": {"term": {"a": 1}}}).where == Equals("a", 1)
-    assert body.parse({"query": {"equals": {"a": 1}}}, lang="koncorde").where == Equals("a", 1)
+    assert body.parse_search({"query": {"term": {"a": 1}}}).where == Equals("a", 1)
+    assert body.parse_search({"query": {"equals": {"a": 1}}}, lang="koncorde").where == Equals("a", 1)
 
 
 @pytest.mark.parametrize("lang", ["sql", "", "Koncorde"])
 def test_another_language_is_refused(lang: str):
     with pytest.raises(errors.InvalidArgument):
-        body.parse({"query": {}}, lang=lang)
+        body.parse_search({"query": {}}, lang=lang)
 
 
 @pytest.mark.parametrize("query", ["foo", [], 1, True, False, 0, ""])
 @pytest.mark.parametrize("lang", ["elasticsearch", "koncorde"])
 def test_a_query_is_an_object(query: Any, lang: str):
     with pytest.raises(errors.InvalidType) as refused:
-        body.parse({"query": query}, lang=lang)
+        body.parse_search({"query": query}, lang=lang)
     assert refused.value.props == ["body.query", "object"]
 
 
-def test_keywords_match_as_a_whole():
-    found = body.parse({"query": {"match": {"username": "a"}}}, keywords={"username"})
+def test_exact_fields_match_as_a_whole():
+    found = body.parse_search({"query": {"match": {"username": "a"}}}, rules=SearchRules(exact={"username"}))
     assert found.where == Equals("username", "a")
-    assert body.parse({"query": {"match": {"username": "a"}}}).where == Matches("username", "a")
+    assert body.parse_search({"query": {"match": {"username": "a"}}}).where == Matches("username", "a")
 
 
 def test_a_post_filter_filters():
-    found = body.parse({"query": {"equals": {"a": 1}}, "post_filter": {"ids": {"values": ["x"]}}}, lang="koncorde")
+    found = body.parse_search(
+        {"query": {"equals": {"a": 1}}, "post_filter": {"ids": {"values": ["x"]}}}, lang="koncorde"
+    )
     assert found.where == And((Equals("a", 1), Ids(("x",))))
 
 
@@ -69,12 +71,12 @@ def test_what_does_not_filter_is_ignored():
     ]
     ignored += ["_name", "_source", "_source_excludes", "_source_includes"]
     asked = {key: {"x": 1} for key in ignored}
-    assert body.parse(asked | {"size": 1, "from": 5}, limit=20) == Query(limit=20)
+    assert body.parse_search(asked | {"size": 1, "from": 5}, limit=20) == Query(limit=20)
 
 
 def test_another_key_is_refused():
     with pytest.raises(errors.InvalidSearchKey) as refused:
-        body.parse({"script_fields": {}})
+        body.parse_search({"script_fields": {}})
     assert refused.value.text == 'The argument "script_fields" is not allowed at this level of a search query.'
 
 
@@ -89,7 +91,7 @@ def test_another_key_is_refused():
 @pytest.mark.parametrize("lang", ["elasticsearch", "koncorde"])
 def test_scripts_are_refused_in_the_whole_body(asked: dict[str, Any], lang: str):
     with pytest.raises(errors.InvalidQueryKeyword, match=r"script\.source"):
-        body.parse(asked, lang=lang)
+        body.parse_search(asked, lang=lang)
 
 
 # --- pages -----------------------------------------------------------------------------------------------
@@ -100,7 +102,7 @@ def test_scripts_are_refused_in_the_whole_body(asked: dict[str, Any], lang: str)
     [(0, None, 10_000), (1, None, 9_999), (10_000, None, 0), (5, 7, 7), (0, 0, 0)],
 )
 def test_pages(offset: int, limit: int | None, expected: int):
-    found = body.parse({}, offset=offset, limit=limit)
+    found = body.parse_search({}, offset=offset, limit=limit)
     assert (found.offset, found.limit) == (offset, expected)
 
 
@@ -123,14 +125,14 @@ def test_pages(offset: int, limit: int | None, expected: int):
 )
 def test_impossible_pages(offset: int, limit: int | None, cause: str):
     with pytest.raises(errors.SearchRefused) as refused:
-        body.parse({}, offset=offset, limit=limit)
+        body.parse_search({}, offset=offset, limit=limit)
     assert refused.value.text == cause
 
 
 @pytest.mark.parametrize("limit", [10_001, 10**30])
 def test_too_large_a_page(limit: int):
     with pytest.raises(errors.GetLimitExceeded) as refused:
-        body.parse({}, limit=limit)
+        body.parse_search({}, limit=limit)
     assert (refused.value.status, refused.value.props) == (413, [])
 
 
@@ -161,7 +163,7 @@ def test_too_large_a_page(limit: int):
     ids=str,
 )
 def test_sort(sort: Any, expected: tuple[Sort, ...]):
-    assert body.parse({"sort": sort}).sort == expected
+    assert body.parse_search({"sort": sort}).sort == expected
 
 
 @pytest.mark.parametrize(
@@ -186,11 +188,11 @@ def test_sort(sort: Any, expected: tuple[Sort, ...]):
 )
 def test_sort_malformed(sort: Any):
     with pytest.raises(errors.SearchRefused):
-        body.parse({"sort": sort})
+        body.parse_search({"sort": sort})
 
 
 def test_search_after():
-    found = body.parse({"sort": ["a", "_id"], "search_after": [None, "x"]}, limit=5)
+    found = body.parse_search({"sort": ["a", "_id"], "search_after": [None, "x"]}, limit=5)
     assert found == Query(sort=(Sort("a"), Sort("_id")), limit=5, after=(None, "x"))
 
 
@@ -210,7 +212,7 @@ def test_search_after():
 )
 def test_search_after_malformed(asked: dict[str, Any], offset: int, cause: str):
     with pytest.raises(errors.SearchRefused) as refused:
-        body.parse(asked, offset=offset)
+        body.parse_search(asked, offset=offset)
     assert refused.value.text == cause
 
 
@@ -273,7 +275,7 @@ JSON = st.recursive(
 )
 def test_any_body_is_read_or_refused(asked: dict[str, Any], lang: str, offset: int, limit: int | None):
     try:
-        found = body.parse(asked, lang=lang, offset=offset, limit=limit)
+        found = body.parse_search(asked, lang=lang, offset=offset, limit=limit)
     except (errors.BadRequest, errors.GetLimitExceeded):
         pass
     else:
@@ -288,4 +290,4 @@ def test_any_scroll_is_read_or_refused(text: str):
 
 
 def test_an_empty_query_is_everything():
-    assert body.parse({"query": {"match_all": {}}}).where == Anything()
+    assert body.parse_search({"query": {"match_all": {}}}).where == Anything()

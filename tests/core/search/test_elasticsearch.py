@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visado import errors
-from visado.search import elasticsearch
+from visado.search import SearchRules, elasticsearch
 from visado.storage.query import (
     And,
     Anything,
@@ -89,7 +89,7 @@ QA, QB, QC = ({"term": {"a": 1}}, {"term": {"b": 2}}, {"term": {"c": 3}})
     ids=str,
 )
 def test_compiles(query: dict[str, Any], expected: Predicate):
-    assert elasticsearch.compile_query(query, keywords={"key"}) == expected
+    assert elasticsearch.compile_query(query, SearchRules(exact={"key"})) == expected
 
 
 @pytest.mark.parametrize(

@@ -253,11 +253,11 @@ WORD = 'The "{}" keyword is not allowed in this search query for security concer
         ({"bool": {"must": {"wildcard": {"hash": "*"}}}}, None, 400, WORD.format("wildcard")),
         ({"match": {"username": {"analyzer": "x"}}}, None, 400, WORD.format("analyzer")),
         ({}, [{"username": {"nested": "x"}}], 400, WORD.format("nested")),
-        ({"match": "x"}, None, 400, "[match] must be an object"),
-        ([], [42], 400, "[sort] must be an object"),
-        ({"match": {"username": ["a"]}}, None, 400, "a user name is a text"),
-        ({}, [{"username": "up"}], 400, "the order is asc or desc"),
-        ("x", None, 400, "[query] must be an object"),
+        ({"match": "x"}, None, 400, "[match] query malformed, an object is needed"),
+        ({}, [42], 400, "[sort] malformed, a field or an object is needed"),
+        ({"match": {"username": ["a"]}}, None, 400, "[match] query does not support array of values"),
+        ({}, [{"username": "up"}], 400, "[field_sort] knows no such order for [username]"),
+        ("x", None, 400, 'Wrong type for argument "body.query" (expected: object)'),
     ],
 )
 def test_searches_know_few_words(play, query, sort, status, message):
