@@ -1,35 +1,32 @@
-"""visado-audit: a log of what happens, each line chained to the one before.
+"""visado-audit: a log of logins, refusals and changes, in which each record holds the hash of the record before.
 
-Owns the log's files, their format and the commands that read them. Does not own what is told: the host's events are
-that.
+Owns the log's files, their format and the commands that read them. Does not own the events: the host and its plugins
+note those.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from visado import Host, Observer, Section, Settings, hookimpl
-from visado_audit import commands as audit_commands
-from visado_audit.log import Log
+from visado import Commands, Host, Observer, Section, Settings, hookimpl
+from visado_audit.commands import add_commands
 from visado_audit.observer import AuditObserver
-from visado_audit.settings import AuditSection, path_of
+from visado_audit.settings import AuditSection
 
 
 @hookimpl
 def register_settings() -> type[Section]:
-    """Declare `[audit]`."""
+    """Declare the section `[audit]`."""
     return AuditSection
 
 
 @hookimpl
 def register_observers(settings: Settings, host: Host) -> Iterable[Observer]:
-    """Hear of everything, and write it down."""
-    section = settings[AuditSection]
-    return [AuditObserver(Log(path_of(settings), section, host.clock), required=section.required)]
+    """Record every event in the log."""
+    return [AuditObserver(settings, host.clock)]
 
 
 @hookimpl
-def register_commands(commands: Any) -> None:
-    """Offer `visado audit:verify` and `visado audit:show`."""
-    audit_commands.add(commands)
+def register_commands(commands: Commands) -> None:
+    """Add `visado audit:verify` and `visado audit:show`."""
+    add_commands(commands)

@@ -1,7 +1,7 @@
-"""The format of a line, and the chain: each line holds the hash of the line before, and ends with its own.
+"""The format of a record, and the hash chain: each record holds the hash of the record before, and its own hash last.
 
-A line is a JSON object in ASCII, without spaces. Its last member, `hash`, is the SHA-256 (or with a key, the
-HMAC-SHA256) of the object as it would be without that member.
+A record is a line with a JSON object in ASCII, without spaces. Its last member, `hash`, is the SHA-256 (or with a key,
+the HMAC-SHA256) of the object without that member.
 """
 
 from __future__ import annotations
@@ -14,42 +14,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-START: Final = "0" * 64
-"""What the first record has in the place of the hash of the record before."""
-_LONGEST: Final = 1_000
-_OWN: Final = ("sequence", "previous", "hash")
+FIRST_PREVIOUS: Final = "0" * 64
+"""The `previous` of the first record, which has no record before it."""
+MAX_TEXT_LENGTH: Final = 1_000
+"""Characters of a text in a record. A longer text is cut: an id may be as long as a request."""
+_CHAIN_MEMBERS: Final = ("sequence", "previous", "hash")
 _LINE: Final = re.compile(
     rb'(\{"sequence":([1-9][0-9]{0,17}|0),"previous":"([0-9a-f]{64})"[^\n]*),"hash":"([0-9a-f]{64})"\}'
 )
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), default=str).encode
 
 
-class Broken(Exception):
-    """Something is not as it was written; the text says what."""
+class InvalidRecord(Exception):
+    """A line is not a record, or does not match its hash; the text says which."""
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """A place in the chain: the number of a record, and its hash. What comes next builds on both."""
+class ChainPosition:
+    """A position in the chain: the number and the hash of a record."""
 
     sequence: int
     hash: str
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """A line whose hash is right: its place, and the hash of the record before."""
+class RecordHeader:
+    """The members of a record that make the chain: its position, and the hash of the record before."""
 
-    link: Link
+    position: ChainPosition
     previous: str
 
-    def follows(self, link: Link) -> bool:
-        """Whether this record is the next one after that place."""
-        return (self.link.sequence, self.previous) == (link.sequence + 1, link.hash)
+    def follows(self, position: ChainPosition) -> bool:
+        """Return whether this record is the next one after a position."""
+        return (self.position.sequence, self.previous) == (position.sequence + 1, position.hash)
 
 
-class Chain:
-    """Makes lines and reads them; with a key, nobody else can."""
+class HashChain:
+    """Writes and reads lines. With a key, only its owner can compute the hashes."""
 
     def __init__(self, key: str | None = None) -> None:
         self._key = None if key is None else key.encode()
@@ -59,37 +60,37 @@ class Chain:
             return hashlib.sha256(body).hexdigest()
         return hmac.digest(self._key, body, "sha256").hex()
 
-    def line(self, sequence: int, previous: str, members: Mapping[str, Any]) -> tuple[bytes, Link]:
-        """Write a line with this number after the record of this hash; return it and its place."""
-        own = {"sequence": sequence, "previous": previous}
-        body = _encode(own | {name: _shown(value) for name, value in members.items() if name not in _OWN}).encode()
+    def write(self, sequence: int, previous: str, members: Mapping[str, Any]) -> tuple[bytes, ChainPosition]:
+        """Return the line, with its newline, of the record with this number after the hash `previous`; its position."""
+        header = {"sequence": sequence, "previous": previous}
+        own = {name: _shortened(value) for name, value in members.items() if name not in _CHAIN_MEMBERS}
+        body = _encode(header | own).encode()
         digest = self._hash(body)
-        return b'%s,"hash":"%s"}\n' % (body[:-1], digest.encode()), Link(sequence, digest)
+        return b'%s,"hash":"%s"}\n' % (body[:-1], digest.encode()), ChainPosition(sequence, digest)
 
-    def read(self, line: bytes) -> Record:
-        """Read a line without its newline. Raises `Broken` unless it is as it was written."""
-        found = _LINE.fullmatch(line)
-        if found is None:
-            raise Broken("is no record")
-        record = _record(found)
-        if not hmac.compare_digest(self._hash(found[1] + b"}"), record.link.hash):
-            raise Broken("is not as it was written, or was written with another key")
-        return record
-
-
-def claimed(line: bytes) -> Record | None:
-    """What a line says of itself, true or not; None where it has not the form of a record."""
-    found = _LINE.fullmatch(line)
-    return None if found is None else _record(found)
+    def read(self, line: bytes) -> RecordHeader:
+        """Read a line without its newline. Raises `InvalidRecord` unless it matches its hash."""
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise InvalidRecord("is not a record")
+        header = _header(match)
+        if not hmac.compare_digest(self._hash(match[1] + b"}"), header.position.hash):
+            raise InvalidRecord("was changed, or was written with another key")
+        return header
 
 
-def _record(found: re.Match[bytes]) -> Record:
-    _, sequence, previous, digest = found.groups()
-    return Record(Link(int(sequence), digest.decode()), previous.decode())
+def read_unverified(line: bytes) -> RecordHeader | None:
+    """Read a line without checking its hash. Return None if it does not have the form of a record."""
+    match = _LINE.fullmatch(line)
+    return None if match is None else _header(match)
 
 
-def _shown(value: Any) -> Any:
-    """Clip a text: an id may be as long as a request."""
-    if isinstance(value, str) and len(value) > _LONGEST:
-        return f"{value[:_LONGEST]}... ({len(value)} characters)"
+def _header(match: re.Match[bytes]) -> RecordHeader:
+    _, sequence, previous, digest = match.groups()
+    return RecordHeader(ChainPosition(int(sequence), digest.decode()), previous.decode())
+
+
+def _shortened(value: Any) -> Any:
+    if isinstance(value, str) and len(value) > MAX_TEXT_LENGTH:
+        return f"{value[:MAX_TEXT_LENGTH]}... ({len(value)} characters)"
     return value

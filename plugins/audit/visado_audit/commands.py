@@ -1,119 +1,123 @@
-"""`visado audit:verify` proves the log, `visado audit:show` prints what it says."""
+"""The commands `visado audit:verify`, which proves the log, and `visado audit:show`, which prints its records."""
 
 from __future__ import annotations
 
-import argparse
 import fnmatch
 import json
 import os
 import sys
 import time
+from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, cast
 
-from visado import Settings, parse_duration
-from visado_audit.chain import Chain
-from visado_audit.files import Files, backwards, whole
-from visado_audit.settings import AuditSection, path_of
-from visado_audit.verify import Break, verify
+from visado import Commands, Settings, parse_duration
+from visado_audit.chain import HashChain
+from visado_audit.files import LogFiles, complete_bytes, read_backwards
+from visado_audit.settings import AuditSection, log_path
+from visado_audit.verify import VerificationFailed, verify_log
 
-_WRONG: Final = 1
-_SHOWN: Final = ("actor", "target", "strategy", "address", "requestId")
-_FIXED: Final = {*_SHOWN, "sequence", "previous", "hash", "event", "at", "outcome"}
+_NAMED_MEMBERS: Final = ("actor", "target", "strategy", "address", "requestId")
+_COMMON_MEMBERS: Final = {*_NAMED_MEMBERS, "sequence", "previous", "hash", "event", "at", "outcome"}
 
 
-def add(commands: Any) -> None:
-    """Add the commands."""
-    check = commands.add_parser("audit:verify", help="prove that no record of the audit log was touched")
-    _add_file(check)
-    check.add_argument("--key-file", type=Path, help="the secret that keys the chain (audit.key_file)")
-    check.set_defaults(run=run_verify)
-    show = commands.add_parser("audit:show", help="print the last records of the audit log, without proving them")
+def add_commands(commands: Commands) -> None:
+    """Add `audit:verify` and `audit:show`."""
+    verify = commands.add_parser("audit:verify", help="prove that no record of the audit log was changed")
+    _add_file(verify)
+    verify.add_argument("--key-file", type=Path, help="file with the key of the chain (audit.key_file)")
+    verify.set_defaults(run=run_verify)
+    show = commands.add_parser("audit:show", help="print the last records of the audit log, without verification")
     _add_file(show)
-    show.add_argument("--event", metavar="PATTERN", help="of this kind: login.refused, or 'login.*'")
-    show.add_argument("--actor", help="of what this user did")
-    show.add_argument("--target", help="of what happened to this one")
-    show.add_argument("--since", type=_since, metavar="TIME", help="not older: 90s, 1h, '2 days', 2026-11-23T08:00:00Z")
-    show.add_argument("-n", "--number", type=int, default=20, help="no more than so many (20)")
-    show.add_argument("--json", action="store_true", help="the lines as they are")
+    show.add_argument("--event", metavar="PATTERN", help="only this kind of event: login.refused, or 'login.*'")
+    show.add_argument("--actor", help="only events by this user")
+    show.add_argument("--target", help="only events with this target")
+    show.add_argument(
+        "--since", type=_since, metavar="TIME", help="only since then: 90s, 1h, '2 days', 2026-11-23T08:00:00Z"
+    )
+    show.add_argument("-n", "--number", type=int, default=20, help="at most this number of records (20)")
+    show.add_argument("--json", action="store_true", help="print the lines as the log holds them")
     show.set_defaults(run=run_show)
 
 
-def _add_file(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--file", type=Path, help="the present file of the log, or of a copy of it (audit.path)")
+def _add_file(parser: ArgumentParser) -> None:
+    parser.add_argument("--file", type=Path, help="current file of the log, or of a copy of the log (audit.path)")
 
 
-def run_verify(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Say that the log is whole, or where it is not."""
-    path: Path = arguments.file or path_of(settings)
+def run_verify(arguments: Namespace, settings: Settings) -> int:
+    """Print that the log is intact, or where it is not. Return the exit code."""
+    path: Path = arguments.file or log_path(settings)
     key_file: Path | None = arguments.key_file or settings[AuditSection].key_file
     try:
         key = key_file.read_text(encoding="utf-8").strip() if key_file else None
-        proof = verify(path, Chain(key))
-    except Break as broken:
-        return _complain(f"{path.parent}: {broken}")
+        verified = verify_log(path, HashChain(key))
+    except VerificationFailed as failed:
+        return _fail(f"{path.parent}: {failed}")
     except (OSError, ValueError) as error:
-        return _complain(str(error))
-    count = proof.last - proof.first + 1 if proof.last else 0
-    _print(f"{count} records in {proof.files} files, {proof.first} to {proof.last}: none was touched")
-    if proof.unfinished:
-        _print(f"{path.name} ends with {proof.unfinished} bytes of a line that is being written, or never was finished")
+        return _fail(str(error))
+    count = verified.last - verified.first + 1 if verified.last else 0
+    _print(f"{count} records in {verified.files} files, {verified.first} to {verified.last}: all intact")
+    if verified.incomplete_bytes:
+        _print(
+            f"{path.name} ends with an incomplete line of {verified.incomplete_bytes} bytes: "
+            "the host is writing it, or was killed"
+        )
     return 0
 
 
-def run_show(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Print the last records that fit, the oldest first."""
+def run_show(arguments: Namespace, settings: Settings) -> int:
+    """Print the last matching records, the oldest first. Return the exit code."""
     try:
-        files = Files(arguments.file or path_of(settings))
+        files = LogFiles(arguments.file or log_path(settings))
         try:
-            found = list(islice(_fitting(_lines(files), arguments), max(0, arguments.number)))
+            records = list(islice(_matching(_all_lines(files), arguments), max(0, arguments.number)))
         finally:
             files.close()
     except OSError as error:
-        return _complain(str(error))
-    for line, record in reversed(found):
-        _print(line.decode("ascii", "backslashreplace") if arguments.json else _written(record))
+        return _fail(str(error))
+    for line, record in reversed(records):
+        _print(line.decode("ascii", "backslashreplace") if arguments.json else _as_text(record))
     return 0
 
 
-def _lines(files: Files) -> Iterator[bytes]:
-    """Every line, the newest first."""
-    for name in reversed([*files.full().values(), files.present]):
+def _all_lines(files: LogFiles) -> Iterator[bytes]:
+    """Yield every line of the log, the newest first."""
+    for name in reversed([*files.full().values(), files.current]):
         fd = files.open(name, os.O_RDONLY)
         try:
-            yield from (line for _, line in backwards(fd, whole(fd)))
+            yield from (line for _, line in read_backwards(fd, complete_bytes(fd)))
         finally:
             os.close(fd)
 
 
-def _fitting(lines: Iterator[bytes], asked: argparse.Namespace) -> Iterator[tuple[bytes, Mapping[str, Any]]]:
+def _matching(lines: Iterator[bytes], arguments: Namespace) -> Iterator[tuple[bytes, Mapping[str, Any]]]:
     for line in lines:
         try:
             record: Any = json.loads(line)
             kind, at = str(record["event"]), str(record["at"])
         except (ValueError, TypeError, KeyError):
-            continue  # not for this command to judge
-        if asked.since is not None and at < asked.since:
+            continue  # damage is reported by audit:verify
+        if arguments.since is not None and at < arguments.since:
             return
-        if asked.event is not None and not fnmatch.fnmatchcase(kind, asked.event):
+        if arguments.event is not None and not fnmatch.fnmatchcase(kind, arguments.event):
             continue
-        if asked.actor in {None, record.get("actor")} and asked.target in {None, record.get("target")}:
+        if arguments.actor in {None, record.get("actor")} and arguments.target in {None, record.get("target")}:
             yield line, cast("Mapping[str, Any]", record)
 
 
-def _written(record: Mapping[str, Any]) -> str:
-    """Write a record for people: control characters are escaped, or a user's name could write to the terminal."""
+def _as_text(record: Mapping[str, Any]) -> str:
+    """Format a record. Control characters are escaped: otherwise the name of a user could control the terminal."""
     words = [record["at"], record["event"], record.get("outcome")]
-    words += [f"{name}={record[name]}" for name in _SHOWN if record.get(name) is not None]
-    words += [f"{name}={value}" for name, value in record.items() if name not in _FIXED]
+    words += [f"{name}={record[name]}" for name in _NAMED_MEMBERS if record.get(name) is not None]
+    words += [f"{name}={value}" for name, value in record.items() if name not in _COMMON_MEMBERS]
     return "  ".join(each if each.isprintable() else ascii(each)[1:-1] for each in map(str, words))
 
 
 def _since(text: str) -> str:
-    """Read a time, or how long ago it was; write it as records do."""
+    """Parse a time, or a duration before now; return it in the format of records."""
     span = parse_duration(text)
     moment = datetime.fromtimestamp(time.time() - span / 1_000, UTC) if span is not None else None
     moment = moment or datetime.fromisoformat(text)
@@ -124,6 +128,6 @@ def _print(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
-def _complain(text: str) -> int:
+def _fail(text: str) -> int:
     sys.stderr.write(f"visado: {text}\n")
-    return _WRONG
+    return 1

@@ -1,8 +1,9 @@
-"""What the log says of itself: events like the host's, in the same chain."""
+"""The events of the audit log itself. They are written to the same chain as the events of the host."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from visado import Event
@@ -10,21 +11,21 @@ from visado import Event
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogStarted(Event):
-    """A host began to write the log."""
+    """The host started to write the log."""
 
     name: ClassVar[str] = "audit.started"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogStopped(Event):
-    """The host ended in an orderly way. Where this is missing before a start, it was killed."""
+    """The host stopped in the normal way. A start without this event before it means that the host was killed."""
 
     name: ClassVar[str] = "audit.stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogTorn(Event):
-    """The end of the log was an unfinished line, as a kill leaves it: it is now in a file, the target."""
+    """The log ended with an incomplete line of `size` bytes, as after a kill: the file `target` holds it now."""
 
     name: ClassVar[str] = "audit.torn"
     size: int
@@ -32,7 +33,7 @@ class LogTorn(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogBroken(Event):
-    """The files are not as the host left them; `reason` says what was found. Verification says where."""
+    """The files are not as the host left them; `reason` says what differs. `visado audit:verify` says where."""
 
     name: ClassVar[str] = "audit.broken"
     reason: str
@@ -40,8 +41,13 @@ class LogBroken(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordsMissed(Event):
-    """So many events could not be recorded before this one, and why the last of them could not."""
+    """Before this record, `count` events could not be recorded; `reason` is that of the last one."""
 
     name: ClassVar[str] = "audit.missed"
     count: int
     reason: str
+
+
+def utc(milliseconds: int) -> datetime:
+    """Return a time of the host's clock (ms since 1970) as the `at` of an event."""
+    return datetime.fromtimestamp(milliseconds / 1_000, UTC)

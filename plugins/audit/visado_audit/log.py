@@ -1,7 +1,7 @@
-"""The log on disk: lines are appended whole, files are begun anew, and whatever was found amiss is said in the chain.
+"""The log on disk: appends whole lines, rotates files, and records what was wrong with the files when it opened them.
 
-Everything here blocks and is for one thread. After any failure the files are closed; the next append opens them again,
-finds out what is really there, and goes on from it.
+Everything here blocks, and runs in one thread. After a failure the files are closed; the next append opens them again,
+recovers the end of the chain, and continues from it.
 """
 
 from __future__ import annotations
@@ -15,43 +15,48 @@ from threading import Lock
 from typing import Any
 
 from visado import Clock, Event, read_secret
-from visado_audit.chain import Chain
+from visado_audit.chain import HashChain
 from visado_audit.errors import LogUnwritable
-from visado_audit.events import LogBroken, LogTorn, RecordsMissed
-from visado_audit.files import Files
-from visado_audit.head import Head, write_head
-from visado_audit.recovery import Found, recover
+from visado_audit.events import LogBroken, LogTorn, RecordsMissed, utc
+from visado_audit.files import LogFiles
+from visado_audit.head import LogHead, write_head
+from visado_audit.recovery import RecoveredLog, recover_log
 from visado_audit.settings import AuditSection
 
 _log = logging.getLogger("visado.audit")
 
 
-class Log:
-    """The log of one host. `failure` says why it cannot be written at present, `damage` what was found changed."""
+class AuditLog:
+    """The log of one host.
+
+    `failure` is the reason why the log cannot be written now, `damage` the reason of the last `audit.broken`; both are
+    empty if all is well.
+    """
 
     def __init__(self, path: Path, section: AuditSection, clock: Clock) -> None:
         self._path, self._section, self._clock = path.absolute(), section, clock
-        self._opened: _Opened | None = None
-        self._head: Head | None = None
-        self._notes: list[Event] = []
+        self._opened: _OpenedLog | None = None
+        self._head: LogHead | None = None
+        self._own_events: list[Event] = []
+        """Events of the log itself that are not written yet."""
         self._missed, self._counting = 0, Lock()
         self.failure = self.damage = ""
 
     def append(self, events: Iterable[Mapping[str, Any]]) -> None:
-        """Write events down, and answer once they are safe. Raises `LogUnwritable`: then none of them counts."""
+        """Write events, and return when they are durable. Raises `LogUnwritable`: then none of them is recorded."""
         events = list(events)
         try:
             self._append(events)
         except (OSError, ValueError) as error:
             self.close()
-            self.miss(len(events), _reason(error))
+            self.count_missed(len(events), _reason(error))
             raise LogUnwritable(reason=self.failure) from None
         if self.failure:
             _log.warning("%s can be written again", self._path)
             self.failure = ""
 
-    def miss(self, events: int, reason: str) -> None:
-        """Remember that so many events were not written, to say so once it works again."""
+    def count_missed(self, events: int, reason: str) -> None:
+        """Count events that were not written, for `audit.missed`. May be called from any thread."""
         if reason != self.failure:
             _log.error("%s cannot be written: %s", self._path, reason)
         self.failure = reason
@@ -60,89 +65,90 @@ class Log:
 
     def _append(self, events: list[Mapping[str, Any]]) -> None:
         opened = self._opened
-        if opened is None or not opened.is_sound():
+        if opened is None or not opened.is_unchanged():
             self.close()
-            opened = self._opened = _Opened(self._path, self._section, self._head, self._clock)
-            self._report(opened.found)
-        missed, notes = self._missed, [each.as_dict() for each in self._notes]
+            opened = self._opened = _OpenedLog(self._path, self._section, self._head, self._clock)
+            self._report(opened.recovered)
+        missed, own = self._missed, [each.as_dict() for each in self._own_events]
         if missed:
-            notes.append(RecordsMissed(count=missed, reason=self.failure).as_dict())
-        self._head = opened.append([*notes, *events])
-        self._notes.clear()
+            event = RecordsMissed(count=missed, reason=self.failure, at=utc(self._clock()))
+            own.append(event.as_dict())
+        self._head = opened.append([*own, *events])
+        self._own_events.clear()
         with self._counting:
             self._missed -= missed
 
-    def _report(self, found: Found) -> None:
-        for note in found.notes:
-            if note in self._notes:
+    def _report(self, recovered: RecoveredLog) -> None:
+        for event in recovered.events:
+            if event in self._own_events:
                 continue
-            self._notes.append(note)  # until it is written
-            if isinstance(note, LogBroken):
-                self.damage = note.reason
-                _log.error("%s: %s. `visado audit:verify` says where", self._path, note.reason)
-            elif isinstance(note, LogTorn):
-                _log.warning("%s: an unfinished line was put aside: %s", self._path, note.target)
+            self._own_events.append(event)
+            if isinstance(event, LogBroken):
+                self.damage = event.reason
+                _log.error("%s: %s. `visado audit:verify` says where", self._path, event.reason)
+            elif isinstance(event, LogTorn):
+                _log.warning("%s: an incomplete line was moved to %s", self._path, event.target)
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         opened, self._opened = self._opened, None
         if opened is not None:
             opened.close()
 
 
-class _Opened:
-    """The files while they are open: everything in it was looked at, and is as this host left it."""
+class _OpenedLog:
+    """The open files, after recovery."""
 
-    def __init__(self, path: Path, section: AuditSection, known: Head | None, clock: Clock) -> None:
+    def __init__(self, path: Path, section: AuditSection, known: LogHead | None, clock: Clock) -> None:
         self._section, self._clock = section, clock
-        self._files = files = Files(path, make=True)
+        self._files = files = LogFiles(path, create=True)
         self._fds: list[int] = []
         try:
-            self._head_fd = self._keep(files.open(files.head, os.O_RDWR | os.O_CREAT))
+            self._head_fd = self._register(files.open(files.head, os.O_RDWR | os.O_CREAT))
             files.lock(self._head_fd)
-            self._fd = self._keep(files.open(files.present, os.O_RDWR | os.O_CREAT | os.O_APPEND))
-            self._chain = Chain(_key(section, files))
-            self.found = recover(files, self._fd, self._head_fd, self._chain, known)
-            self._head = self.found.head
-            if not self._head.last.sequence:
-                write_head(self._head_fd, self._chain, self._head)  # before the first record: none without a head
+            self._fd = self._register(files.open(files.current, os.O_RDWR | os.O_CREAT | os.O_APPEND))
+            self._chain = HashChain(_read_key(section, files))
+            self.recovered = recover_log(files, self._fd, self._head_fd, self._chain, known, utc(clock()))
+            self._head = self.recovered.head
+            if not self._head.last.sequence:  # no record may exist without a head
+                write_head(self._head_fd, self._chain, self._head)
             self._size = os.fstat(self._fd).st_size
             self._sync_folder()
         except BaseException:
             self.close()
             raise
 
-    def _keep(self, fd: int) -> int:
+    def _register(self, fd: int) -> int:
         self._fds.append(fd)
         return fd
 
-    def is_sound(self) -> bool:
-        """Whether the files are where they were, and nobody else has written to them."""
+    def is_unchanged(self) -> bool:
+        """Return whether the files are in their places, and no other process has written to the current one."""
         files = self._files
-        there = files.is_there() and files.is_at(files.present, self._fd) and files.is_at(files.head, self._head_fd)
-        return there and os.fstat(self._fd).st_size == self._size
+        in_place = files.is_in_place() and files.is_named(files.current, self._fd)
+        return in_place and files.is_named(files.head, self._head_fd) and os.fstat(self._fd).st_size == self._size
 
-    def append(self, events: Iterable[Mapping[str, Any]]) -> Head:
-        """Write records down, first in a new file where it is time; return the new head."""
+    def append(self, events: Iterable[Mapping[str, Any]]) -> LogHead:
+        """Write records, after a rotation if it is due; return the new head."""
         now = self._clock()
-        is_old = now - self.found.began >= self._section.rotate_after
+        is_old = now - self.recovered.started_at >= self._section.rotate_after
         if self._size and (is_old or self._size >= self._section.rotate_size):
             self._rotate()
-        link, lines = self._head.last, list[bytes]()
+        position, lines = self._head.last, list[bytes]()
         for event in events:
-            line, link = self._chain.line(link.sequence + 1, link.hash, event)
+            line, position = self._chain.write(position.sequence + 1, position.hash, event)
             lines.append(line)
         if not self._size:
-            self.found.first, self.found.began = self._head.last.sequence + 1, now
+            self.recovered.first, self.recovered.started_at = self._head.last.sequence + 1, now
         self._write(b"".join(lines))
-        self._head = Head(link, self._head.first)
+        self._head = LogHead(position, self._head.first)
         write_head(self._head_fd, self._chain, self._head)
         return self._head
 
     def _write(self, data: bytes) -> None:
         written = os.write(self._fd, data)
         if written < len(data):
-            os.ftruncate(self._fd, self._size)  # half a line is none
+            os.ftruncate(self._fd, self._size)  # no incomplete line may stay
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._size += written
         if self._section.sync:
@@ -150,21 +156,21 @@ class _Opened:
 
     def _rotate(self) -> None:
         files = self._files
-        files.retire(self.found.first)
+        files.retire(self.recovered.first)
         self._fds.remove(self._fd)
         os.close(self._fd)
-        self._fd = self._keep(files.open(files.present, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND))
+        self._fd = self._register(files.open(files.current, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND))
         self._size = 0
-        self._forget()
+        self._remove_oldest()
         self._sync_folder()
 
-    def _forget(self) -> None:
-        """Remove the oldest files. The head says so first: what it does not miss, verification does not miss."""
+    def _remove_oldest(self) -> None:
+        """Delete full files beyond `keep`. The head is written first, so that verification does not expect them."""
         full = self._files.full()
         if not self._section.keep or len(full) <= self._section.keep:
             return
         kept = list(full)[-self._section.keep :]
-        self._head = Head(self._head.last, kept[0])
+        self._head = LogHead(self._head.last, kept[0])
         write_head(self._head_fd, self._chain, self._head)
         for number, name in full.items():
             if number not in kept:
@@ -175,18 +181,21 @@ class _Opened:
             os.fsync(self._files.fd)
 
     def close(self) -> None:
-        """Let go of the files, and of the lock."""
+        """Close the files, and with the head its lock."""
         for fd in self._fds:
             os.close(fd)
         self._files.close()
 
 
-def _key(section: AuditSection, files: Files) -> str | None:
-    """Read the key. It is made where there is no log yet: another key would break the chain of one that is there."""
+def _read_key(section: AuditSection, files: LogFiles) -> str | None:
+    """Return the key, or None without `key_file`. A missing file is made only where no log exists: its chain has a key.
+
+    Raises `OSError` or `ValueError`.
+    """
     file = section.key_file
     if file is None:
         return None
-    if not file.exists() and (files.full() or os.stat(files.present, dir_fd=files.fd).st_size):
+    if not file.exists() and (files.full() or os.stat(files.current, dir_fd=files.fd).st_size):
         raise FileNotFoundError(errno.ENOENT, "the key is missing", str(file))
     return read_secret(file)
 

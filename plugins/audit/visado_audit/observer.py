@@ -1,4 +1,4 @@
-"""The observer: everybody who waits for a record at the same time waits for one write, in a thread of its own."""
+"""The observer: writes events to the log in a thread. Requests that wait at the same time share one write."""
 
 from __future__ import annotations
 
@@ -10,42 +10,45 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from typing_extensions import override
 
-from visado import Event, Observer
+from visado import Clock, Event, Observer, Settings
 from visado_audit.errors import LogUnwritable
-from visado_audit.events import LogStarted, LogStopped
-from visado_audit.log import Log
+from visado_audit.events import LogStarted, LogStopped, utc
+from visado_audit.log import AuditLog
+from visado_audit.settings import AuditSection, log_path
 
 T = TypeVar("T")
-_Waiting: TypeAlias = tuple[Mapping[str, Any], asyncio.Future[None]]
-_MOST: Final = 10_000
-_AT_ONCE: Final = 1_000
-_PATIENCE: Final = 2.0
-_TOO_MUCH: Final = "more happens than the disk takes"
+_QueuedEvent: TypeAlias = tuple[Mapping[str, Any], asyncio.Future[None]]
+MAX_QUEUED_EVENTS: Final = 10_000
+MAX_EVENTS_PER_WRITE: Final = 1_000
+OPTIONAL_WAIT_SECONDS: Final = 2.0
+"""How long a request waits for its record where records are not required."""
+_QUEUE_FULL: Final = "events arrive faster than the disk writes them"
 
 
 class AuditObserver(Observer):
     """Writes every event to the log.
 
-    Where records are required, the answer waits for them. Where they are not, it waits a moment: a disk that hangs
-    delays requests by that much, and the records are written when it is back.
+    Where records are required, a request waits until its record is written. Elsewhere it waits `OPTIONAL_WAIT_SECONDS`
+    at most: a disk that hangs delays requests by that time, and the records are written when the disk works again.
     """
 
     timeout = 10.0
 
-    def __init__(self, log: Log, *, required: bool) -> None:
-        self._log, self.essential = log, required
-        self._queue: list[_Waiting] = []
+    def __init__(self, settings: Settings, clock: Clock) -> None:
+        section = settings[AuditSection]
+        self._log, self._clock, self.essential = AuditLog(log_path(settings), section, clock), clock, section.required
+        self._queue: list[_QueuedEvent] = []
         self._writing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, "visado-audit")
 
     @override
     async def open(self) -> None:
-        """Begin; a log that cannot be written now may be later, and says so in `problem`."""
-        await asyncio.wait([self._add(LogStarted())])
+        """Record the start. If the log cannot be written, `problem` says so, and later events try again."""
+        await asyncio.wait([self._enqueue(LogStarted(at=utc(self._clock())))])
 
     @override
     async def observe(self, event: Event) -> None:
-        """Write an event down. Raises `LogUnwritable` where records are required; elsewhere it is counted."""
+        """Record an event. Raises `LogUnwritable` where records are required; elsewhere a missed event is counted."""
         try:
             await self._record(event)
         except LogUnwritable:
@@ -53,37 +56,38 @@ class AuditObserver(Observer):
                 raise
 
     async def _record(self, event: Event) -> None:
-        if len(self._queue) >= _MOST:
-            self._log.miss(1, _TOO_MUCH)
-            raise LogUnwritable(reason=_TOO_MUCH)
-        done = self._add(event)
-        await asyncio.wait([done], timeout=None if self.essential else _PATIENCE)
+        if len(self._queue) >= MAX_QUEUED_EVENTS:
+            self._log.count_missed(1, _QUEUE_FULL)
+            raise LogUnwritable(reason=_QUEUE_FULL)
+        done = self._enqueue(event)
+        await asyncio.wait([done], timeout=None if self.essential else OPTIONAL_WAIT_SECONDS)
         if done.done():
             done.result()
 
     @override
     async def close(self) -> None:
-        await asyncio.wait([self._add(LogStopped())])
+        await asyncio.wait([self._enqueue(LogStopped(at=utc(self._clock())))])
         await self._in_thread(self._log.close)
         self._thread.shutdown()
 
     @override
     def problem(self) -> str | None:
-        """Why events are not recorded, or that the log was changed."""
+        """Return why events are not recorded, or that the log was changed; None if all is well."""
         return self._log.failure or self._log.damage or None
 
-    def _add(self, event: Event) -> asyncio.Future[None]:
+    def _enqueue(self, event: Event) -> asyncio.Future[None]:
         done = asyncio.get_running_loop().create_future()
-        done.add_done_callback(lambda each: each.cancelled() or each.exception())  # nobody may wait any more
+        # An exception that no request waits for any more is not logged: the log has counted the event.
+        done.add_done_callback(lambda each: each.cancelled() or each.exception())
         self._queue.append((event.as_dict(), done))
         if self._writing is None:
-            self._writing = asyncio.create_task(self._write())
+            self._writing = asyncio.create_task(self._write_queue())
         return done
 
-    async def _write(self) -> None:
+    async def _write_queue(self) -> None:
         try:
             while self._queue:
-                batch, self._queue = self._queue[:_AT_ONCE], self._queue[_AT_ONCE:]
+                batch, self._queue = self._queue[:MAX_EVENTS_PER_WRITE], self._queue[MAX_EVENTS_PER_WRITE:]
                 failure: Exception | None = None
                 try:
                     await self._in_thread(partial(self._log.append, [event for event, _ in batch]))

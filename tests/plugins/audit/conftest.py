@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from visado_audit.chain import Chain
-from visado_audit.log import Log
+from visado import ServerSection, Settings
+from visado_audit.chain import HashChain
+from visado_audit.log import AuditLog
+from visado_audit.observer import AuditObserver
 from visado_audit.settings import AuditSection
-from visado_audit.verify import verify
+from visado_audit.verify import verify_log
 from visado_kit.clock import Clock
 from visado_kit.live import LiveHost
 
@@ -30,7 +32,11 @@ class Book:
     path: Path
 
     def log(self, clock=None, **settings):
-        return Log(self.path, AuditSection(**settings), clock or Clock(NOW))
+        return AuditLog(self.path, AuditSection.model_validate(settings), clock or Clock(NOW))
+
+    def observer(self, **settings):
+        sections = [AuditSection.model_validate({"path": self.path, **settings}), ServerSection()]
+        return AuditObserver(Settings(sections), Clock(NOW))
 
     def write(self, *targets, **settings):
         """Open the log, record what happened to these, and close it."""
@@ -41,7 +47,7 @@ class Book:
         return log
 
     def verify(self, key=None):
-        return verify(self.path, Chain(key))
+        return verify_log(self.path, HashChain(key))
 
     @property
     def files(self):

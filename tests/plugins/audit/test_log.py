@@ -16,7 +16,7 @@ import pytest
 from visado.settings.loading import SettingsError, load
 from visado_audit.errors import LogUnwritable
 from visado_audit.settings import AuditSection
-from visado_audit.verify import Break
+from visado_audit.verify import VerificationFailed
 from visado_kit.clock import Clock
 
 from .conftest import AT, NOW
@@ -146,7 +146,7 @@ def test_old_files_are_removed_and_verification_says_from_where_the_chain_begins
     assert (proof.first, proof.last) == (book.records[0]["sequence"], 100)
     assert proof.first > 1
     book.files[0].unlink()
-    with pytest.raises(Break, match="missing before it"):
+    with pytest.raises(VerificationFailed, match="missing before it"):
         book.verify()
 
 
@@ -241,19 +241,21 @@ def test_a_log_that_was_changed_is_reported_and_goes_on(book, damage, caplog):
     (broken,) = book.of("audit.broken")
     expected = {
         remove_head: "the head is missing",
-        damage_head: "the head is not as it was written, or was written with another key",
+        damage_head: "the head was changed, or was written with another key",
     }
-    assert broken["reason"] == log.damage == expected.get(damage, "the record 3 was changed or removed")
+    assert broken["reason"] == log.damage == expected.get(damage, "record 3 was changed or removed")
     assert "audit:verify" in caplog.text
     assert targets(book)[-1] == "d"
     if damage in (remove_head, damage_head):
         assert book.verify().last == 5, "the records themselves are whole"
     else:
-        with pytest.raises(Break):
+        with pytest.raises(VerificationFailed):
             book.verify()
     book.write("e")
     assert len(book.of("audit.broken")) == 1, "it is said once"
-    with pytest.raises(Break) if damage not in (remove_head, damage_head) else pytest.MonkeyPatch.context():
+    with (
+        pytest.raises(VerificationFailed) if damage not in (remove_head, damage_head) else pytest.MonkeyPatch.context()
+    ):
         book.verify()
 
 
@@ -266,11 +268,11 @@ def test_damage_at_work_is_noticed_with_the_next_record(book, damage):
     log.append([EVENT | {"target": "d"}])
     log.close()
     if damage in (remove_last, remove_all):
-        assert [each["reason"] for each in book.of("audit.broken")] == ["the record 3 was changed or removed"]
+        assert [each["reason"] for each in book.of("audit.broken")] == ["record 3 was changed or removed"]
     if damage in (remove_head, damage_head):
         assert book.verify().last == 4, "this host knows better, and writes the head anew"
     else:
-        with pytest.raises(Break):
+        with pytest.raises(VerificationFailed):
             book.verify()
 
 

@@ -12,7 +12,6 @@ import pytest
 from visado.events import UserChanged
 from visado_audit import observer as observing
 from visado_audit.errors import LogUnwritable
-from visado_audit.observer import AuditObserver
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def disk(monkeypatch):
 
 def play(scene, book, *, required=False):
     async def main():
-        observer = AuditObserver(book.log(), required=required)
+        observer = book.observer(required=required)
         await observer.open()
         try:
             await scene(observer)
@@ -64,7 +63,7 @@ def test_who_waits_at_the_same_time_waits_for_one_sync(book, disk):
 
 
 def test_a_disk_that_hangs_delays_a_moment_and_the_records_follow(book, disk, monkeypatch):
-    monkeypatch.setattr(observing, "_PATIENCE", 0.2)
+    monkeypatch.setattr(observing, "OPTIONAL_WAIT_SECONDS", 0.2)
 
     async def scene(observer):
         disk.free.clear()
@@ -93,8 +92,8 @@ def test_where_records_are_required_the_answer_waits_for_them(book, disk):
 
 @pytest.mark.parametrize("required", [True, False])
 def test_more_than_the_disk_takes_is_refused_or_counted(book, disk, monkeypatch, required):
-    monkeypatch.setattr(observing, "_MOST", 5)
-    monkeypatch.setattr(observing, "_PATIENCE", 0.1)
+    monkeypatch.setattr(observing, "MAX_QUEUED_EVENTS", 5)
+    monkeypatch.setattr(observing, "OPTIONAL_WAIT_SECONDS", 0.1)
 
     async def scene(observer):
         disk.free.clear()
@@ -102,7 +101,7 @@ def test_more_than_the_disk_takes_is_refused_or_counted(book, disk, monkeypatch,
         await asyncio.sleep(0.1)
         others = [asyncio.create_task(observer.observe(event(number))) for number in range(8)]
         await asyncio.sleep(0.3)
-        assert "more happens than the disk takes" in observer.problem()
+        assert "events arrive faster than the disk writes them" in observer.problem()
         disk.free.set()
         results = await asyncio.gather(first, *others, return_exceptions=True)
         assert [isinstance(each, LogUnwritable) for each in results].count(True) == (3 if required else 0)
