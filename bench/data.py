@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from visado import app
-from visado.app import Application
+from visado.app import Visado
 
 PASSWORD = "a long enough password"
 DAY = 86_400_000
@@ -36,27 +36,27 @@ def make(folder: Path, users: int) -> Data:
 
 
 async def _make(folder: Path, users: int) -> Data:
-    host = app.build(given={"server": {"data": str(folder)}})
+    host = app.create_app({"server": {"data": str(folder)}})
     await host.open()
     try:
-        admin = await host.accounts.create(
+        admin = await host.security.accounts.create(
             {"profileIds": ["admin"]}, {"local": {"username": "admin", "password": PASSWORD}}, "admin"
         )
-        await host.roles.restrict()
+        await host.security.roles.restrict()
         for name in ("default", "anonymous"):  # limits that count, and that nobody reaches
-            await host.profiles.replace(name, {"policies": [{"roleId": name}], "rateLimit": UNREACHED})
-        _, row = await host.credentials.find_of_user("local", admin.id)  # the hash that all share: it is dear
+            await host.security.profiles.replace(name, {"policies": [{"roleId": name}], "rateLimit": UNREACHED})
+        _, row = await host.security.credentials.find_of_user("local", admin.id)  # the hash that all share: it is dear
         hashed = {name: value for name, value in row.items() if name != "userId"}
         tokens: list[str] = []
         for begin in range(0, users, AT_ONCE):  # writes that wait together are committed together
             names = [f"user-{number}" for number in range(begin, min(begin + AT_ONCE, users))]
             tokens += await asyncio.gather(*(_add(host, name, hashed) for name in names))
-        return Data(folder, tokens, (await host.tokens.create(admin.id, DAY)).text)
+        return Data(folder, tokens, (await host.security.tokens.create(admin.id, DAY)).text)
     finally:
         await host.close()
 
 
-async def _add(host: Application, name: str, hashed: dict[str, object]) -> str:
-    await host.users.create({"profileIds": ["default"]}, name)
-    await host.credentials.link("local", name, name, hashed)
-    return (await host.tokens.create(name, DAY)).text
+async def _add(host: Visado, name: str, hashed: dict[str, object]) -> str:
+    await host.security.users.create({"profileIds": ["default"]}, name)
+    await host.security.credentials.link("local", name, name, hashed)
+    return (await host.security.tokens.create(name, DAY)).text

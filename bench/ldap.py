@@ -119,7 +119,7 @@ async def in_host(strategy, clients, seconds):
 async def strategy_figures(server, folder, seconds):
     async with open_host(folder, {"ldap": {"directories": {"ldap": settings(server)}}}) as host:
         await host.open()
-        strategy = host.strategies["ldap"]
+        strategy = host.security.strategies["ldap"]
         await in_host(strategy, 8, 1)  # the users are made
         for clients in CLIENTS:
             login = in_threads(clients, seconds, bare(server, searching=True))

@@ -87,7 +87,7 @@ def _plugins() -> list[str]:
     return [name.replace("-", "_") for name in _workspace() if name != "visado"]
 
 
-def _host() -> app.Application:
+def _host() -> app.Visado:
     """Build a host of this workspace's plugins, with every default."""
     for name in [name for name in os.environ if name.startswith("VISADO_")]:
         del os.environ[name]
@@ -95,7 +95,7 @@ def _host() -> app.Application:
     points = {point.name: each.name for each in distributions() for point in each.entry_points if point.group == GROUP}
     foreign = [name for name, package in points.items() if package not in ours]
     with tempfile.TemporaryDirectory() as folder:
-        return app.build(given={"server": {"data": folder}, "plugins": {"disabled": foreign}})
+        return app.create_app({"server": {"data": folder}, "plugins": {"disabled": foreign}})
 
 
 # -- actions

@@ -77,10 +77,10 @@ def _verify(stored: str, cores: str, seconds: float) -> float:
 
 async def _hash(folder: Path) -> str:
     """Read a hash out of the data: the parameters are the host's own."""
-    host = app.build(given={"server": {"data": str(folder)}})
+    host = app.create_app({"server": {"data": str(folder)}})
     await host.open()
     try:
-        _, row = await host.credentials.find_of_user("local", "user-0")
+        _, row = await host.security.credentials.find_of_user("local", "user-0")
     finally:
         await host.close()
     found: str = row["hash"]

@@ -12,6 +12,7 @@ import pluggy
 
 if TYPE_CHECKING:
     from visado import errors, events
+    from visado.app import create_app, lifespan
     from visado.arguments import (
         Body,
         BodyAny,
@@ -101,12 +102,14 @@ __all__ = [
     "User",
     "Users",
     "action",
+    "create_app",
     "current_request",
     "delete",
     "errors",
     "events",
     "get",
     "hookimpl",
+    "lifespan",
     "parse_duration",
     "post",
     "put",
@@ -133,6 +136,7 @@ _HOMES: Final = (
     "settings.durations",
     "settings.secret_files",
     "hookspecs",
+    "app",
 )
 """The modules from which the public names are taken, at their first use: `visado --help` needs none of them."""
 

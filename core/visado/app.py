@@ -1,15 +1,23 @@
-"""The host, built in order: plugins, settings, storage, security, actions, ends."""
+"""The application: `create_app` finds the plugins, reads the settings and builds every part, in order.
+
+Owns the order of building, opening and closing. Does not own the parts: each drawer builds its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeAlias
 
-from starlette.middleware import Middleware
-from starlette.routing import BaseRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.types import Receive, Scope, Send
+from typing_extensions import override
 
+from visado import errors
 from visado.controllers.building import build_table
 from visado.host import Clock, now
 from visado.metrics import Metrics
@@ -23,112 +31,150 @@ from visado.security.users import names
 from visado.settings.loading import Settings
 from visado.storage.versions import Version, VersionedStorage
 from visado.web.cache import ResponseCache
-from visado.web.http import HttpEnd
-from visado.web.mounts import Pages
-from visado.web.websocket import WebSocketEnd
+from visado.web.http import HttpEndpoint
+from visado.web.mounts import Mounts
+from visado.web.routes import ActionRoute, Routes
+from visado.web.websocket import WebSocketEndpoint
+from visado.web.write import RAW_RESPONSE
+
+Lifespan: TypeAlias = Callable[[Any], AbstractAsyncContextManager[Any]]
+_INTERNAL_ERROR: Final = 1011
+_log = logging.getLogger("visado")
 
 
-class Application:
-    """A host, ready to be opened and served: `asgi` is the application."""
+class Visado(Starlette):
+    """The host as a Starlette application: any ASGI server runs it, any Starlette or FastAPI application mounts it.
 
-    def __init__(self, installed: Plugins, settings: Settings, clock: Clock = now) -> None:
-        self.plugins, self.settings, self.clock = installed, settings, clock
-        self.node = names.node_id()
-        self.version = Version()
-        self.storage = VersionedStorage(open_storage(installed, settings), self.version, UNVERSIONED_COLLECTIONS)
-        installed.on_change.append(self.version.advance)
-        self.security = Security(settings, self.storage, self.version, installed, clock, self._actions_of)
-        self.switches = Switches(self.storage, installed, self.security.observers)
-        self._lend()
+    Its lifespan opens and closes it. Where no lifespan runs, such as below a `Mount`, the first request opens it.
+    """
+
+    def __init__(self, plugins: Plugins, settings: Settings, clock: Clock = now) -> None:
+        self.plugins, self.settings, self.clock, self.node = plugins, settings, clock, names.node_id()
+        self.metrics, version = Metrics(), Version()
+        self.storage = VersionedStorage(open_storage(plugins, settings), version, UNVERSIONED_COLLECTIONS)
+        self.security = Security(settings, self.storage, version, plugins, clock, self._actions_of)
+        self.switches = Switches(self.storage, plugins, self.security.observers)
         self.security.register()
-        self._build_actions()
-        self._build_ends()
-        installed.check_required()
-
-    def _lend(self) -> None:
-        """Give callers of the application the parts of `security` by their short names."""
-        security = self.security
-        self.observers, self.roles, self.profiles, self.users = (
-            security.observers,
-            security.roles,
-            security.profiles,
-            security.users,
-        )
-        self.links, self.tokens, self.api_keys = security.connections, security.tokens, security.api_keys
-        self.credentials, self.strategies = security.credentials, security.strategies
-        self.added_strategies, self.challenges, self.logins = (
-            security.added_strategies,
-            security.challenges,
-            security.logins,
-        )
-        self.access, self.accounts, self.lent = security.access, security.accounts, security.host
+        self.table = build_table(settings, clock, self.storage, self.security, plugins, self.switches, self.metrics)
+        access, observers = self.security.access, self.security.observers
+        self.pipeline = Pipeline(self.table, access, observers, settings, clock, self.metrics)
+        self.cache = cache = ResponseCache(self.pipeline, self.table, access, version, self.metrics)
+        routes = Routes(self.table)
+        self._http = HttpEndpoint(self.pipeline, self.table, routes, cache, settings, self.node)
+        self._sockets = WebSocketEndpoint(self.pipeline, cache, self.security.connections, settings, self.node)
+        super().__init__(exception_handlers={Exception: self._http.fail}, lifespan=_lifespan)
+        self.router.redirect_slashes = False
+        self.router.default = self._http
+        self._own_routes = [
+            ActionRoute(self.table, routes, self._http),
+            WebSocketRoute("/{path:path}", self._sockets),
+        ]
+        self._mounts = Mounts(plugins.unavailable)
+        plugins.call("register_routes", self._mounts.add_routes, settings=settings, host=self.security.host)
+        plugins.call("register_middleware", self._mounts.add_middleware, settings=settings, host=self.security.host)
+        self._arrange()
+        plugins.on_change += [version.advance, self._arrange]
+        plugins.check_required()
+        self._is_open, self._opening = False, asyncio.Lock()
 
     def _actions_of(self, controller: str) -> frozenset[str] | None:
         return self.table.names(controller) if controller in self.table else None
 
-    def _build_actions(self) -> None:
-        self.metrics = Metrics()
-        self.table = build_table(
-            self.settings, self.clock, self.storage, self.security, self.plugins, self.switches, self.metrics
-        )
+    def _arrange(self) -> None:
+        """Serve the routes and the middleware of the plugins that are available now, and the API behind them."""
+        self.router.routes[:] = [*self._mounts.routes(), *self._own_routes]
+        self.user_middleware = self._mounts.middleware()
+        self.middleware_stack = None
 
-    def _build_ends(self) -> None:
-        self.pipeline = Pipeline(self.table, self.access, self.observers, self.settings, self.clock, self.metrics)
-        self.answers = ResponseCache(self.pipeline, self.table, self.access, self.version, self.metrics)
-        http = HttpEnd(self.pipeline, self.table, self.answers, self.settings, self.node)
-        self._sockets = WebSocketEnd(self.pipeline, self.answers, self.links, self.settings, self.node)
-        self.asgi: ASGIApp = _dispatch(http, self._sockets)
-        pages = Pages(self.asgi, self.plugins.unavailable)
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            if not self._is_open and not await self._open_at_request(scope, receive, send):
+                return
+            if self.user_middleware:  # which wants to see each response
+                scope["extensions"] = {**scope.get("extensions", {})}
+                scope["extensions"].pop(RAW_RESPONSE, None)
+            elif scope["type"] == "http" and await self._http.answer_from_cache(scope, receive, send):
+                return
+        await super().__call__(scope, receive, send)
 
-        def add_routes(plugin: Plugin, found: Iterable[BaseRoute]) -> None:
-            pages.add_routes(plugin.name, new := list(found))
-            plugin.note("route", [getattr(each, "path", "?") for each in new])
-
-        def add_middleware(plugin: Plugin, found: Iterable[Middleware]) -> None:
-            pages.add_middleware(plugin.name, new := list(found))
-            plugin.note("middleware", [getattr(each.cls, "__name__", "?") for each in new])
-
-        self.plugins.call("register_routes", add_routes, settings=self.settings, host=self.lent)
-        self.plugins.call("register_middleware", add_middleware, settings=self.settings, host=self.lent)
-        if pages:
-            self.asgi = pages
+    async def _open_at_request(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Open the host for the first request of a server that runs no lifespan. Return False where that fails."""
+        try:
+            async with self._opening:
+                if not self._is_open:
+                    await self.open()
+        except Exception:
+            _log.exception("the host cannot open")
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": _INTERNAL_ERROR})
+            else:
+                await self._http.refuse(errors.PluginFailed(cause="the log of the host says why"), scope, receive, send)
+            return False
+        return True
 
     async def open(self) -> None:
-        """Open the storage and load what is kept in memory. Raises `StorageError`."""
+        """Open the storage, and every part that needs it. Raises `StorageError`, `StartError`."""
         await self.storage.open()
         await self.switches.open()
         await self.security.open()
         self.plugins.check_required()
+        self.pipeline.stopping = False
+        self._is_open = True
 
     async def stop(self) -> None:
-        """Take no new request, and let every socket finish."""
+        """Refuse new requests, and let every WebSocket answer the requests that it has received."""
         self.pipeline.stopping = True
         await self._sockets.close()
 
     async def close(self) -> None:
-        """Let go of everything."""
+        """Close every part, the storage last."""
         await self.security.close()
         await self.storage.close()
 
 
-def _dispatch(http: ASGIApp, sockets: ASGIApp) -> ASGIApp:
-    async def end(scope: Scope, receive: Receive, send: Send) -> None:
-        await (http if scope["type"] == "http" else sockets)(scope, receive, send)
-
-    return end
-
-
-def build(
+def create_app(
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
     *,
     config: Path | None = None,
     secrets: Path | None = None,
-    given: Mapping[str, Mapping[str, Any]] | None = None,
     clock: Clock = now,
     watchdog: Watchdog | None = None,
-) -> Application:
-    """Build a host from settings. Raises `SettingsError` and `StartError`, each with a text for the operator.
+) -> Visado:
+    """Make the application from the installed plugins and the settings.
 
-    With a watchdog, plugins that take too long are interrupted.
+    `settings` are tables such as `{"server": {"data": "auth-data"}}`. They win over `VISADO_*` variables, the files of
+    the folder `secrets`, and the TOML file `config`. With a `watchdog`, the host interrupts plugins that block it.
+
+    Raises `SettingsError` and `StartError`; the text of each tells the operator what to do.
     """
-    installed, read = discover(config=config, secrets=secrets, given=given, watchdog=watchdog)
-    return Application(installed, read, clock)
+    plugins, loaded = discover(settings, config=config, secrets=secrets, watchdog=watchdog)
+    return Visado(plugins, loaded, clock)
+
+
+@asynccontextmanager
+async def _lifespan(app: Visado) -> AsyncGenerator[None]:
+    await app.open()
+    try:
+        yield
+    finally:
+        await app.stop()
+        await app.close()
+
+
+def lifespan(app: Visado, outer: Lifespan | None = None) -> Lifespan:
+    """Return a lifespan for the application that mounts `app`: it opens the host before `outer`, and closes it after.
+
+    `Starlette(routes=[Mount("/auth", auth)], lifespan=visado.lifespan(auth))`
+    """
+
+    @asynccontextmanager
+    async def both(application: Any) -> AsyncGenerator[Any]:
+        async with _lifespan(app):
+            if outer is None:
+                yield
+            else:
+                async with outer(application) as state:
+                    yield state
+
+    return both

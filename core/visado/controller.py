@@ -140,17 +140,16 @@ class Action(Declaration):
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", f"{self.controller}:{self.name}")
 
-    async def __call__(self, request: Request) -> Any:
-        """Read the arguments from the request, run the action and return its result or `Reply`.
+    def arguments(self, request: Request) -> dict[str, Any]:
+        """Return the handler's arguments, as the request has them. Raises the errors that `Parameter.read` raises."""
+        return {each.name: each.read(request) for each in self.parameters}
 
-        Raises the errors that `Parameter.read` and the action raise.
-        """
-        arguments = {each.name: each.read(request) for each in self.parameters}
-        if self.login_required and request.user.anonymous:
-            raise errors.LoginRequired(controller=self.controller, action=self.name)
-        result: object = await self.handler(request, **arguments)
-        if self.media_type is None or isinstance(result, Reply):
+    def reply(self, result: object) -> Reply:
+        """Return the result of the handler as a `Reply`."""
+        if isinstance(result, Reply):
             return result
+        if self.media_type is None:
+            return Reply(result)
         return Reply(result, headers={"Content-Type": self.media_type}, raw=True)
 
 

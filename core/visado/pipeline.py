@@ -95,8 +95,10 @@ class Pipeline:
         if isinstance(action, errors.VisadoError):
             raise action
         kuzzle.check_client(request.volatile)
-        result: object = await action(request)
-        return result if isinstance(result, Reply) else Reply(result)
+        arguments = action.arguments(request)
+        if action.login_required and request.user.anonymous:
+            raise errors.LoginRequired(controller=controller, action=name)
+        return action.reply(await action.handler(request, **arguments))
 
     def _admit(self, request: Request) -> tuple[str, str]:
         if not request.controller:

@@ -66,6 +66,7 @@ class Connection:
     same_origin: bool = True
     secure: bool = False
     headers: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes], repr=False)
+    base_path: str = ""
 
     @cached_property
     def id(self) -> str:

@@ -33,7 +33,7 @@ class Clock:
 class Inside:
     """A host in this process."""
 
-    host: app.Application
+    host: app.Visado
     clock: Clock
     connection: Connection = field(default_factory=Connection)
 
@@ -70,15 +70,15 @@ class Inside:
 
     async def user(self, user_id: str, *profiles: str) -> str:
         """Make a user, and return a token of it."""
-        await self.host.users.create({"profileIds": list(profiles or ["default"])}, user_id)
+        await self.host.security.users.create({"profileIds": list(profiles or ["default"])}, user_id)
         return await self.token(user_id)
 
     async def token(self, user_id: str, expires_in: int | None = None, **how: Any) -> str:
-        return (await self.host.tokens.create(user_id, expires_in, **how)).text
+        return (await self.host.security.tokens.create(user_id, expires_in, **how)).text
 
     async def restrict(self) -> None:
-        await self.host.roles.restrict()
-        await self.host.profiles.restrict()
+        await self.host.security.roles.restrict()
+        await self.host.security.profiles.restrict()
 
     async def rows(self, collection: str) -> dict[str, Any]:
         from visado.storage.query import Query
@@ -94,9 +94,9 @@ def play(tmp_path):
         async def main():
             time = clock or Clock()
             given["server"] = {"data": str(folder or tmp_path / "data"), **given.get("server", {})}
-            host = app.build(given=given, clock=time)
+            host = app.create_app(given, clock=time)
             for strategy in strategies:
-                host.strategies.add(strategy(host) if inspect.isfunction(strategy) else strategy)
+                host.security.strategies.add(strategy(host) if inspect.isfunction(strategy) else strategy)
             await host.open()
             try:
                 return await scene(Inside(host, time))

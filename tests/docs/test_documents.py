@@ -46,7 +46,7 @@ def reader(tmp_path):
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
-    return app.build(given={"server": {"data": str(tmp_path_factory.mktemp("data"))}})
+    return app.create_app({"server": {"data": str(tmp_path_factory.mktemp("data"))}})
 
 
 def named(document):

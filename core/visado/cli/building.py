@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from visado.app import Application, build
+from visado.app import Visado, create_app
 from visado.plugins.calls import Part, get_problem
 from visado.plugins.discovery import discover
 from visado.plugins.manager import StartError
@@ -22,9 +22,9 @@ WRONG_SETTINGS = 2
 CANNOT_START = 1
 
 
-def from_arguments(arguments: argparse.Namespace, watchdog: Watchdog | None = None) -> Application | int:
+def from_arguments(arguments: argparse.Namespace, watchdog: Watchdog | None = None) -> Visado | int:
     """Build a host, or say on standard error why not and return the exit code."""
-    return _attempt(partial(build, watchdog=watchdog), arguments)
+    return _attempt(partial(create_app, watchdog=watchdog), arguments)
 
 
 def read_settings(arguments: argparse.Namespace) -> Settings | int:
@@ -37,23 +37,19 @@ def _attempt(make: Callable[..., T], arguments: argparse.Namespace) -> T | int:
     config = Path(arguments.config) if arguments.config else Path("visado.toml")
     secrets = Path(arguments.secrets) if arguments.secrets else None
     try:
-        return make(
-            config=config if arguments.config or config.is_file() else None,
-            secrets=secrets,
-            given=_given(arguments),
-        )
+        return make(_given(arguments), config=config if arguments.config or config.is_file() else None, secrets=secrets)
     except SettingsError as error:
         return complain(error, WRONG_SETTINGS)
     except (StartError, StorageError) as error:
         return complain(error, CANNOT_START)
 
 
-def troubles(host: Application) -> Iterator[str]:
+def troubles(host: Visado) -> Iterator[str]:
     """What of an active plugin cannot work at present, and why."""
     named: list[tuple[str, Part]] = [
-        *((f"strategy {name}", strategy) for name, strategy in host.strategies.items()),
-        *((f"login check {check.name}", check) for check in host.logins),
-        *((f"observer of {plugin}", observer) for plugin, observer in host.observers),
+        *((f"strategy {name}", strategy) for name, strategy in host.security.strategies.items()),
+        *((f"login check {check.name}", check) for check in host.security.logins),
+        *((f"observer of {plugin}", observer) for plugin, observer in host.security.observers),
     ]
     for name, part in named:
         reason = get_problem(part)

@@ -234,10 +234,10 @@ def _read(data: bytes | str, url: str) -> Fields:
 
 def _explain(name: str, usage: str) -> int:
     """Say what an action takes, from its declaration."""
-    from visado.app import build  # noqa: PLC0415
+    from visado.app import create_app  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:
-        table = build(given={"server": {"data": folder}}).table
+        table = create_app({"server": {"data": folder}}).table
     action = next((each for each in table if each.id == name), None)
     if action is None:
         print(f"visado: no action is called {name}", file=sys.stderr)

@@ -28,7 +28,7 @@ def list_plugins(arguments: argparse.Namespace) -> int:
             print(f"    {line}")
     for what in troubles(host):
         print(f"not ready: {what}")
-    if not host.strategies:
+    if not host.security.strategies:
         print("no strategy: nobody can log in. Install one, for instance: pip install visado-local")
     return 0
 

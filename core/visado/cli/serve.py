@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from visado.app import Application
+from visado.app import Visado
 from visado.cli.building import CANNOT_START, complain, from_arguments, troubles
 from visado.plugins.manager import StartError
 from visado.plugins.watchdog import Watchdog
@@ -44,7 +44,7 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-async def _serve(host: Application, watchdog: Watchdog) -> int:
+async def _serve(host: Visado, watchdog: Watchdog) -> int:
     longest = host.settings[PluginsSection].longest_block
     try:
         watchdog.watch(max(longest, _START_LIMIT))
@@ -59,9 +59,9 @@ async def _serve(host: Application, watchdog: Watchdog) -> int:
             OSError(f"cannot listen on {place.host}:{place.port}: {os.strerror(error.errno or 0)}"), CANNOT_START
         )
     else:
-        lines = [*_report(host, address(listening)), *_warnings(host, admin=await host.users.admin_exists())]
+        lines = [*_report(host, address(listening)), *_warnings(host, admin=await host.security.users.admin_exists())]
         watchdog.watch(longest)
-        server = Server(configure(host.asgi, host.settings), lambda: print("\n".join(lines), flush=True), host.stop)
+        server = Server(configure(host, host.settings), lambda: print("\n".join(lines), flush=True), host.stop)
         await server.serve([listening])
         return 0
     finally:
@@ -69,18 +69,18 @@ async def _serve(host: Application, watchdog: Watchdog) -> int:
         await host.close()
 
 
-def _report(host: Application, url: str) -> Iterator[str]:
+def _report(host: Visado, url: str) -> Iterator[str]:
     yield f"visado {version('visado')} on {url} as {host.node}"
     for plugin in host.plugins:
         brings = plugin.reason or ", ".join(each for each in plugin.contributes if not each.startswith("action "))
         yield f"  {plugin.state:<11} {plugin.name} ({plugin.package} {plugin.version}): {brings}"
     yield from (f"  not ready   {what}" for what in troubles(host))
-    if not host.strategies:
+    if not host.security.strategies:
         yield "  no strategy: nobody can log in. Install one, for instance: pip install visado-local"
     yield f"  manual: {_MANUAL}"
 
 
-def _warnings(host: Application, *, admin: bool) -> Iterator[str]:
+def _warnings(host: Visado, *, admin: bool) -> Iterator[str]:
     """Say what is not safe yet."""
     server, security = host.settings[ServerSection], host.settings[SecuritySection]
     if not admin:

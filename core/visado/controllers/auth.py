@@ -134,7 +134,7 @@ class AuthController(Controller):
             self._tokens.links.unlink(request.connection)
             self._observers.note(events.LoggedOut(target=token.user_id, everywhere=global_))
         result = {"acknowledged": True} | ({"location": location} if location else {})
-        return Reply(result, cookies=(cookies.cleared_cookie(secure=request.connection.secure),))
+        return Reply(result, cookies=(cookies.cleared_cookie(request.connection),))
 
     # -- tokens
 
@@ -250,7 +250,7 @@ class AuthController(Controller):
         if not cookie_auth:
             return Reply({**data, **issued.shown()}, cookies=other_cookies)
         expires_at = None if token.expires_at == FOREVER else token.expires_at
-        cookie = cookies.token_cookie(issued.text, expires_at, secure=connection.secure)
+        cookie = cookies.token_cookie(issued.text, expires_at, connection)
         return Reply({**data, **issued.shown(with_text=False)}, cookies=(*other_cookies, cookie))
 
 

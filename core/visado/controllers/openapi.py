@@ -107,7 +107,6 @@ def build(table: ActionTable) -> Fields:
             "description": "An authentication server: users, credentials, tokens and rights.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
         "security": [{}, {"bearer": []}, {"cookie": []}],
         "tags": [{"name": name} for name in sorted({action.controller for action in table})],
         "paths": paths,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final
+from urllib.parse import quote
 
 from visado import errors
 from visado.arguments import List, Text
@@ -148,7 +149,7 @@ class ServerController(Controller):
         """
         if scope not in ("kuzzle", "app"):
             raise errors.UnexpectedArgument(argument=scope, accepted="kuzzle, app")
-        document = self._openapi.document()
+        document = {**self._openapi.document(), "servers": [{"url": quote(request.connection.base_path) or "/"}]}
         if format == "json":
             return document
         # JSON is YAML, too.

@@ -16,10 +16,10 @@ from visado.storage.protocol import Storage
 
 
 def discover(
+    given: Mapping[str, Mapping[str, Any]] | None = None,
     *,
     config: Path | None = None,
     secrets: Path | None = None,
-    given: Mapping[str, Mapping[str, Any]] | None = None,
     watchdog: Watchdog | None = None,
 ) -> tuple[Plugins, Settings]:
     """Find and load the installed plugins, and read all settings. Raises `SettingsError`, `StartError`.

@@ -1,8 +1,8 @@
-"""ResponseCache to pure reads, remembered as bytes: who asks the same again is answered without work.
+"""The cache of whole responses: an equal request of a cacheable action is answered with bytes.
 
-One rule says how long an answer is good: until something is written or a plugin is switched, and as long as every token
-that was verified for it is remembered and has not ended. What is written about tokens does not count for the first
-half: the second knows.
+A cached response is good for one version of what the host stores (`storage.versions`), and only while every token that
+was verified for it is remembered and has not expired. Writes of tokens do not raise the version: the second condition
+covers them.
 """
 
 from __future__ import annotations
@@ -17,102 +17,88 @@ from visado.pipeline import Pipeline
 from visado.request import Response
 from visado.security.access import Access
 from visado.storage.versions import Version, VersionedCache
+from visado.web.headers import head_of
 
-_REMEMBERED: Final = 4_096
-_LARGEST: Final = 8_192
+_MAX_RESPONSES: Final = 4_096
+_MAX_BODY_BYTES: Final = 8_192
+_OK: Final = 200
 PLAIN_ID: Final = r"[A-Za-z0-9_.:-]{8,64}"
-"""Ids of requests that stand in an answer as they were sent."""
+"""Request ids that JSON writes as they are, so that another id can take their place in a body."""
 
 
 @dataclass(frozen=True, slots=True)
 class CachedResponse:
-    """An answer without the id of its request, which stands between the parts; its headers are those of its own."""
+    """A response without its request's id, which stands between the parts of the body."""
 
     parts: list[bytes]
     headers: list[tuple[bytes, bytes]]
     head: bytes
-    """Those headers, as they are written."""
+    """The headers as HTTP/1.1 writes them."""
     depends_on: tuple[tuple[str, Any], ...]
     label: str
     user_id: str
     token_id: str | None
-    limit: int
+    rate_limit: int
 
     def body(self, request_id: str) -> bytes:
-        """The answer to a request of this id."""
+        """Return the body for a request of this id."""
         return request_id.encode().join(self.parts)
 
 
-def head_of(headers: list[tuple[bytes, bytes]]) -> bytes:
-    """The headers, as they are written."""
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
-
-
 class ResponseCache:
-    """The answers that are good, by whatever an end tells equal requests by; their ids are as `PLAIN_ID` wants them."""
+    """The responses of one version, by the key that a transport makes of a request without its id."""
 
     def __init__(
         self, pipeline: Pipeline, table: ActionTable, access: Access, version: Version, metrics: Metrics
     ) -> None:
-        self._pipeline, self._table, self._access = pipeline, table, access
-        self._metrics = metrics
-        self._cache = VersionedCache[CachedResponse](version, _REMEMBERED)
+        self._pipeline, self._table, self._access, self._metrics = pipeline, table, access, metrics
+        self._responses = VersionedCache[CachedResponse](version, _MAX_RESPONSES)
         self._asked: set[int] = set()
 
     @property
     def version(self) -> int:
-        """The present, for `keep`: ask before the request is run."""
-        return self._cache.version
+        """The present version, for `remember`: read it before the request runs."""
+        return self._responses.version
 
-    def find(self, key: Hashable) -> CachedResponse | None:
-        """The answer to an equal request, if it is still good and the user's rate limit admits another."""
-        answer = self._cache.get(key)
-        if answer is None or self._pipeline.stopping:
+    def ask(self, key: Hashable) -> CachedResponse | None:
+        """Return the response to an equal request; None if it is outdated or the user's rate limit is reached."""
+        cached = self._responses.get(key)
+        if cached is None or self._pipeline.stopping:
             return None
-        if not self._access.tokens.still_valid(answer.depends_on):
+        if not self._access.tokens.still_valid(cached.depends_on):
             return None
-        if answer.limit and not self._pipeline.admits(answer.user_id, answer.limit):
+        if cached.rate_limit and not self._pipeline.admits(cached.user_id, cached.rate_limit):
             return None
-        self._metrics.count(answer.label, 200)
-        return answer
+        self._metrics.count(cached.label, _OK)
+        return cached
 
-    def again(self, key: Hashable) -> bool:
-        """Whether an equal request was asked before, of late.
-
-        What is asked once is not worth the room, nor are more requests in turn than there is room for.
-        """
-        asked = hash(key)
-        if asked in self._asked:
-            return True
-        if len(self._asked) >= _REMEMBERED:
-            self._asked.clear()
-        self._asked.add(asked)
-        return False
-
-    def keep(
+    def remember(
         self,
         key: Hashable,
+        version: int,
         response: Response,
         body: bytes,
         headers: list[tuple[bytes, bytes]],
-        version: int,
-        named: int,
+        *,
+        ids_in_envelope: int = 1,
     ) -> None:
-        """Remember an answer, if that is possible: its body as it was sent, and its own headers but for the id.
+        """Remember a response if its action is cacheable and an equal request came before.
 
-        The envelope names the request's id so many times. Where it stands elsewhere, too, since a client may choose
-        `getCurrentUser`, the next answer would have another id in the place of that.
+        The envelope in `body` holds the request's id `ids_in_envelope` times. A body that holds the id elsewhere too
+        is not remembered: a client may choose an id such as `getCurrentUser`.
         """
         request = response.request
-        if request is None or request.depends_on is None or len(body) > _LARGEST:
+        if request is None or request.depends_on is None or len(body) > _MAX_BODY_BYTES:
             return
         action = self._table.get(request.controller, request.action)
-        if response.status != 200 or response.reply.cookies or action is None or not action.cacheable:  # noqa: PLR2004
+        if action is None or not action.cacheable or response.status != _OK:
+            return
+        if response.reply.cookies or response.reply.raw or not self._came_before(key):
             return
         parts = body.split(response.request_id.encode())
-        if response.reply.raw or len(parts) != named + 1:
+        if len(parts) != ids_in_envelope + 1:
             return
-        answer = CachedResponse(
+        cached = CachedResponse(
             parts=parts,
             headers=headers,
             head=head_of(headers),
@@ -120,6 +106,16 @@ class ResponseCache:
             label=action.id,
             user_id=request.user.id,
             token_id=request.token.id if request.token else None,
-            limit=self._access.profiles.rate_limit(request.user),
+            rate_limit=self._access.profiles.rate_limit(request.user),
         )
-        self._cache.set(key, answer, version)
+        self._responses.set(key, cached, version)
+
+    def _came_before(self, key: Hashable) -> bool:
+        """Return whether an equal request came before: a response that is asked for once is not worth the memory."""
+        digest = hash(key)
+        if digest in self._asked:
+            return True
+        if len(self._asked) >= _MAX_RESPONSES:
+            self._asked.clear()
+        self._asked.add(digest)
+        return False

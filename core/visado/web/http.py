@@ -1,125 +1,135 @@
-"""The HTTP end: routes from the action table, requests in, envelopes out."""
+"""The HTTP endpoint of the API: read a request, run it through the pipeline, write the response."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Hashable
+from typing import Final
 
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response as HttpResponse
 from starlette.types import Receive, Scope, Send
 
 from visado import errors
-from visado.codec import is_list, is_object
-from visado.controller import Action, ActionTable
+from visado.controller import ActionTable
 from visado.pipeline import Pipeline
-from visado.request import Connection, Reply, Request, Response, from_payload
+from visado.request import Reply, Response
 from visado.settings.loading import Settings
 from visado.settings.sections import HttpSection, LimitsSection, ServerSection
-from visado.web import origins
+from visado.web import write
 from visado.web.cache import ResponseCache
-from visado.web.exchange import Disconnected, Exchange
-from visado.web.routes import Routes
+from visado.web.cors import CrossOrigin
+from visado.web.read import Disconnected, Incoming, read
+from visado.web.routes import INCOMING, Routes
+from visado.web.write import Outgoing, Writer
 
-_access = logging.getLogger("visado.access")
-_VERBS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
-_SMALL: Final = 1_024
-"""Bytes of a body by which equal requests are told."""
-_LARGEST: Final = 4_096
-"""Bytes of the headers of a request that is worth remembering."""
+_access_log = logging.getLogger("visado.access")
+_MAX_CACHED_BODY_BYTES: Final = 1_024
+"""A request with a larger body is not asked for in the cache."""
+_MAX_CACHED_HEAD_BYTES: Final = 4_096
+_PROBES: Final = frozenset({b"/_healthcheck", b"/_ready"})
 
 
-class HttpEnd:
-    """ResponseCache HTTP requests; an ASGI application."""
+class HttpEndpoint:
+    """Answers HTTP requests of the API; an ASGI application."""
 
     def __init__(
-        self, pipeline: Pipeline, table: ActionTable, cache: ResponseCache, settings: Settings, node: str
+        self,
+        pipeline: Pipeline,
+        table: ActionTable,
+        routes: Routes,
+        cache: ResponseCache,
+        settings: Settings,
+        node: str,
     ) -> None:
-        self._pipeline, self._routes, self._cache, self._node = pipeline, Routes(table), cache, node
-        self._pure_posts = {
+        self._pipeline, self._routes, self._cache = pipeline, routes, cache
+        self._limits = settings[LimitsSection]
+        self._public_url, self._writes_log = settings[ServerSection].public_url, settings[ServerSection].access_log
+        self._cross_origin = CrossOrigin(settings[HttpSection])
+        self._writer = Writer(self._cross_origin, node)
+        self._cacheable_posts = {
             route.path.encode() for each in table if each.cacheable for route in each.routes if route.verb == "POST"
         }
-        self._limits, self._http = settings[LimitsSection], settings[HttpSection]
-        self._public_url = settings[ServerSection].public_url
-        self._access_log = settings[ServerSection].access_log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """CachedResponse one request."""
-        exchange = Exchange(scope, receive, send, self._limits, self._http, self._node)
+        """Answer one request: read it, run it, write the response, and remember the response if that is allowed."""
+        if INCOMING not in scope and await self.answer_from_cache(scope, receive, send):
+            return
+        incoming: Incoming = scope[INCOMING]
+        preflight = self._cross_origin.preflight(scope) if incoming.method == "OPTIONS" else None
+        if preflight is not None:
+            await preflight(scope, receive, send)
+            return
+        version = self._cache.version
         try:
-            if exchange.verb == "GET" or (exchange.verb == "POST" and exchange.path in self._pure_posts):
-                await self._answer_pure(exchange)
-            else:
-                await self._answer(exchange)
+            response = self._fixed_response(incoming)
+            if response is None:
+                response = await self._pipeline.run(read(incoming, self._routes, self._public_url))
+            outgoing = self._writer.write(response, incoming)
+            await write.send(outgoing, incoming, send)
         except Disconnected:
             return
-        if self._access_log:
-            who = scope["client"][0] if scope.get("client") else "-"
-            _access.info("%s %r %s", who, f"{exchange.verb} {exchange.path.decode('latin-1')}", exchange.status)
+        if incoming.key is not None and not outgoing.compressed and incoming.head_bytes <= _MAX_CACHED_HEAD_BYTES:
+            self._cache.remember(incoming.key, version, response, outgoing.body, outgoing.headers)
+        self._log(incoming, outgoing.status)
 
-    async def _answer_pure(self, exchange: Exchange) -> None:
-        """CachedResponse as an equal request was answered, where that is still right, or else remember the answer."""
-        key = exchange.key()
-        if key is None:
-            return await self._answer(exchange)
-        if exchange.verb == "POST":
-            length = exchange.headers.get(b"content-length", b"")
-            if not length.isdigit() or int(length) > _SMALL:
-                return await self._answer(exchange)
-            with contextlib.suppress(errors.RequestTooLarge, TimeoutError):  # reading it again says so
-                key = (key, await exchange.read_data())
-        answer = self._cache.find(key)
-        if answer is not None:
-            return await exchange.send_again(answer)
-        version = self._cache.version
-        await self._answer(exchange)
-        if exchange.plain is not None and self._cache.again(key) and exchange.size <= _LARGEST:
-            self._cache.keep(key, *exchange.plain, version, named=1)
+    def _fixed_response(self, incoming: Incoming) -> Response | None:
+        """Return the response to OPTIONS and to the probes of an orchestrator; None for a request of an action."""
+        if incoming.method == "OPTIONS":
+            return Response(incoming.request_id, Reply({}))
+        if incoming.path in _PROBES and incoming.method in ("GET", "HEAD"):
+            is_up = incoming.path == b"/_healthcheck" or not self._pipeline.stopping
+            return Response(incoming.request_id, Reply(None, 200 if is_up else 503))
         return None
 
-    async def _answer(self, exchange: Exchange) -> None:
-        verb, path = exchange.verb, exchange.path
-        if verb == "OPTIONS":
-            await exchange.send_response(Response(exchange.request_id, Reply({})))
-        elif verb in ("GET", "HEAD") and path in (b"/_healthcheck", b"/_ready"):
-            up = path == b"/_healthcheck" or not self._pipeline.stopping
-            await exchange.send_response(Response(exchange.request_id, Reply(None, 200 if up else 503)))
-        else:
-            await exchange.send_response(await self._pipeline.run(self._decode(exchange)))
+    async def answer_from_cache(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Send the cached response to an equal request. Return False where the request has to run."""
+        incoming = scope[INCOMING] = Incoming(scope, receive, self._limits)
+        try:
+            incoming.key = key = await self._key(incoming)
+            cached = self._cache.ask(key) if key is not None else None
+            if cached is None:
+                return False
+            body = cached.body(incoming.request_id)
+            await write.send(Outgoing(200, cached.headers, body, head=cached.head), incoming, send)
+        except Disconnected:
+            return True
+        self._log(incoming, 200)
+        return True
 
-    async def _decode(self, exchange: Exchange) -> Request:
-        body = await exchange.read_body()
-        verb = "GET" if exchange.verb == "HEAD" else exchange.verb
-        if verb not in _VERBS:
-            raise exchange.malformed(errors.UnsupportedVerb(verb=verb))
-        link = origins.connect(Connection, exchange.scope, exchange.headers, self._public_url)
-        if verb == "POST" and exchange.path == b"/_query":
-            request = from_payload(body, link, exchange.request_id)
-            request.jwt = exchange.bearer() if request.jwt is None else request.jwt
-        else:
-            found = self._routes.find(verb, exchange.path)
-            if found is None:
-                shown = exchange.path.decode("latin-1").removesuffix("/") or "/"
-                raise exchange.malformed(errors.UrlNotFound(path=shown))
-            request = self._request(exchange, link, body, *found)
-        request.cookie = origins.auth_cookie(exchange.headers)
-        if exchange.smuggled():
-            raise exchange.malformed(errors.UnauthorizedOrigin(origin=link.origin))
-        return request
+    async def _key(self, incoming: Incoming) -> Hashable:
+        """Return what an equal request has in common with this one; None for a request that is never cached."""
+        if incoming.method == "GET":
+            return incoming.key_of_head()
+        if incoming.method != "POST" or incoming.path not in self._cacheable_posts:
+            return None
+        length = incoming.headers.get(b"content-length", b"")
+        if not length.isdigit() or int(length) > _MAX_CACHED_BODY_BYTES:
+            return None
+        key = incoming.key_of_head()
+        if key is not None:
+            with contextlib.suppress(TimeoutError):  # the pipeline reads the body again, and answers
+                return key, await incoming.read_data()
+        return None
 
-    def _request(
-        self, exchange: Exchange, link: Connection, body: Any, action: Action, values: Mapping[str, str]
-    ) -> Request:
-        if body is not None and not is_object(body) and not is_list(body):
-            raise exchange.malformed(errors.InvalidType(argument="body", expected="object or array"))
-        return Request(
-            id=exchange.request_id,
-            controller=action.controller,
-            action=action.name,
-            args={**exchange.arguments(), **values},
-            body=body,
-            volatile=exchange.volatile(),
-            jwt=exchange.bearer(),
-            textual=True,
-            connection=link,
-        )
+    async def refuse(self, error: errors.VisadoError, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that failed outside of the pipeline, such as in a page of a plugin."""
+        incoming = Incoming(scope, receive, self._limits)
+        response = Response(incoming.request_id, Reply(error.result, cookies=error.cookies), error)
+        with contextlib.suppress(Disconnected):
+            await write.send(self._writer.write(response, incoming), incoming, send)
+
+    async def fail(self, request: HttpRequest, _: Exception) -> HttpResponse:
+        """Answer a request whose page or middleware, of a plugin, raised an exception: the log holds it."""
+        incoming = Incoming(request.scope, request.receive, self._limits)
+        error = errors.PluginFailed(cause="the log of the host says which")
+        outgoing = self._writer.write(Response(incoming.request_id, Reply(None), error), incoming)
+        response = HttpResponse(outgoing.body, outgoing.status)
+        response.raw_headers += outgoing.headers
+        return response
+
+    def _log(self, incoming: Incoming, status: int) -> None:
+        if self._writes_log:
+            client = incoming.scope["client"][0] if incoming.scope.get("client") else "-"
+            _access_log.info("%s %r %s", client, f"{incoming.method} {incoming.path.decode('latin-1')}", status)

@@ -1,11 +1,25 @@
-"""From a verb and a path to an action: segment by segment, by look-up, without going back."""
+"""From a method and a path to an action: by look-up, segment by segment, without backtracking.
+
+Owns the routes of the action table, as one route of Starlette's. Does not own routes of plugins (`web.mounts`).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from urllib.parse import unquote_to_bytes
+from typing import Final
+from urllib.parse import quote, unquote_to_bytes
+
+from starlette.datastructures import URLPath
+from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import override
 
 from visado.controller import Action, ActionTable
+
+INCOMING: Final = "visado.incoming"
+"""The key of the ASGI scope that holds the request as `web.read` has read it."""
+MATCH: Final = "visado.match"
+"""The key of the ASGI scope that holds the action of a path and the values of its placeholders."""
 
 
 @dataclass(slots=True)
@@ -20,12 +34,12 @@ class Routes:
 
     def __init__(self, table: ActionTable) -> None:
         self._root = _Node()
-        self._plain: dict[bytes, _Node] = {}  # those without placeholders, by their whole path
+        self._literal: dict[bytes, _Node] = {}  # paths without placeholders, whole
         for action in table:
             for route in action.routes:
                 self._add(route.verb, route.path, action)
 
-    def _add(self, verb: str, path: str, action: Action) -> None:
+    def _add(self, method: str, path: str, action: Action) -> None:
         node, names = self._root, list[str]()
         for segment in _segments(path):
             if segment.startswith(":"):
@@ -34,16 +48,17 @@ class Routes:
                 node = node.placeholder
             else:
                 node = node.literals.setdefault(segment, _Node())
-        node.ends[verb] = (action, tuple(names))
+        node.ends[method] = (action, tuple(names))
         if not names:
-            self._plain[path.encode()] = node
+            self._literal[path.encode()] = node
 
-    def find(self, verb: str, path: bytes) -> tuple[Action, dict[str, str]] | None:
-        """The action behind a raw path, and the values of its placeholders; None where there is none."""
-        node, values = self._plain.get(path), list[str]()
+    def find(self, method: str, path: bytes) -> tuple[Action, dict[str, str]] | None:
+        """Return the action of a raw path and the values of its placeholders, or None. HEAD finds what GET finds."""
+        method = "GET" if method == "HEAD" else method
+        node, values = self._literal.get(path), list[str]()
         if node is None:
             node = self._walk(path, values)
-        end = node.ends.get(verb) if node is not None else None
+        end = node.ends.get(method) if node is not None else None
         return (end[0], dict(zip(end[1], values, strict=True))) if end else None
 
     def _walk(self, path: bytes, values: list[str]) -> _Node | None:
@@ -69,8 +84,63 @@ def _segments(path: str) -> list[str]:
 
 
 def _raw_segments(path: bytes) -> list[bytes]:
-    """Split a path; one slash at its end is tolerated, an empty segment anywhere else is a path of its own."""
+    """Split a path. One slash at its end is tolerated; an empty segment anywhere else makes another path."""
     trimmed = path.removeprefix(b"/")
     if trimmed.endswith(b"/"):
         trimmed = trimmed[:-1]
     return trimmed.split(b"/") if trimmed else []
+
+
+class ActionRoute(BaseRoute):
+    """All actions as one route of Starlette's: matching is a look-up in `Routes`, however many actions there are.
+
+    A request that matches nothing goes to the router's default, which is the same endpoint: its answer is the
+    protocol's own 404.
+    """
+
+    def __init__(self, table: ActionTable, routes: Routes, endpoint: ASGIApp) -> None:
+        self._table, self._routes, self._endpoint = table, routes, endpoint
+
+    @override
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["type"] != "http":
+            return Match.NONE, {}
+        incoming = scope.get(INCOMING)
+        match = self._routes.find(scope["method"], raw_path(scope) if incoming is None else incoming.path)
+        return (Match.NONE, {}) if match is None else (Match.FULL, {"endpoint": self._endpoint, MATCH: match})
+
+    @override
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._endpoint(scope, receive, send)
+
+    @override
+    def url_path_for(self, name: str, /, **path_params: str) -> URLPath:
+        """Return the path of an action: `url_path_for("security:getUser", _id="melis")`."""
+        for action in self._table:
+            for route in action.routes if action.id == name else ():
+                placeholders = {each[1:] for each in _segments(route.path) if each.startswith(":")}
+                if placeholders == set(path_params):
+                    segments = [
+                        quote(path_params[each[1:]], safe="") if each[:1] == ":" else each
+                        for each in _segments(route.path)
+                    ]
+                    return URLPath("/" + "/".join(segments), protocol="http")
+        raise NoMatchFound(name, path_params)
+
+
+_PATH_CHARACTERS: Final = "/:@!$&'()*+,;=~-._"
+
+
+def raw_path(scope: Scope) -> bytes:
+    """Return the path as the client encoded it, below the root path under which the application is mounted."""
+    raw: bytes = scope.get("raw_path") or quote(scope["path"], safe=_PATH_CHARACTERS).encode()
+    path = raw.partition(b"?")[0]
+    root_path: str = scope.get("root_path", "")
+    if not root_path:
+        return path
+    root = quote(root_path, safe=_PATH_CHARACTERS).encode()
+    if path.startswith(root) and path[len(root) :][:1] in (b"", b"/"):
+        return path[len(root) :] or b"/"
+    if scope["path"].startswith(root_path):  # the client encoded the root path in another way
+        return quote(scope["path"][len(root_path) :]).encode() or b"/"
+    return path

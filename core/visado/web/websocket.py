@@ -1,4 +1,4 @@
-"""The WebSocket end: many requests on one socket, answered in any order, each in its own envelope."""
+"""The WebSocket endpoint: many requests on one socket, answered in any order, each in an envelope of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import Hashable
+from collections.abc import Coroutine, Hashable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
@@ -21,74 +22,76 @@ from visado.security.rate_limits import RateLimits
 from visado.security.tokens.connections import Connections
 from visado.settings.loading import Settings
 from visado.settings.sections import HttpSection, LimitsSection, ServerSection
-from visado.web import origins
+from visado.web import headers, origins
 from visado.web.cache import PLAIN_ID, ResponseCache
 
 _log = logging.getLogger("visado.websocket")
-_AT_ONCE: Final = 64
-_SLOWEST: Final = 10.0
-_LINGER: Final = 1.0
-_GOING_AWAY: Final = 1001
-_SHORT: Final = 4_096
-_ID: Final = re.compile(rf'"requestId"\s*:\s*"({PLAIN_ID})"'.encode())
+_MAX_CONCURRENT_REQUESTS: Final = 64
+_DRAIN_SECONDS: Final = 10.0
+_CLOSE_SECONDS: Final = 1.0
+_CLOSED_GOING_AWAY: Final = 1001
+_CLOSED_POLICY: Final = 1008
+_MAX_CACHED_MESSAGE_BYTES: Final = 4_096
+_REQUEST_ID: Final = re.compile(rf'"requestId"\s*:\s*"({PLAIN_ID})"'.encode())
 _PING: Final = {"p": 1}
 _PONG: Final = b'{"p":2}'
 
 
-class WebSocketEnd:
-    """ResponseCache WebSocket messages; an ASGI application."""
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What every socket uses."""
+
+    pipeline: Pipeline
+    cache: ResponseCache
+    connections: Connections
+    limits: LimitsSection
+    node: str
+
+
+class WebSocketEndpoint:
+    """Serves the WebSockets of the API, whatever their path; an ASGI application."""
 
     def __init__(
-        self, pipeline: Pipeline, cache: ResponseCache, links: Connections, settings: Settings, node: str
+        self, pipeline: Pipeline, cache: ResponseCache, connections: Connections, settings: Settings, node: str
     ) -> None:
-        self._pipeline, self._cache, self._links, self._node = pipeline, cache, links, node
-        self._limits, self._http = settings[LimitsSection], settings[HttpSection]
+        self._parts = _Parts(pipeline, cache, connections, settings[LimitsSection], node)
+        self._cookie_origins = settings[HttpSection].cookie_origins
         self._public_url = settings[ServerSection].public_url
         self._sockets: set[Socket] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket until it closes."""
         await receive()
-        headers = origins.headers_of(scope)
-        cookie = origins.auth_cookie(headers)
-        socket = origins.connect(Socket, scope, headers, self._public_url)
-        foreign = not socket.same_origin and socket.origin not in self._http.cookie_origins
-        if cookie is not None and foreign:
-            await send({"type": "websocket.close", "code": 1008})  # before the handshake: 403
+        sent_headers = dict[bytes, bytes](scope["headers"])
+        cookie = headers.auth_cookie(sent_headers)
+        socket = origins.connect(Socket, scope, sent_headers, self._public_url)
+        if cookie is not None and not socket.same_origin and socket.origin not in self._cookie_origins:
+            await send({"type": "websocket.close", "code": _CLOSED_POLICY})  # before the handshake: 403
             return
-        socket.begin(self._pipeline, self._cache, self._links, self._limits, self._node, cookie, send)
+        socket.prepare(self._parts, cookie, send)
         await send({"type": "websocket.accept"})
         self._sockets.add(socket)
         try:
             await socket.serve(receive)
         finally:
             self._sockets.discard(socket)
-            self._links.unlink(socket)
+            self._parts.connections.unlink(socket)
 
     async def close(self) -> None:
-        """Let every socket answer what it was asked, then close it."""
-        await asyncio.gather(*(socket.close(_GOING_AWAY) for socket in list(self._sockets)))
+        """Let every socket answer the requests that it has received, then close it."""
+        await asyncio.gather(*(socket.close(_CLOSED_GOING_AWAY) for socket in list(self._sockets)))
 
 
 class Socket(Connection):
-    """One WebSocket: reads messages, runs their requests side by side, writes the answers."""
+    """One WebSocket: reads messages, runs their requests concurrently, writes the responses."""
 
-    def begin(
-        self,
-        pipeline: Pipeline,
-        cache: ResponseCache,
-        links: Connections,
-        limits: LimitsSection,
-        node: str,
-        cookie: str | None,
-        send: Send,
-    ) -> None:
-        """Make ready to serve."""
-        self._pipeline, self._cache, self._links, self._limits = pipeline, cache, links, limits
-        self._node, self._cookie, self._send = node, cookie, send
-        self._kind = (self.loopback, self.secure, self.origin, self.same_origin, cookie)
+    def prepare(self, parts: _Parts, cookie: str | None, send: Send) -> None:
+        """Give the socket what it needs to serve. `cookie` is the token of the upgrade request's cookie."""
+        self._pipeline, self._cache, self._connections = parts.pipeline, parts.cache, parts.connections
+        self._limits, self._node, self._cookie, self._send = parts.limits, parts.node, cookie, send
+        self._origin_key = (self.loopback, self.secure, self.origin, self.same_origin, cookie)
         self._rates = RateLimits(now)
-        self._places = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_MAX_CONCURRENT_REQUESTS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -97,25 +100,24 @@ class Socket(Connection):
         try:
             while (message := await receive())["type"] == "websocket.receive":
                 data: bytes = message.get("bytes") or (message.get("text") or "").encode()
-                if not data:
-                    continue
-                await self._hear(data)
+                if data:
+                    await self._handle(data)
         finally:
             self._closed = True
             for task in self._tasks:
                 task.cancel()
 
-    async def _hear(self, data: bytes) -> None:
-        """CachedResponse at once what was answered before, and begin to answer everything else."""
+    async def _handle(self, data: bytes) -> None:
+        """Answer a message from the cache, or start to run its request."""
         rate = self._limits.messages_per_second
         if rate and not self._rates.admit(self.id, rate):
             refused = Response(new_id(), Reply(None), errors.SocketRateLimitExceeded())
             return await self._write(codec.encode(refused.envelope(self._node)))
-        request_id, key = self._told_apart(data)
+        request_id, key = self._split(data)
         if key is not None:
-            answer = self._cache.find(key)
-            if answer is not None and self._links.holds(self, answer.token_id):
-                return await self._write(answer.body(request_id))
+            cached = self._cache.ask(key)
+            if cached is not None and self._connections.holds(self, cached.token_id):
+                return await self._write(cached.body(request_id))
         try:
             payload = codec.decode(data)
         except ValueError as error:
@@ -126,47 +128,40 @@ class Socket(Connection):
             if b"requestId" not in data:
                 payload["requestId"] = request_id
             elif payload.get("requestId") != request_id:
-                key = None  # what was found is something else, further inside
-        await self._places.acquire()
-        self._begin(self._answer(payload, key))
+                key = None  # the id that was found belongs to an inner object
+        await self._slots.acquire()
+        self._start(self._answer(payload, key))
         return None
 
-    def _told_apart(self, data: bytes) -> tuple[str, Hashable]:
-        """Split a message, unread, into the id of its request and all that tells it from others; None if that fails."""
-        if b"\\" in data or len(data) > _SHORT:
+    def _split(self, data: bytes) -> tuple[str, Hashable]:
+        """Return the request's id and a cache key of the rest, without decoding; no key where that is impossible."""
+        if b"\\" in data or len(data) > _MAX_CACHED_MESSAGE_BYTES:
             return "", None
-        named = data.count(b"requestId")
-        if not named:
-            return new_id(), (self._kind, data)
-        found = _ID.search(data) if named == 1 else None
-        if found is None:
+        ids = data.count(b"requestId")
+        if not ids:
+            return new_id(), (self._origin_key, data)
+        match = _REQUEST_ID.search(data) if ids == 1 else None
+        if match is None:
             return "", None
-        return found[1].decode(), (self._kind, data[: found.start(1)], data[found.end(1) :])
+        return match[1].decode(), (self._origin_key, data[: match.start(1)], data[match.end(1) :])
 
-    def _begin(self, work: Any) -> None:
-        task: asyncio.Task[None] = asyncio.create_task(work)
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _answer(self, payload: Any, key: Hashable) -> None:
         try:
-            await self._write(await self._reply(payload, key))
+            version = self._cache.version
+            response = await self._pipeline.run(self._read(payload))
+            data, response = self._encode(response)
+            if key is not None:
+                self._cache.remember(key, version, response, data, [], ids_in_envelope=2)
+            await self._write(data)
         finally:
-            self._places.release()
+            self._slots.release()
 
-    async def _reply(self, payload: Any, key: Hashable) -> bytes:
-        version = self._cache.version
-        response = await self._pipeline.run(self._decode(payload))
-        try:
-            data = self._encode(response)
-        except Exception:  # what a plugin returned is no JSON
-            _log.exception("%r: the answer cannot be written", response.request)
-            return self._encode(response.failed())
-        if key is not None and self._cache.again(key):
-            self._cache.keep(key, response, data, [], version, named=2)
-        return data
-
-    async def _decode(self, payload: Any) -> Request:
+    async def _read(self, payload: Any) -> Request:
         if not is_object(payload):
             cause = str(payload) if isinstance(payload, ValueError) else "a request is an object"
             raise Malformed(errors.UnexpectedWebSocketError(cause=cause), new_id())
@@ -174,7 +169,15 @@ class Socket(Connection):
         request.cookie = self._cookie
         return request
 
-    def _encode(self, response: Response) -> bytes:
+    def _encode(self, response: Response) -> tuple[bytes, Response]:
+        try:
+            return self._encoded(response), response
+        except Exception:  # a plugin returned something that JSON cannot write
+            _log.exception("%r: the result cannot be written as JSON", response.request)
+            response = response.failed()
+            return self._encoded(response), response
+
+    def _encoded(self, response: Response) -> bytes:
         room = {"room": response.request_id} if response.request is not None else {}
         if response.reply.raw and response.error is None:
             result = response.reply.result
@@ -182,17 +185,17 @@ class Socket(Connection):
         return codec.encode(response.envelope(self._node) | room)
 
     async def _write(self, data: bytes) -> None:
-        """Write a message, whole. Who reads too slowly is let go by the socket itself (`server`)."""
+        """Write a message, whole. The server closes a socket whose client reads too slowly (`web.server`)."""
         if self._closed:
             return
         try:
             await self._send({"type": "websocket.send", "text": data.decode()})
-        except (OSError, RuntimeError):  # it closed meanwhile
+        except (OSError, RuntimeError):  # the socket closed meanwhile
             self._closed = True
 
     @override
     def expired(self) -> None:
-        note = {
+        notification = {
             "status": 200,
             "info": "This is an automated server notification",
             "message": "Authentication Token Expired",
@@ -200,16 +203,13 @@ class Socket(Connection):
             "node": self._node,
             "room": "kuzzle:notification:server",
         }
-        self._begin(self._write(codec.encode(note)))
+        self._start(self._write(codec.encode(notification)))
 
     async def close(self, code: int) -> None:
-        """Finish what was asked, then close."""
+        """Answer the requests that were received, then close with a code of the WebSocket protocol."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_SLOWEST)
-        await self._shut(code)
-
-    async def _shut(self, code: int) -> None:
+            await asyncio.wait(self._tasks, timeout=_DRAIN_SECONDS)
         self._closed = True
         with contextlib.suppress(OSError, RuntimeError):  # a TimeoutError is an OSError
-            async with asyncio.timeout(_LINGER):
+            async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._send({"type": "websocket.close", "code": code})

@@ -10,7 +10,7 @@ import pytest
 from typing_extensions import override
 
 from visado import errors
-from visado.app import Application
+from visado.app import Visado
 from visado.login_check import LoginCheck
 from visado.request import Fields, Request, Response
 from visado.strategy import Fail, Outcome, Strategy, Success
@@ -46,7 +46,7 @@ class Door(Strategy):
 class CheckStage:
     """A login check at work in a host."""
 
-    host: Application
+    host: Visado
     check: LoginCheck
     clock: Clock
 

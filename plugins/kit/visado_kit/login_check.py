@@ -2,10 +2,10 @@
 
     class TestMine(LoginCheckContract):
         def make(self, host):
-            return next(check for check in host.logins if check.name == "mine")
+            return next(check for check in host.security.logins if check.name == "mine")
 
         async def enroll(self, stage, user_id):
-            await stage.host.users.update(user_id, {"phone": "+47 22 00 00 00"})
+            await stage.host.security.users.update(user_id, {"phone": "+47 22 00 00 00"})
 
         async def answer(self, stage, user_id, challenge):
             return {"code": THE_LAST_CODE_THAT_WAS_SENT[user_id]}
@@ -25,7 +25,7 @@ from typing import Any, ClassVar, Final
 
 import pytest
 
-from visado.app import Application
+from visado.app import Visado
 from visado.login_check import Accept, Login, LoginCheck
 from visado.request import Fields, Request, Response
 from visado_kit.canaries import Canaries
@@ -52,7 +52,7 @@ class LoginCheckContract(ABC):
     longest_hold: ClassVar[float] = 0.05
 
     @abstractmethod
-    def make(self, host: Application) -> LoginCheck:
+    def make(self, host: Visado) -> LoginCheck:
         """Make the check, or find the one that the host has."""
 
     async def enroll(self, stage: CheckStage, user_id: str) -> None:  # noqa: ARG002 - does nothing by default
@@ -88,9 +88,9 @@ class LoginCheckContract(ABC):
         clock = Clock()
         async with open_host(folder, self.settings(), clock) as host:
             check = self.make(host)
-            host.strategies.add(Door())
-            host.logins._checks.pop(check.name, None)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-            host.logins.add(check)
+            host.security.strategies.add(Door())
+            host.security.logins._checks.pop(check.name, None)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+            host.security.logins.add(check)
             await host.open()
             yield CheckStage(host, check, clock)
 
@@ -273,7 +273,7 @@ class LoginCheckContract(ABC):
             _, answer = await self.challenged(stage, user_id)
         elif not await self.refuse(stage, user_id):
             pytest.skip("this check neither challenges nor refuses")
-        user = await stage.host.users.find(user_id)
+        user = await stage.host.security.users.find(user_id)
         await stage.host.storage.close()
         wrong = Login(Request("1", "auth", "login", {}, self.wrong_answer(answer)), user, Door.name)
         for answering in (False, True):

@@ -2,7 +2,7 @@
 
     class TestMine(ObserverContract):
         def make(self, host):
-            return next(observer for plugin, observer in host.observers if plugin == "mine")
+            return next(observer for plugin, observer in host.security.observers if plugin == "mine")
 
         async def heard(self, stage):
             return THE_FILE.read_text().splitlines()
@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Final
 
 import pytest
 
-from visado.app import Application
+from visado.app import Visado
 from visado.events import Event, LoggedOut, Observer
 from visado.request import Fields
 from visado_kit.check_stage import Door
@@ -45,7 +45,7 @@ class Unheard(Event):
 class ObserverStage:
     """An observer at work in a host."""
 
-    host: Application
+    host: Visado
     observer: Observer
 
     async def tell(self, event: Event) -> None:
@@ -61,7 +61,7 @@ class ObserverContract(ABC):
     longest_hold: ClassVar[float] = 0.05
 
     @abstractmethod
-    def make(self, host: Application) -> Observer:
+    def make(self, host: Visado) -> Observer:
         """Make the observer, or find the one that the host has: they come with the names of their plugins."""
 
     async def heard(self, stage: ObserverStage) -> list[Any] | None:  # noqa: ARG002 - nothing by default
@@ -77,9 +77,9 @@ class ObserverContract(ABC):
         """Open a host with the observer in it."""
         async with open_host(folder, self.settings()) as host:
             observer = self.make(host)
-            if all(each is not observer for _, each in host.observers):
-                host.observers.add(observer=observer, plugin="under-test")
-            host.strategies.add(Door())
+            if all(each is not observer for _, each in host.security.observers):
+                host.security.observers.add(observer=observer, plugin="under-test")
+            host.security.strategies.add(Door())
             await host.open()
             yield ObserverStage(host, observer)
 

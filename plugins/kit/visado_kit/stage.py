@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, TypeVar
 import pytest
 
 from visado import app, errors
-from visado.app import Application
+from visado.app import Visado
 from visado.codec import is_object
 from visado.host import now
 from visado.request import Connection, Fields, Request, Response, User
@@ -50,22 +50,20 @@ HOSTILE: Final[tuple[Any, ...]] = (None, True, False, *_NUMBERS, *_TEXTS, *_TRIC
 @asynccontextmanager
 async def open_host(
     folder: Path, settings: Mapping[str, Fields], clock: Callable[[], int] = now
-) -> AsyncGenerator[Application, None]:
+) -> AsyncGenerator[Visado, None]:
     """Build a host with its data in this folder. It is still to be opened, and will be closed.
 
     `clock` returns the time in ms since 1970, as `visado_kit.clock.Clock` does.
     """
     given = {"server": {"data": str(folder)}, "storage": {"url": "tinydb:"}, **settings}
-    host = app.build(given=given, clock=clock)
+    host = app.create_app(given, clock=clock)
     try:
         yield host
     finally:
         await host.close()
 
 
-async def ask(
-    host: Application, action: str, body: Any = None, *, token: str | None = None, **arguments: Any
-) -> Response:
+async def ask(host: Visado, action: str, body: Any = None, *, token: str | None = None, **arguments: Any) -> Response:
     """Run an action in a host of this process, as a client nearby would: through the whole of its pipeline."""
     controller, _, name = action.rpartition(":")
     request = Request("1", controller, name, arguments, _copied(body), jwt=token, connection=Connection())
@@ -83,12 +81,12 @@ def _copied(body: Any) -> Any:
     return body.copy() if is_object(body) else body  # a plugin may change it
 
 
-async def create_user(host: Application, number: int = 0) -> str:
+async def create_user(host: Visado, number: int = 0) -> str:
     """Make the user of this number, and return its id."""
-    return (await host.users.create({"profileIds": ["default"]}, f"kuid-of-user-{number}")).id
+    return (await host.security.users.create({"profileIds": ["default"]}, f"kuid-of-user-{number}")).id
 
 
-async def dump(host: Application) -> Mapping[str, Mapping[str, Document]]:
+async def dump(host: Visado) -> Mapping[str, Mapping[str, Document]]:
     """Read everything that is kept: documents by their id, by their collection."""
     storage = host.storage.inner
     assert isinstance(storage, TinyStorage), "the host of a test keeps its data in its folder"
@@ -118,7 +116,7 @@ def load(folder: Path, rows: Mapping[str, Mapping[str, Document]]) -> None:
 class Stage:
     """A strategy at work in a host."""
 
-    host: Application
+    host: Visado
     strategy: Strategy
 
     async def user(self, number: int = 0) -> str:
@@ -135,7 +133,7 @@ class Stage:
         Raises `errors.LoginRefused` for `Fail` and `Pass`, what the strategy raises of `visado.errors`, and an error
         of 500 for anything else.
         """
-        return await self.host.strategies.authenticate(self.strategy.name, self._request(body))
+        return await self.host.security.strategies.authenticate(self.strategy.name, self._request(body))
 
     def _request(self, body: Any) -> Request:
         return Request("login", "auth", "login", {"strategy": self.strategy.name}, _copied(body))

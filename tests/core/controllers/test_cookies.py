@@ -5,6 +5,7 @@ import json
 import pytest
 
 from visado.controllers import cookies
+from visado.request import Connection
 
 LOGIN = {"username": "ann", "password": "password"}
 ORIGIN = "https://auth.example.com"
@@ -29,7 +30,7 @@ async def http(inside, verb, path, body=None, *, headers=(), scheme="http"):
         "type": "http", "method": verb, "path": raw, "raw_path": raw.encode(), "query_string": query.encode(), "scheme": scheme,
         "headers": [(b"host", b"auth.example.com"), *((name.encode(), value.encode()) for name, value in headers)], "client": ("10.0.0.1", 5),
     }  # fmt: skip
-    await inside.host.asgi(scope, receive, send)
+    await inside.host(scope, receive, send)
     found = [(name.decode(), value.decode()) for name, value in sent[0]["headers"]]
     text = sent[1]["body"]
     return sent[0]["status"], found, json.loads(text) if b"json" in dict(sent[0]["headers"])[b"content-type"] else text
@@ -86,10 +87,11 @@ def test_an_endless_token_is_a_cookie_that_is_not_in_the_past(play):
 
 def test_a_cookie_is_written_in_plain_words():
     assert (
-        cookies.token_cookie("t", 2_000_000_000_000, secure=True)
+        cookies.token_cookie("t", 2_000_000_000_000, Connection(secure=True))
         == "authToken=t; Path=/; Expires=Wed, 18 May 2033 03:33:20 GMT; HttpOnly; SameSite=Strict; Secure"
     )
-    assert "9999" in cookies.token_cookie("t", 10**18, secure=False)
+    assert "9999" in cookies.token_cookie("t", 10**18, Connection())
+    assert "Path=/a%20b%3B;" in cookies.token_cookie("t", None, Connection(base_path="/a b;"))
 
 
 def test_logging_in_over_another_cookie_gives_a_new_token(play):

@@ -66,8 +66,8 @@ async def ask_all(inside):
         for caller in CALLERS:
             inside.clock.now += 1_000  # the limits of rate are another matter
             if caller in ("admin", "key", "default") and action.id in ENDING:
-                user = await inside.host.users.find("ann" if caller == "default" else "root")
-                rights = inside.host.profiles.rights(user)
+                user = await inside.host.security.users.find("ann" if caller == "default" else "root")
+                rights = inside.host.security.profiles.rights(user)
                 found[action.id][caller] = "passes" if rights.allow(action.controller, action.name) else "403"
                 continue
             # Arguments are left out: past the rights an action complains about them, and does no harm.

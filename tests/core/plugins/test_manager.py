@@ -93,7 +93,7 @@ def test_a_plugin_that_fails_halfway_brings_nothing(install):
     site = install(
         "worse", GOOD.format(name="late").replace("return [Word()]", "yield Word()\n    raise ValueError('canary')")
     )
-    code = "import sys; from visado.app import build; print(*build(given={'server': {'data': sys.argv[1]}}).strategies)"
+    code = "import sys; from visado.app import create_app; print(*create_app({'server': {'data': sys.argv[1]}}).security.strategies)"
     environment = {**os.environ, "PYTHONPATH": str(site)}
     found = subprocess.run(
         [sys.executable, "-c", code, f"{site}-data"],

@@ -67,10 +67,10 @@ def listen(play, scripted):
 
     def run(scene, *ears, **given):
         async def listening(inside):
-            await inside.host.users.create({"profileIds": ["default"]}, "ann")
+            await inside.host.security.users.create({"profileIds": ["default"]}, "ann")
             for number, ear in enumerate(ears):
-                inside.host.observers.add(ear, f"plugin{number}")
-            inside.strategy = inside.host.strategies["scripted"]
+                inside.host.security.observers.add(ear, f"plugin{number}")
+            inside.strategy = inside.host.security.strategies["scripted"]
             return await scene(inside)
 
         given["plugins"] = {"disabled": ["audit"]}  # these are the only ones who listen
@@ -118,7 +118,7 @@ def test_one_that_hangs_delays_by_its_timeout_and_is_then_left_out_for_a_while(l
         assert time.monotonic() - began < 0.2
         assert (sick.asked, len(well.heard)) == (1, 4)
         sick.hanging = False
-        for seat in inside.host.observers._seats:
+        for seat in inside.host.security.observers._seats:
             seat.away_until = 0.0  # the while is over
         await login(inside)
         assert sick.kinds == ["login.succeeded"]
@@ -181,11 +181,11 @@ def test_a_plugin_hears_of_its_own_end_and_of_nothing_after_it(listen):
 
     async def scene(inside):
         inside.host.plugins.disabled |= {"plugin0"}
-        inside.host.observers.note(events.PluginSwitched(target="plugin0", on=False))
-        inside.host.observers.note(events.PluginSwitched(target="plugin1", on=False))
-        inside.host.observers.note(events.UserChanged(change="created", target="eve"))
+        inside.host.security.observers.note(events.PluginSwitched(target="plugin0", on=False))
+        inside.host.security.observers.note(events.PluginSwitched(target="plugin1", on=False))
+        inside.host.security.observers.note(events.UserChanged(change="created", target="eve"))
         await asyncio.sleep(0)
-        await asyncio.gather(*inside.host.observers._telling)
+        await asyncio.gather(*inside.host.security.observers._telling)
         assert [each.target for each in ear.heard] == ["plugin0"]
         assert [each.target for each in other.heard] == ["plugin0", "plugin1", "eve"]
 
@@ -201,8 +201,8 @@ def test_what_is_noted_twice_is_told_once_and_in_the_order_of_the_first(listen):
     async def scene(inside):
         async def twice(request):
             for target in ("b", "a", "b", "c", "a"):
-                inside.host.observers.note(events.UserChanged(change="updated", target=target))
-            inside.host.observers.note(events.UserChanged(change="deleted", target="a"))
+                inside.host.security.observers.note(events.UserChanged(change="updated", target=target))
+            inside.host.security.observers.note(events.UserChanged(change="deleted", target="a"))
             return Fail("no")
 
         inside.strategy.outcome = twice
@@ -241,7 +241,7 @@ def test_ten_thousand_events_of_a_request_are_compared_in_no_time(listen):
     async def scene(inside):
         async def many(request):
             for number in range(10_000):
-                inside.host.observers.note(events.UserChanged(change="updated", target=str(number)))
+                inside.host.security.observers.note(events.UserChanged(change="updated", target=str(number)))
             return Fail("no")
 
         inside.strategy.outcome = many
@@ -296,7 +296,7 @@ def test_what_is_rolled_back_is_not_told(listen):
 def test_an_event_that_cannot_be_hashed_is_refused_where_it_is_noted(listen):
     async def scene(inside):
         with pytest.raises(TypeError):
-            inside.host.observers.note(Odd(things=[]))
+            inside.host.security.observers.note(Odd(things=[]))
 
     listen(scene, Ear())
 
@@ -317,7 +317,7 @@ def test_whom_a_check_refuses_is_told_once_by_name(listen, decision, told):
     check.decision = decision
 
     async def scene(inside):
-        inside.host.logins.add(check, "moody")
+        inside.host.security.logins.add(check, "moody")
         assert (await login(inside)).status >= 400
         (event,) = ear.heard
         shown = event.as_dict()
@@ -331,11 +331,11 @@ def test_whom_a_check_refuses_in_an_action_of_a_plugin_is_told_too(listen):
     ear = Ear()
 
     async def scene(inside):
-        inside.host.logins.add(Check(), "moody")
+        inside.host.security.logins.add(Check(), "moody")
 
         async def elsewhere(request):
-            user = await inside.host.users.get("ann")
-            await inside.host.logins.complete(user, "scripted")
+            user = await inside.host.security.users.get("ann")
+            await inside.host.security.logins.complete(user, "scripted")
 
         inside.strategy.refresh = elsewhere
         token = await inside.token("ann")
@@ -366,13 +366,13 @@ def test_tokens_that_a_plugin_ends_are_told_and_what_ends_with_a_logout_or_a_use
 
     async def scene(inside):
         token = await inside.token("ann")
-        await inside.host.tokens.revoke_all("ann")
+        await inside.host.security.tokens.revoke_all("ann")
         await asyncio.sleep(0.05)
         assert [(each.kind, each.target, each.actor) for each in ear.heard] == [("tokens.revoked", "ann", None)]
         token = await inside.token("ann")
         await inside.ask("auth:logout", token=token, **{"global": True})
-        await inside.host.tokens.create("ann")
-        await inside.host.accounts.delete("ann")
+        await inside.host.security.tokens.create("ann")
+        await inside.host.security.accounts.delete("ann")
         await asyncio.sleep(0.05)
         assert ear.kinds == ["tokens.revoked", "logout", "user.deleted"]
 
@@ -464,7 +464,7 @@ def test_the_host_tells_what_is_left_before_its_observers_end(listen):
 
     async def scene(inside):
         for number in range(5):
-            inside.host.observers.note(events.UserChanged(change="updated", target=str(number)))
+            inside.host.security.observers.note(events.UserChanged(change="updated", target=str(number)))
 
     listen(scene, ear, late)
     assert [each.target for each in late.heard] == [each.target for each in ear.heard] == list("01234")

@@ -30,14 +30,14 @@ class Scene:
         self.tokens = {}
 
     def watch(self, host):
-        self.host, find = host, host.answers.find
+        self.host, find = host, host.cache.ask
 
         def counting(key):
             found = find(key)
             self.hits += found is not None
             return found
 
-        host.answers.find = counting
+        host.cache.ask = counting
 
     async def ask(self, verb, path, body=None, *, token=None, fresh=False, client="127.0.0.1", headers=()):
         data = b"" if body is None else json.dumps(body).encode()
@@ -59,7 +59,7 @@ class Scene:
         raw, _, query = path.partition("?")
         scope = {"type": "http", "method": verb, "path": raw, "raw_path": raw.encode(), "query_string": query.encode(),
                  "scheme": "http", "headers": sent, "client": (client, 5)}  # fmt: skip
-        await self.host.asgi(scope, receive, send)
+        await self.host(scope, receive, send)
         shown = json.loads(out[1]["body"])
         assert dict(out[0]["headers"])[b"x-kuzzle-request-id"].decode() == shown.pop("requestId")
         kept = {name: value for name, value in out[0]["headers"] if name not in (b"x-kuzzle-request-id", b"date")}
@@ -77,19 +77,19 @@ class Scene:
     async def strategies(self, user):
         """The strategies of a user, as the storage has them."""
         host = self.host
-        return [name for name in host.strategies if await host.credentials.get_of_user(name, user)]
+        return [name for name in host.security.strategies if await host.security.credentials.get_of_user(name, user)]
 
 
 def playing(scene, **given):
     async def run(folder):
         world = Scene()
-        host = app.build(given={"server": {"data": folder}, **given}, clock=lambda: world.now)
+        host = app.create_app({"server": {"data": folder}, **given}, clock=lambda: world.now)
         world.watch(host)
         await host.open()
         try:
             for name in ("ann", "bob"):
-                await host.users.create({"profileIds": ["staff"] if name == "bob" else ["admin"], "name": name}, name)
-                world.tokens[name] = (await host.tokens.create(name, 3_600_000)).text
+                await host.security.users.create({"profileIds": ["staff"] if name == "bob" else ["admin"], "name": name}, name)
+                world.tokens[name] = (await host.security.tokens.create(name, 3_600_000)).text
             await scene(world)
         finally:
             await host.close()
@@ -101,14 +101,14 @@ def playing(scene, **given):
 @pytest.fixture(autouse=True)
 def _staff(monkeypatch):
     """Let the profile `staff` be there from the start, with a role of its own."""
-    opened = app.Application.open
+    opened = app.Visado.open
 
     async def with_staff(self):
         await opened(self)
-        await self.roles.create("staff", ADMIN)
-        await self.profiles.create("staff", {"policies": [{"roleId": "staff"}]})
+        await self.security.roles.create("staff", ADMIN)
+        await self.security.profiles.create("staff", {"policies": [{"roleId": "staff"}]})
 
-    monkeypatch.setattr(app.Application, "open", with_staff)
+    monkeypatch.setattr(app.Visado, "open", with_staff)
 
 
 def test_an_equal_request_is_answered_again_under_its_own_id():
@@ -141,23 +141,23 @@ def test_who_asks_from_elsewhere_is_not_answered_as_from_here(client):
 
 
 async def _users(world):
-    await world.host.users.update("bob", {"name": f"bob-{next(world.count)}"})
+    await world.host.security.users.update("bob", {"name": f"bob-{next(world.count)}"})
 
 
 async def _profiles_of_user(world):
-    await world.host.users.update("bob", {"profileIds": ["default"]})
+    await world.host.security.users.update("bob", {"profileIds": ["default"]})
 
 
 async def _role(world):
-    await world.host.roles.replace("staff", NARROW)
+    await world.host.security.roles.replace("staff", NARROW)
 
 
 async def _profile(world):
-    await world.host.profiles.replace("staff", {"policies": [{"roleId": "default"}]})
+    await world.host.security.profiles.replace("staff", {"policies": [{"roleId": "default"}]})
 
 
 async def _revoke(world):
-    await world.host.tokens.revoke_all("bob")
+    await world.host.security.tokens.revoke_all("bob")
 
 
 async def _logout(world):
@@ -169,17 +169,17 @@ async def _expire(world):
 
 
 async def _refresh(world):
-    token = await world.host.access.verify(world.tokens["bob"])
-    await world.host.tokens.refresh(token)
+    token = await world.host.security.access.verify(world.tokens["bob"])
+    await world.host.security.tokens.refresh(token)
     world.now += 2_000
 
 
 async def _delete(world):
-    await world.host.accounts.delete("bob")
+    await world.host.security.accounts.delete("bob")
 
 
 async def _credentials(world):
-    await world.host.strategies.create("local", "bob", {"username": "bob", "password": "a password of bob"})
+    await world.host.security.strategies.create("local", "bob", {"username": "bob", "password": "a password of bob"})
 
 
 async def _plugin(world):
@@ -241,17 +241,17 @@ def test_what_is_large_is_not_remembered(large):
         if large == "query":
             path += "?x=" + "x" * 4_096
         if large == "answer":
-            await world.host.users.update("ann", {"name": "x" * 9_000})
+            await world.host.security.users.update("ann", {"name": "x" * 9_000})
         for _ in range(4):
             assert (await world.ask("GET", path, token=token, headers=headers))[0] == 200
-        assert (world.hits, len(world.host.answers._cache)) == (0, 0)
+        assert (world.hits, len(world.host.cache._responses)) == (0, 0)
 
     playing(scene)
 
 
 def test_a_rate_limit_counts_answers_that_are_remembered():
     async def scene(world):
-        await world.host.profiles.replace("staff", {"policies": [{"roleId": "staff"}], "rateLimit": 5})
+        await world.host.security.profiles.replace("staff", {"policies": [{"roleId": "staff"}], "rateLimit": 5})
         found = [(await world.ask("GET", "/_me", token=world.tokens["bob"]))[0] for _ in range(9)]
         assert found == [200] * 5 + [429] * 4
         world.now += 1_000
@@ -262,7 +262,7 @@ def test_a_rate_limit_counts_answers_that_are_remembered():
 
 def test_a_single_use_token_is_remembered_for_nothing():
     async def scene(world):
-        once = (await world.host.tokens.create("bob", 60_000, single_use=True)).text
+        once = (await world.host.security.tokens.create("bob", 60_000, single_use=True)).text
         assert (await world.ask("POST", "/_checkToken", {"token": once}))[2]["result"]["valid"] is True
         assert (await world.ask("GET", "/_me", token=once))[0] == 200
         assert (await world.ask("GET", "/_me", token=once))[0] == 401
@@ -301,20 +301,20 @@ def test_reads_and_changes_at_random_agree_with_the_host_that_forgets(steps):
         host = world.host
 
         async def again():
-            if await host.users.get("bob") is None:
-                await host.users.create({"profileIds": ["staff"]}, "bob")
-            world.tokens["bob"] = (await host.tokens.create("bob", 3_600_000)).text
+            if await host.security.users.get("bob") is None:
+                await host.security.users.create({"profileIds": ["staff"]}, "bob")
+            world.tokens["bob"] = (await host.security.tokens.create("bob", 3_600_000)).text
 
         async def widen():
-            await host.roles.replace("staff", ADMIN)
-            await host.profiles.replace("staff", {"policies": [{"roleId": "staff"}]})
+            await host.security.roles.replace("staff", ADMIN)
+            await host.security.profiles.replace("staff", {"policies": [{"roleId": "staff"}]})
 
         async def back():
-            await host.users.update("bob", {"profileIds": ["staff", "admin"]})
+            await host.security.users.update("bob", {"profileIds": ["staff", "admin"]})
 
         async def uncredential():
-            if await host.strategies["local"].exists("bob"):
-                await host.strategies.delete("local", "bob")
+            if await host.security.strategies["local"].exists("bob"):
+                await host.security.strategies.delete("local", "bob")
 
         cheap = [_users, _profiles_of_user, _role, _profile, _revoke, _logout, _expire, _refresh, _delete]
         changes = [*([each, world] for each in cheap), *([each] for each in (again, widen, back, uncredential))]
@@ -349,7 +349,7 @@ def test_a_socket_gets_its_own_answers_again(live):
 @pytest.mark.parametrize("chosen", ["getCurrentUser", "bob-bob-bob", "_kuzzle_info", "requestId"])
 def test_an_id_that_stands_elsewhere_in_the_answer_changes_no_other_answer(chosen):
     async def scene(world):
-        await world.host.users.update("bob", {"name": "bob-bob-bob"})
+        await world.host.security.users.update("bob", {"name": "bob-bob-bob"})
         token = world.tokens["bob"]
         for _ in range(4):
             named = await world.ask("GET", "/_me", token=token, headers=[(b"x-kuzzle-request-id", chosen.encode())])

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import inspect
+import re
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import uvicorn
+from uvicorn.protocols.http import httptools_impl
+from uvicorn.protocols.websockets import websockets_sansio_impl
 
+from visado.web import server
 from visado_kit.live import serve
 
 from .messages import head
@@ -139,3 +145,57 @@ def test_nothing_of_this_went_wrong_inside(live, quick):
     for host in (live, quick):
         assert "Traceback" not in host.log
         assert host.request("GET", "/_me").status == 200
+
+
+HTTP = [
+    "connection_made", "connection_lost", "data_received", "on_message_begin", "on_headers_complete",
+    "handle_websocket_upgrade", "send_400_response",
+]  # fmt: skip
+HTTP_STATE = ["loop", "transport", "pipeline", "cycle", "scope", "headers", "url"]
+CYCLE_STATE = [
+    "response_started", "response_complete", "disconnected", "keep_alive", "flow", "default_headers", "transport",
+    "message_event", "on_response",
+]  # fmt: skip
+WEBSOCKET = [
+    "connection_made",
+    "connection_lost",
+    "data_received",
+    "pause_writing",
+    "resume_writing",
+    "handle_parser_exception",
+]
+WEBSOCKET_STATE = ["loop", "transport", "conn", "queue", "close_sent", "close_timer"]
+SERVER = ["startup", "shutdown", "capture_signals", "handle_exit"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "names"),
+    [
+        (httptools_impl.HttpToolsProtocol, HTTP),
+        (websockets_sansio_impl.WebSocketsSansIOProtocol, WEBSOCKET),
+        (uvicorn.Server, SERVER),
+    ],
+)
+def test_uvicorn_has_the_methods_that_are_overridden_or_called(owner, names):
+    assert [name for name in names if not callable(getattr(owner, name, None))] == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "names"),
+    [
+        (httptools_impl.HttpToolsProtocol, HTTP_STATE),
+        (httptools_impl.RequestResponseCycle, CYCLE_STATE),
+        (websockets_sansio_impl.WebSocketsSansIOProtocol, WEBSOCKET_STATE),
+    ],
+)
+def test_uvicorn_sets_the_attributes_that_are_read(owner, names):
+    assigned = set(re.findall(r"self\.(\w+)(?:\s*:[^=\n]+)?\s*=(?!=)", inspect.getsource(owner)))
+    assert [name for name in names if name not in assigned] == []
+
+
+def test_the_lists_above_name_all_that_the_server_reads_of_uvicorn():
+    source = inspect.getsource(server)
+    own = set(re.findall(r"self\.(_\w+|\w+_seconds|max_\w+)", source))
+    read = set(re.findall(r"self\.(\w+)", source)) - own
+    assert read <= {*HTTP, *HTTP_STATE, *WEBSOCKET, *WEBSOCKET_STATE, *SERVER}, read
+    assert set(re.findall(r"cycle\.(\w+)", source)) <= {*CYCLE_STATE, "flow"}

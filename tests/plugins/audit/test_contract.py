@@ -8,7 +8,7 @@ from visado_kit import ObserverContract
 
 class TestAudit(ObserverContract):
     def make(self, host):
-        return next(observer for plugin, observer in host.observers if plugin == "audit")
+        return next(observer for plugin, observer in host.security.observers if plugin == "audit")
 
     async def heard(self, stage):
         data = Path(stage.host.settings.public()["server"]["data"])

@@ -35,7 +35,7 @@ class Phrase(Strategy):
     decoy = hashed("decoy")
 
     def __init__(self, host):
-        self.host, self.credentials = host, host.credentials
+        self.host, self.credentials = host, host.security.credentials
 
     async def authenticate(self, request):
         match request.fields.get("name"):

@@ -66,7 +66,7 @@ class Play:
 
     @property
     def strategy(self):
-        return self.host.strategies[self.name]
+        return self.host.security.strategies[self.name]
 
     def ask(self, user_id=None, controller="security", action="x", body=None):
         """Make this the request that is being answered."""
@@ -80,7 +80,7 @@ class Play:
         return await self.strategy.authenticate(Request("1", "auth", "login", {}, body))
 
     async def user(self, user_id, *profiles):
-        return await self.host.users.create({"profileIds": list(profiles or ["default"])}, user_id)
+        return await self.host.security.users.create({"profileIds": list(profiles or ["default"])}, user_id)
 
     async def link(self, user_id, **credentials):
         await self.user(user_id)
@@ -89,10 +89,10 @@ class Play:
         return await self.strategy.create(user_id, credentials)
 
     async def row(self, user_id):
-        return (await self.host.credentials.get_of_user(self.name, user_id))[1]
+        return (await self.host.security.credentials.get_of_user(self.name, user_id))[1]
 
     async def profiles(self, user_id):
-        return list((await self.host.users.get(user_id)).profile_ids)
+        return list((await self.host.security.users.get(user_id)).profile_ids)
 
 
 @asynccontextmanager

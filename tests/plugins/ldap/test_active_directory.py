@@ -58,7 +58,7 @@ def test_names_of_both_kinds_log_in_the_same_person(play, domain):
         for name in ("ann@mail.example.org", "ann*", "an", "ann)(cn=*"):
             assert await each.login(name, samba.password_of("ann")) == WRONG
         assert await each.login("ann", "wrong") == WRONG
-        user = await each.host.users.get(first.user_id)
+        user = await each.host.security.users.get(first.user_id)
         assert user.content["email"] == "ann@mail.example.org"
         info = await each.strategy.info(first.user_id)
         assert (info["username"], info["dn"]) == ("ann", group("ann"))
@@ -157,12 +157,12 @@ def test_credentials_and_re_checks(play, domain):
         assert not (await each.row("kuid-mover")).get("gone")
         domain.tool("user", "move", "mover", f"CN=Computers,{samba.BASE}")
         assert await each.login("mover", samba.password_of("mover")) == Success("kuid-mover")
-        token = (await each.host.tokens.create("kuid-mover")).text
+        token = (await each.host.security.tokens.create("kuid-mover")).text
         domain.tool("user", "disable", "mover")
         await each.strategy.recheck.round()
         assert (await each.row("kuid-mover"))["gone"] is True
         with pytest.raises(Exception, match="Invalid token"):
-            await each.host.access.verify(token)
+            await each.host.security.access.verify(token)
 
     play(scene, settings_of(domain))
 

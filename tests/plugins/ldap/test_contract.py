@@ -19,7 +19,7 @@ class TestLdap(StrategyContract):
         return {"ldap": {"directories": {"ldap": settings_of(self.directory)}}}
 
     def make(self, host):
-        return host.strategies["ldap"]
+        return host.security.strategies["ldap"]
 
     def credentials(self, number):
         return {"username": f"user{number}"}

@@ -157,7 +157,7 @@ def test_tls_and_start_tls_work_and_hide_everything(play, directory):
                 await each.link("kuid-1", username="user1")
                 assert await each.login("user1", password_of(1)) == Success("kuid-1")
                 await each.strategy.delete("kuid-1")
-                await each.host.users.delete("kuid-1")
+                await each.host.security.users.delete("kuid-1")
 
             play(scene, settings_of(directory, start_tls=start_tls) | {"url": url})
             assert wire.received

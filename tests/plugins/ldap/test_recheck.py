@@ -15,7 +15,7 @@ from .slapd import password_of, user_dn
 
 async def alive(each, token):
     try:
-        await each.host.access.verify(token.text)
+        await each.host.security.access.verify(token.text)
     except errors.InvalidToken:
         return False
     return True
@@ -33,14 +33,14 @@ def test_who_is_gone_loses_its_tokens(play, own_directory, how):
     async def scene(each):
         for number in (1, 2):
             await each.link(f"kuid-{number}", username=f"user{number}")
-        tokens = [await each.host.tokens.create(f"kuid-{number}") for number in (1, 2)]
+        tokens = [await each.host.security.tokens.create(f"kuid-{number}") for number in (1, 2)]
         await each.strategy.recheck.round()
         assert [await alive(each, token) for token in tokens] == [True, True]
         away[how]()
         await each.strategy.recheck.round()
         assert [await alive(each, token) for token in tokens] == [False, True]
         assert await each.login("user1", password_of(1)) == Fail("wrong username or password")
-        later = await each.host.tokens.create("kuid-1")  # by another strategy
+        later = await each.host.security.tokens.create("kuid-1")  # by another strategy
         await each.strategy.recheck.round()
         assert await alive(each, later)
 
@@ -55,7 +55,7 @@ def test_who_comes_back_is_watched_again(play, own_directory):
         assert (await each.row("kuid-1"))["gone"] is True
         own_directory.rename(f"uid=user1,ou=elsewhere,{slapd.SUFFIX}", "uid=user1")
         assert await each.login("user1", password_of(1)) == Success("kuid-1")
-        token = await each.host.tokens.create("kuid-1")
+        token = await each.host.security.tokens.create("kuid-1")
         own_directory.delete(user_dn(1))
         await each.strategy.recheck.round()
         assert not await alive(each, token)
@@ -66,7 +66,7 @@ def test_who_comes_back_is_watched_again(play, own_directory):
 def test_by_template_entries_are_looked_up_where_they_were(play, own_directory):
     async def scene(each):
         first = await each.login("user1", password_of(1))
-        token = await each.host.tokens.create(first.user_id)
+        token = await each.host.security.tokens.create(first.user_id)
         await each.strategy.recheck.round()
         assert await alive(each, token)
         own_directory.delete(user_dn(1))
@@ -80,7 +80,7 @@ def test_by_template_entries_are_looked_up_where_they_were(play, own_directory):
 def test_a_directory_that_is_away_changes_nothing(play, own_directory):
     async def scene(each):
         await each.link("kuid-1", username="user1")
-        token = await each.host.tokens.create("kuid-1")
+        token = await each.host.security.tokens.create("kuid-1")
         own_directory.stop()
         with pytest.raises(DirectoryUnreachable):
             await each.strategy.recheck.round()
@@ -93,7 +93,7 @@ def test_a_directory_that_is_away_changes_nothing(play, own_directory):
 def test_it_goes_round_by_itself(play, own_directory):
     async def scene(each):
         await each.link("kuid-1", username="user1")
-        token = await each.host.tokens.create("kuid-1")
+        token = await each.host.security.tokens.create("kuid-1")
         own_directory.delete(user_dn(1))
         for _ in range(50):
             await asyncio.sleep(0.05)
@@ -120,7 +120,7 @@ def test_many_users_are_looked_up(play, directory):
 def test_a_token_is_refreshed_while_its_entry_is_there(play, own_directory):
     async def scene(each):
         await each.link("kuid-1", username="user1")
-        request = Request("1", "auth", "refreshToken", {}, user=await each.host.users.get("kuid-1"))
+        request = Request("1", "auth", "refreshToken", {}, user=await each.host.security.users.get("kuid-1"))
         assert await each.strategy.refresh(request) == {}
         own_directory.delete(user_dn(1))
         with pytest.raises(errors.RefreshForbidden):

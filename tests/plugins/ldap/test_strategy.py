@@ -83,7 +83,7 @@ def test_the_first_login_makes_a_user(play, directory):
     async def scene(each):
         first = await each.login("melis", "password")
         assert isinstance(first, Success)
-        user = await each.host.users.get(first.user_id)
+        user = await each.host.security.users.get(first.user_id)
         assert user.profile_ids == ("default",)
         assert {name: user.content[name] for name in ("name", "email")} == {
             "name": "Mélis Ä",
@@ -102,7 +102,7 @@ def test_many_first_logins_at_once_make_one_user(play, directory):
         assert len({outcome.user_id for outcome in outcomes}) == 1
         from visado.storage.query import Query
 
-        assert (await each.host.users.search(Query())).total == 1
+        assert (await each.host.security.users.search(Query())).total == 1
 
     play(scene, settings_of(directory, auto_create=True))
 

@@ -121,17 +121,17 @@ def test_a_directory_that_is_changed_or_removed_lets_go_of_everything(tmp_path, 
     async def main():
         async with playing(tmp_path / "host", given) as each:
             each.name = "corp"
-            await each.host.added_strategies.create("spare", "ldap", given)
-            await each.host.added_strategies.delete("spare")
+            await each.host.security.added_strategies.create("spare", "ldap", given)
+            await each.host.security.added_strategies.delete("spare")
             await asyncio.sleep(0.3)
             before, tasks = held(), len(asyncio.all_tasks())
             for turn in range(6):
-                await each.host.added_strategies.create("corp", "ldap", given)
+                await each.host.security.added_strategies.create("corp", "ldap", given)
                 outcomes = await asyncio.gather(*(each.login(f"user{n}", password_of(n)) for n in range(8)))
                 assert {type(found) for found in outcomes} == {Success}
-                await each.host.added_strategies.update("corp", {"pool_size": 4 + turn})
+                await each.host.security.added_strategies.update("corp", {"pool_size": 4 + turn})
                 assert isinstance(await each.login("user1", password_of(1)), Success)
-                await each.host.added_strategies.delete("corp")
+                await each.host.security.added_strategies.delete("corp")
             for _ in range(100):
                 if held() == before and len(asyncio.all_tasks()) == tasks:
                     return
@@ -149,14 +149,14 @@ def test_observers_hear_for_which_directory_tokens_ended(play, own_directory):
             heard.append(event)
 
     async def scene(each):
-        each.host.observers.add(Ear(), "ear")
+        each.host.security.observers.add(Ear(), "ear")
         await each.link("kuid-1", username="user1")
-        token = await each.host.tokens.create("kuid-1")
+        token = await each.host.security.tokens.create("kuid-1")
         own_directory.delete(user_dn(1))
         for _ in range(2):  # as the host does it: not during a request
             await asyncio.create_task(each.strategy.recheck.round(), context=contextvars.Context())
         with pytest.raises(errors.InvalidToken):
-            await each.host.access.verify(token.text)
+            await each.host.security.access.verify(token.text)
 
     play(scene, settings_of(own_directory))
     assert [event for event in heard if isinstance(event, TokensRevoked)] == [

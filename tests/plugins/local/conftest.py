@@ -28,16 +28,16 @@ class Local:
 
     def made(self, section=None):
         host, settings = self.host, self.host.settings
-        lent = replace(host.lent, clock=lambda: self.now)
+        lent = replace(host.security.host, clock=lambda: self.now)
         strict = settings[SecuritySection].preset == "strict"
         return LocalStrategy(section or settings[LocalSection], lent, strict=strict)
 
     @property
     def controller(self):
-        return PasswordController(self.strategy, self.host.users, self.host.logins)
+        return PasswordController(self.strategy, self.host.security.users, self.host.security.logins)
 
     async def user(self, user_id, *profiles):
-        return await self.host.users.create({"profileIds": list(profiles or ["default"])}, user_id)
+        return await self.host.security.users.create({"profileIds": list(profiles or ["default"])}, user_id)
 
     async def enroll(self, username="ann", password="a long enough phrase", profiles=("default",), *, by=None):
         user_id = f"kuid-{username}"
@@ -65,10 +65,10 @@ class Local:
         return await self.strategy.authenticate(Request("1", "auth", "login", {}, body | others))
 
     async def row(self, user_id):
-        return (await self.host.credentials.get_of_user("local", user_id))[1]
+        return (await self.host.security.credentials.get_of_user("local", user_id))[1]
 
     async def seed(self, user_id, **fields):
-        await self.host.credentials.update("local", user_id, fields)
+        await self.host.security.credentials.update("local", user_id, fields)
 
 
 @pytest.fixture

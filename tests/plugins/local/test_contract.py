@@ -5,7 +5,7 @@ from visado_kit.strategy import StrategyContract
 
 class TestLocal(StrategyContract):
     def make(self, host):
-        return host.strategies["local"]
+        return host.security.strategies["local"]
 
     def credentials(self, number):
         return {"username": f"user{number}", "password": f"xyzzy {number} correct horse"}

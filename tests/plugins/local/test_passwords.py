@@ -51,7 +51,7 @@ def test_unused_passwords_make_no_thread(play):
     async def scene(local):
         before = hashing()
         local.made()
-        await local.host.credentials.get("local", "ann")
+        await local.host.security.credentials.get("local", "ann")
         assert hashing() <= before
         await local.enroll()
         assert 0 < len(hashing() - before) <= local.strategy._passwords._workers
@@ -81,7 +81,7 @@ def test_stored_hashes_are_salted_argon2id_of_the_default_cost(play):
     async def scene(local):
         for number in range(20):
             await local.enroll(f"user{number}", "the same password for all")
-        rows = (await local.host.credentials.search("local", Query())).hits
+        rows = (await local.host.security.credentials.search("local", Query())).hits
         hashes = [row["hash"] for _, row in rows]
         assert len({each.split("$")[4] for each in hashes}) == 20
         assert all(each.startswith("$argon2id$v=19$m=19456,t=2,p=1$") for each in hashes)

@@ -19,7 +19,7 @@ CONTROLLER = "kuzzle-plugin-auth-passport-local/password"
 async def call(local, name, body=None, args=None):
     action = ActionTable([local.controller]).find(CONTROLLER, name)
     request = local.ask(None, CONTROLLER, body, args)
-    return await action(request)
+    return await action.handler(request, **action.arguments(request))
 
 
 def test_the_routes_are_those_of_the_contract(play):
@@ -42,7 +42,7 @@ def test_a_reset_sets_the_password_and_logs_in(play):
         answer = await call(local, "reset", {"password": NEW, "token": token})
         assert answer.keys() == {"_id", "jwt", "expiresAt", "ttl"}
         assert answer["_id"] == user_id
-        assert (await local.host.tokens.verify(answer["jwt"])).user_id == user_id
+        assert (await local.host.security.tokens.verify(answer["jwt"])).user_id == user_id
         assert await local.login(password=NEW) == Success(user_id)
         assert isinstance(await local.login(), Fail)
 
@@ -126,9 +126,9 @@ def test_reset_tokens_and_sessions_are_two_things(play):
         token = await local.strategy.reset_token(user_id)
         for text in (token, f"kauth-{token}"):
             with pytest.raises(errors.InvalidToken):
-                await local.host.tokens.verify(text)
-        user = await local.host.users.get(user_id)
-        session = (await local.host.tokens.create(user.id)).text
+                await local.host.security.tokens.verify(text)
+        user = await local.host.security.users.get(user_id)
+        session = (await local.host.security.tokens.create(user.id)).text
         for text in (session, session.removeprefix("kauth-")):
             with pytest.raises(InvalidResetToken):
                 await local.strategy.reset_password(text, NEW)

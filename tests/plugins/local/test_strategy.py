@@ -59,7 +59,7 @@ def test_credentials_are_not_read_from_the_address(play):
 def test_credentials_of_nobody_do_not_log_in(play):
     async def scene(local):
         user_id = await local.enroll()
-        await local.host.users.delete(user_id)
+        await local.host.security.users.delete(user_id)
         assert await local.login() == WRONG
 
     play(scene)

@@ -154,16 +154,16 @@ def test_require_password_without_the_preset(play):
 
 
 async def sessions(local, user_id, count=3):
-    user = await local.host.users.get(user_id)
-    texts = [(await local.host.tokens.create(user.id)).text for _ in range(count)]
-    return {text: (await local.host.tokens.verify(text)).id for text in texts}
+    user = await local.host.security.users.get(user_id)
+    texts = [(await local.host.security.tokens.create(user.id)).text for _ in range(count)]
+    return {text: (await local.host.security.tokens.verify(text)).id for text in texts}
 
 
 async def alive(local, texts):
     found = []
     for text in texts:
         try:
-            await local.host.tokens.verify(text)
+            await local.host.security.tokens.verify(text)
         except errors.InvalidToken:
             continue
         found.append(text)

@@ -34,7 +34,7 @@ class Scene:
         self.host = host
 
     def strategy(self, name="shady"):
-        return self.host.strategies[name]
+        return self.host.security.strategies[name]
 
     def request(self, args=None, *, body=None, cookie=None, name="shady", socket=False, user=None, action="login"):
         headers = {b"cookie": cookie.encode()} if cookie else {}
@@ -66,7 +66,7 @@ class Scene:
 async def staged(folder, given):
     async with open_host(folder, given) as host:
         await host.open()
-        for strategy in host.strategies.values():
+        for strategy in host.security.strategies.values():
             for _ in range(100):
                 if strategy.problem() != "it is being asked where its ends are":
                     break

@@ -28,7 +28,7 @@ class TestOauth(StrategyContract):
         return settings({"shady": provider(self.provider.issuer, auto_create=False)})
 
     def make(self, host):
-        self.strategy = host.strategies["shady"]
+        self.strategy = host.security.strategies["shady"]
         return self.strategy
 
     def credentials(self, number):

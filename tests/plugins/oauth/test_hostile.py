@@ -260,7 +260,7 @@ def test_metadata_that_cannot_be_right_switches_off(tmp_path, shady, metadata):
 def test_issuer_and_subject_alone_make_an_account(play):
     async def scene(stage):
         host = stage.host
-        victim = await host.users.create({"profileIds": ["default"], "email": "ann@example.com"}, "ann")
+        victim = await host.security.users.create({"profileIds": ["default"], "email": "ann@example.com"}, "ann")
         await stage.strategy().create("ann", {"sub": "sub-of-ann", "email": "ann@example.com"})
         found = {}
         for sub, said in (
@@ -294,7 +294,7 @@ def test_many_first_logins_make_one_user(play):
             )
         )
         assert len({each.user_id for each in found}) == 1
-        page = await stage.host.users.search(_all()) if hasattr(stage.host.users, "search") else None
+        page = await stage.host.security.users.search(_all()) if hasattr(stage.host.security.users, "search") else None
         assert page is None or page.total == 1
 
     play(scene)
@@ -535,7 +535,7 @@ def test_no_secret_is_logged_or_shown(play, shady):
                 await stage.log_in(maker())
             shown = await stage.strategy().info(found.user_id)
         form = next(form for path, form in shady.forms if path == "/token")
-        rows = (await stage.host.credentials.search("shady", _all())).hits
+        rows = (await stage.host.security.credentials.search("shady", _all())).hits
         texts = [
             log.getvalue(),
             repr(rows),

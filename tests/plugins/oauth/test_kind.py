@@ -139,8 +139,8 @@ def test_a_provider_that_hangs_is_refused_in_time(play, shady, path):
 
     async def scene(stage):
         with pytest.raises(errors.StrategyRejected, match="did not answer within 1"):
-            await stage.host.added_strategies.create("late", "oauth", provider(shady.issuer))
-        assert "late" not in stage.host.strategies
+            await stage.host.security.added_strategies.create("late", "oauth", provider(shady.issuer))
+        assert "late" not in stage.host.security.strategies
 
     play(scene, settings({}))
 
@@ -153,11 +153,11 @@ def test_a_provider_that_is_changed_or_removed_lets_go_of_everything(play, shady
 
     async def scene(stage):
         for _ in range(5):
-            await stage.host.added_strategies.create("late", "oauth", provider(shady.issuer))
+            await stage.host.security.added_strategies.create("late", "oauth", provider(shady.issuer))
             assert isinstance(await stage.ask(name="late"), Redirect)
-            await stage.host.added_strategies.update("late", {"persist": ["email"]})
+            await stage.host.security.added_strategies.update("late", {"persist": ["email"]})
             assert at_work()
-            await stage.host.added_strategies.delete("late")
+            await stage.host.security.added_strategies.delete("late")
         for _ in range(100):
             if not at_work():
                 break
@@ -175,9 +175,9 @@ def test_under_the_strict_preset_a_change_ends_the_other_tokens(play, shady, pre
     async def scene(stage):
         host, ended = stage.host, preset == "strict"
         for change in ("update", "update by an administrator", "delete"):
-            user = await host.users.create({"profileIds": ["default"]}, change.replace(" ", "-"))
+            user = await host.security.users.create({"profileIds": ["default"]}, change.replace(" ", "-"))
             await stage.strategy().create(user.id, {"sub": f"{change} 1"})
-            own, other = [await host.tokens.create(user.id) for _ in range(2)]
+            own, other = [await host.security.tokens.create(user.id) for _ in range(2)]
             request = stage.request(user=None if "administrator" in change else user.id)
             request.controller = "security"
             if request.user.id == user.id:
@@ -195,7 +195,7 @@ def test_under_the_strict_preset_a_change_ends_the_other_tokens(play, shady, pre
 
 async def _verified(host, text):
     try:
-        return await host.tokens.verify(text)
+        return await host.security.tokens.verify(text)
     except errors.InvalidToken:
         return None
 
@@ -206,7 +206,7 @@ def test_observers_hear_for_which_provider_tokens_ended(play, shady):
             pass
 
     async def scene(stage):
-        stage.host.observers.add(Ear(), "ear")
+        stage.host.security.observers.add(Ear(), "ear")
         found = await stage.log_in(lambda nonce: hostile.code("sub-1", nonce))
         assert isinstance(found, Success)
         request = stage.request(body={"logout_token": logout_token(shady)})

@@ -43,16 +43,16 @@ async def signed_in(stage, sub="sub-1", refresh=None, **orders):
     found = await stage.log_in(lambda nonce: hostile.code(sub, nonce, token=token, **orders))
     assert isinstance(found, Success)
     host = stage.host
-    user = await host.users.get(found.user_id)
-    texts = [(await host.tokens.create(user.id)).text for _ in range(2)]
+    user = await host.security.users.get(found.user_id)
+    texts = [(await host.security.tokens.create(user.id)).text for _ in range(2)]
     request = stage.request(user=found.user_id)
-    request.token = await host.tokens.verify(texts[0])
+    request.token = await host.security.tokens.verify(texts[0])
     return request, texts
 
 
 async def alive(stage, text):
     try:
-        return bool(await stage.host.tokens.verify(text))
+        return bool(await stage.host.security.tokens.verify(text))
     except errors.InvalidToken:
         return False
 
@@ -92,7 +92,7 @@ def test_a_provider_that_refuses_ends_this_session(play, order):
 
 def test_who_has_no_identity_here_is_not_refreshed(play):
     async def scene(stage):
-        await stage.host.users.create({"profileIds": ["default"]}, "local-only")
+        await stage.host.security.users.create({"profileIds": ["default"]}, "local-only")
         with pytest.raises(errors.RefreshForbidden):
             await stage.strategy().refresh(stage.request(user="local-only"))
         request, _ = await signed_in(stage)

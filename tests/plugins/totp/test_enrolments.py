@@ -30,7 +30,7 @@ class Stage:
 
     def made(self, secret="x" * 64, **section):
         settings = Settings([TotpSection.model_validate({"secret": secret, **section}), ServerSection()])
-        return Enrolments(settings, replace(self.host.lent, events=self))
+        return Enrolments(settings, replace(self.host.security.host, events=self))
 
     def note(self, event):
         self.host.storage.after_commit(lambda: self.seen.append(event))
@@ -39,7 +39,7 @@ class Stage:
         return [event.kind for event in self.seen]
 
     async def enrolled(self, user_id="ann"):
-        await self.host.users.create({"profileIds": ["default"]}, user_id)
+        await self.host.security.users.create({"profileIds": ["default"]}, user_id)
         key, offer = self.enrolments.offer(user_id)
         phone = Phone(key.uri("visado", user_id), lambda: self.clock.now / 1_000)
         codes = await self.enrolments.enrol(user_id, offer, phone.at(phone.step))
@@ -119,7 +119,7 @@ async def test_a_used_code_sent_again_is_no_guess(stage):
 
 @staged
 async def test_offers_come_to_an_end(stage):
-    await stage.host.users.create({"profileIds": ["default"]}, "ann")
+    await stage.host.security.users.create({"profileIds": ["default"]}, "ann")
     key, offer = stage.enrolments.offer("ann")
     stage.clock.advance(300)
     code = Phone(key.uri("visado", "ann"), lambda: stage.clock.now / 1_000)

@@ -8,7 +8,7 @@
             return {"username": f"user{number}", "password": f"secret-{number}-xyzzy"}
 
 Every test has a host of its own, built as `visado serve` builds it, over a storage in a new folder. So `make` may
-take what a plugin has declared, such as `host.settings[MySection]` or `host.strategies["mine"]`.
+take what a plugin has declared, such as `host.settings[MySection]` or `host.security.strategies["mine"]`.
 """
 
 from __future__ import annotations

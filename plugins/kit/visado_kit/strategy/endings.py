@@ -120,7 +120,7 @@ class Endings(StrategySuite):
         long = {**credentials, field: credentials[field] + "x" * 100}
         await stage.strategy.delete(user_id)
         if isinstance(
-            await survived(stage.host.strategies.create(stage.strategy.name, user_id, long), long), Exception
+            await survived(stage.host.security.strategies.create(stage.strategy.name, user_id, long), long), Exception
         ):
             return
         await self.gets_in(stage, long, user_id, "a long secret that was taken works")

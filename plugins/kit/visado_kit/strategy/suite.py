@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from visado.app import Application
+from visado.app import Visado
 from visado.codec import is_object
 from visado.request import Fields
 from visado.strategy import Strategy, Success
@@ -24,7 +24,7 @@ class StrategySuite(ABC):
     """How many users there are where there are many."""
 
     @abstractmethod
-    def make(self, host: Application) -> Strategy:
+    def make(self, host: Visado) -> Strategy:
         """Make the strategy, or find the one that the host has."""
 
     @abstractmethod
@@ -76,13 +76,15 @@ class StrategySuite(ABC):
         """Open a host with the strategy in it."""
         async with open_host(folder, self.settings()) as host:
             strategy = self.make(host)
-            installed = host.strategies.get(strategy.name)
+            installed = host.security.strategies.get(strategy.name)
             if installed is not strategy:
                 if installed is not None:
-                    host.strategies.drop(strategy.name)
-                host.strategies.add(strategy)
+                    host.security.strategies.drop(strategy.name)
+                host.security.strategies.add(strategy)
             await host.open()
-            assert host.strategies.get(strategy.name) is strategy, "open() works in a host of the suite: see the log"
+            assert host.security.strategies.get(strategy.name) is strategy, (
+                "open() works in a host of the suite: see the log"
+            )
             yield Stage(host, strategy)
 
     async def enroll(self, stage: Stage, number: int = 0) -> tuple[str, Fields]:

@@ -17,7 +17,7 @@ def raising(error):
 
 def chained(*members):
     """These strategies, and a chain of them."""
-    return [*members, lambda host: Chain("everybody", [each.name for each in members], host.strategies)]
+    return [*members, lambda host: Chain("everybody", [each.name for each in members], host.security.strategies)]
 
 
 async def login(inside):
@@ -27,7 +27,7 @@ async def login(inside):
 @pytest.mark.parametrize("first", [Fail("not in the directory"), Pass()])
 def test_fail_and_pass_go_on_to_the_next(play, scripted, first):
     async def scene(inside):
-        await inside.host.users.create({"profileIds": ["default"]}, "ann")
+        await inside.host.security.users.create({"profileIds": ["default"]}, "ann")
         response = await login(inside)
         assert response.reply.result["_id"] == "ann"
 
@@ -37,7 +37,7 @@ def test_fail_and_pass_go_on_to_the_next(play, scripted, first):
 @pytest.mark.parametrize(("first", "status"), [(Redirect("https://elsewhere.example/"), 302), (Success("ann"), 200)])
 def test_success_and_redirect_end_it(play, scripted, first, status):
     async def scene(inside):
-        await inside.host.users.create({"profileIds": ["default"]}, "ann")
+        await inside.host.security.users.create({"profileIds": ["default"]}, "ann")
         assert (await login(inside)).status == status
 
     play(
@@ -50,7 +50,7 @@ def test_success_and_redirect_end_it(play, scripted, first, status):
 
 def test_an_error_ends_it(play, scripted):
     async def scene(inside):
-        await inside.host.users.create({"profileIds": ["default"]}, "ann")
+        await inside.host.security.users.create({"profileIds": ["default"]}, "ann")
         assert (await login(inside)).error.id == "services.storage.unavailable"
 
     play(
@@ -84,7 +84,7 @@ def test_when_all_pass_the_credentials_are_missing(play, scripted):
 
 def test_a_chain_has_no_credentials_of_its_own(play, scripted):
     async def scene(inside):
-        await inside.host.users.create({"profileIds": ["default"]}, "ann")
+        await inside.host.security.users.create({"profileIds": ["default"]}, "ann")
         assert await inside.error("security:createCredentials", {"a": 1}, strategy="everybody", _id="ann") == (
             "security.credentials.rejected"
         )
@@ -95,7 +95,7 @@ def test_a_chain_has_no_credentials_of_its_own(play, scripted):
 
 def test_a_chain_is_a_setting(play):
     async def scene(inside):
-        assert "everybody" in inside.host.strategies
+        assert "everybody" in inside.host.security.strategies
 
     play(scene, chain={"everybody": {"strategies": ["local"]}})
 
@@ -104,7 +104,7 @@ def test_a_chain_is_a_setting(play):
 def test_a_chain_of_what_is_not_there_stops_the_start(tmp_path, member):
     given = {"server": {"data": str(tmp_path)}, "chain": {"everybody": {"strategies": [member]}}}
     with pytest.raises(StartError, match=f"chain.everybody: no strategy is called '{member}'"):
-        app.build(given=given)
+        app.create_app(given)
 
 
 def test_a_chain_asks_one_after_the_other(play, scripted):
@@ -121,7 +121,7 @@ def test_a_chain_asks_one_after_the_other(play, scripted):
     strategies = [scripted("one"), scripted("two")]
 
     async def chained(inside):
-        inside.host.strategies.add(Chain("both", ["one", "two"], inside.host.strategies))
+        inside.host.security.strategies.add(Chain("both", ["one", "two"], inside.host.security.strategies))
         await scene(inside)
 
     play(chained, strategies=strategies)

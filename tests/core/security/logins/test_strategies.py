@@ -40,7 +40,7 @@ NO_TOKENS = [
 @pytest.mark.parametrize(("outcome", "id"), NO_TOKENS, ids=lambda each: repr(each)[:30])
 def test_what_is_no_success_of_a_user_is_no_token(play, scripted, outcome, id):
     async def scene(inside):
-        await inside.host.users.create({"profileIds": ["admin"]}, "ann")
+        await inside.host.security.users.create({"profileIds": ["admin"]}, "ann")
         response = await inside.ask("auth:login", {}, strategy="scripted")
         assert response.error is not None
         assert response.error.id == id
@@ -243,7 +243,7 @@ def test_a_location_of_any_language_can_be_sent(play, scripted):
             "client": ("127.0.0.1", 1),
             "scheme": "http",
         }
-        await inside.host.asgi(scope, receive, send)
+        await inside.host(scope, receive, send)
         headers = dict(sent[0]["headers"])
         assert sent[0]["status"] in (302, 500)
         assert all(header.isascii() for header in headers.values())
@@ -286,7 +286,7 @@ def test_a_result_that_is_no_json_is_an_error_of_the_plugin(play, scripted, garb
             "client": ("127.0.0.1", 1),
             "scheme": "http",
         }
-        await inside.host.asgi(scope, receive, send)
+        await inside.host(scope, receive, send)
         body = json.loads(sent[1]["body"], parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
         assert sent[0]["status"] == body["status"]
         if body["status"] != 200:

@@ -138,8 +138,8 @@ def test_deletion_spares_what_is_needed(play):
                 await inside.error("security:deleteProfile", _id="p", onAssignedUsers=how) == "security.profile.in_use"
             )
         await inside.result("security:deleteProfile", _id="p", onAssignedUsers="remove")
-        assert (await inside.host.users.find("both")).profile_ids == ("default",)
-        assert (await inside.host.users.find("only")).profile_ids == ("anonymous",)
+        assert (await inside.host.security.users.find("both")).profile_ids == ("default",)
+        assert (await inside.host.security.users.find("only")).profile_ids == ("anonymous",)
         assert await inside.error("security:getProfile", _id="p") == "security.profile.not_found"
 
     play(scene)
@@ -170,7 +170,7 @@ def test_the_most_permissive_rate_limit_wins(play):
         ]:
             name = "-".join(profiles)
             await inside.user(name, *profiles)
-            assert inside.host.profiles.rate_limit(await inside.host.users.find(name)) == limit
+            assert inside.host.security.profiles.rate_limit(await inside.host.security.users.find(name)) == limit
 
     play(scene)
 
@@ -228,8 +228,8 @@ def test_a_change_whose_client_goes_away_is_the_same_in_memory_as_on_disk(play, 
         await inside.result("security:createRole", role, _id="barrier")
         return (
             {kind: await inside.rows(kind) for kind in ("roles", "profiles")},
-            dict(inside.host.roles._roles),
-            dict(inside.host.profiles._profiles),
+            dict(inside.host.security.roles._roles),
+            dict(inside.host.security.profiles._profiles),
         )
 
     kept, roles, profiles = play(first)

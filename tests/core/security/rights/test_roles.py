@@ -142,9 +142,9 @@ def test_a_role_survives_a_restart_and_restriction_is_the_contracts(play):
         await inside.result("security:restrictDefaultRights")
 
     async def second(inside):
-        assert "r" in inside.host.roles
+        assert "r" in inside.host.security.roles
         for role, controllers in RESTRICTED.items():
-            assert inside.host.roles.find(role)["controllers"] == controllers
+            assert inside.host.security.roles.find(role)["controllers"] == controllers
         assert await inside.error("server:now") == "security.rights.unauthorized"
 
     play(first)

@@ -71,7 +71,7 @@ def test_tokens_of_one_millisecond_differ_and_end_apart(play):
     async def scene(inside):
         texts = [(await inside.result("auth:login", LOGIN))["jwt"] for _ in range(5)]
         texts += [(await inside.result("auth:createToken", token=texts[0]))["token"] for _ in range(20)]
-        texts += [(await inside.host.tokens.create("ann")).text for _ in range(1_000)]
+        texts += [(await inside.host.security.tokens.create("ann")).text for _ in range(1_000)]
         assert len(set(texts)) == 1_025
         await inside.result("auth:logout", token=texts[1])
         answers = [await inside.error("auth:getCurrentUser", token=text) for text in texts[:25]]
@@ -270,9 +270,9 @@ def test_a_revocation_whose_client_goes_away_is_complete_or_has_not_happened(pla
         await inside.user("barrier")  # a write behind the one that nobody waits for
         inside.clock.now += 2_000
         before = await inside.error("auth:getCurrentUser", token=text)
-        inside.host.tokens._verified.clear()
-        inside.host.tokens._texts.clear()
-        inside.host.users._cached.clear()
+        inside.host.security.tokens._verified.clear()
+        inside.host.security.tokens._texts.clear()
+        inside.host.security.users._cached.clear()
         after = await inside.error("auth:getCurrentUser", token=text)
         assert before == after
 
@@ -289,7 +289,7 @@ def test_ended_tokens_are_swept(play):
             await inside.token("ann", 10 if number % 2 else 10_000)
         await inside.token("ann", -1)
         inside.clock.now += 10
-        assert await inside.host.tokens.purge() == 15
+        assert await inside.host.security.tokens.purge() == 15
         assert len(await inside.rows("tokens")) == 16
 
     play(with_ann(scene))

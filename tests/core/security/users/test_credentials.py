@@ -12,7 +12,7 @@ TAKEN, LINKED, NONE = errors.SubjectTaken, errors.UserLinked, errors.NoCredentia
 
 def test_a_subject_has_one_owner_and_an_owner_one_subject(play, scripted):
     async def scene(inside):
-        credentials = inside.host.credentials
+        credentials = inside.host.security.credentials
         await credentials.link("s", "subject", "ann", {"hash": "h"})
         assert await credentials.get("s", "subject") == {"hash": "h", "userId": "ann"}
         assert await credentials.get_of_user("s", "ann") == ("subject", {"hash": "h", "userId": "ann"})
@@ -28,7 +28,7 @@ def test_a_subject_has_one_owner_and_an_owner_one_subject(play, scripted):
 
 def test_of_many_at_once_one_is_first(play, scripted):
     async def scene(inside):
-        credentials = inside.host.credentials
+        credentials = inside.host.security.credentials
 
         async def attempt(subject, user):
             try:
@@ -46,7 +46,7 @@ def test_of_many_at_once_one_is_first(play, scripted):
 
 def test_a_change_keeps_the_rest_and_the_owner(play, scripted):
     async def scene(inside):
-        credentials = inside.host.credentials
+        credentials = inside.host.security.credentials
         await credentials.link("s", "a", "ann", {"x": 1, "y": 1})
         await credentials.link("s", "b", "ben")
         await credentials.update("s", "ann", {"x": 2, "userId": "ben"})

@@ -120,7 +120,7 @@ def test_updates_at_once_lose_no_field(play):
     async def scene(inside):
         await inside.user("ann")
         await asyncio.gather(*(inside.result("security:updateUser", {f"f{n}": n}, _id="ann") for n in range(50)))
-        assert {f"f{n}" for n in range(50)} <= set((await inside.host.users.find("ann")).content)
+        assert {f"f{n}" for n in range(50)} <= set((await inside.host.security.users.find("ann")).content)
 
     play(scene)
 

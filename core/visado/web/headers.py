@@ -1,0 +1,58 @@
+"""Headers of a request, as the protocol reads them: the bearer token, the cookie, volatile data, a cross-site form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from visado import codec, errors
+
+JSON: Final = b"application/json"
+
+
+def head_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return headers as HTTP/1.1 writes them."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
+def bearer_token(headers: Mapping[bytes, bytes]) -> str | None:
+    """Return the bearer token of the `Authorization` header, or None. Other schemes belong to strategies."""
+    scheme, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    return text.rstrip() or None if scheme.lower() == "bearer" else None
+
+
+def auth_cookie(headers: Mapping[bytes, bytes]) -> str | None:
+    """Return the token of the `authToken` cookie, or None. The value `null` means that a logout cleared the cookie."""
+    cookies = headers.get(b"cookie")
+    if cookies is None:
+        return None
+    for part in cookies.decode("latin-1").split(";"):
+        name, _, value = part.partition("=")
+        if name.strip() == "authToken":
+            text = value.strip().strip('"')
+            return text if text != "null" else None
+    return None
+
+
+def volatile(headers: Mapping[bytes, bytes]) -> dict[str, Any] | None:
+    """Return the JSON object of the `x-kuzzle-volatile` header, or None.
+
+    Raises `VolatileParseFailed`, `InvalidType`.
+    """
+    header = headers.get(b"x-kuzzle-volatile")
+    if header is None:
+        return None
+    try:
+        value = codec.decode(header)
+    except ValueError as error:
+        raise errors.VolatileParseFailed(cause=str(error)) from None
+    if value is None or codec.is_object(value):
+        return value
+    raise errors.InvalidType(argument="volatile", expected="object")
+
+
+def is_cross_site_form(method: str, headers: Mapping[bytes, bytes]) -> bool:
+    """Return whether a page of another site sent this request as a form, which needs no preflight in a browser."""
+    if headers.get(b"sec-fetch-site") != b"cross-site" or method in ("GET", "HEAD"):
+        return False
+    return not headers.get(b"content-type", b"").lower().startswith(JSON)

@@ -1,0 +1,144 @@
+"""One HTTP response as it leaves: `write` makes the bytes, `send` hands them to the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, cast
+from urllib.parse import parse_qsl
+
+from starlette.types import Send
+
+from visado import codec, errors
+from visado.request import Response
+from visado.web.compression import compress
+from visado.web.cors import ALLOWED_HEADERS, ALLOWED_METHODS, CrossOrigin
+from visado.web.headers import JSON, head_of
+from visado.web.read import Disconnected, Incoming
+
+RAW_RESPONSE: Final = "visado.raw_response"
+"""An ASGI extension of `web.server`: `write(head, body)` writes a whole response of status 200 at once."""
+OK: Final = 200
+_log = logging.getLogger("visado.http")
+_DISCARD_SECONDS: Final = 2.0
+Headers = list[tuple[bytes, bytes]]
+_COMMON_HEADERS: Final[Headers] = [
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"access-control-allow-headers", ", ".join(ALLOWED_HEADERS).encode()),
+    (b"access-control-allow-methods", ",".join(ALLOWED_METHODS).encode()),
+    (b"accept-encoding", b"gzip,deflate,identity"),
+]
+
+
+_COMMON_HEAD: Final = head_of(_COMMON_HEADERS)
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """One response in bytes.
+
+    `headers` are those of this response alone: neither the common ones, nor the request's id, nor the length. `head`
+    is the same as bytes, where it is known already. `bare` responses do not name the request.
+    """
+
+    status: int
+    headers: Headers
+    body: bytes
+    bare: bool = False
+    compressed: bool = False
+    head: bytes | None = None
+
+
+class Writer:
+    """Makes the bytes of responses. `node` is the id of the running host, which each envelope and response names."""
+
+    def __init__(self, cross_origin: CrossOrigin, node: str) -> None:
+        self._cross_origin, self._node = cross_origin, node
+
+    def write(self, response: Response, incoming: Incoming) -> Outgoing:
+        """Return the bytes of a response: an envelope, or what its action or its error wants instead."""
+        query = incoming.scope["query_string"]
+        pretty = b"pretty" in query and "pretty" in dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+        try:
+            body = self._encode(response, pretty=pretty)
+        except Exception:  # a plugin returned something that JSON cannot write
+            _log.exception("%r: the result cannot be written as JSON", response.request)
+            response = response.failed()
+            body = self._encode(response, pretty=pretty)
+        reply = response.reply
+        headers: Headers = [(b"content-type", JSON), *self._cross_origin.headers(incoming.headers.get(b"origin"))]
+        if response.error is not None:
+            headers += _headers_of_error(response.error)
+        if not response.bare:
+            headers.append((b"x-kuzzle-node", self._node.encode()))
+        for name, text in reply.headers.items():
+            if name.lower() == "content-type":
+                headers[0] = (b"content-type", text.encode("latin-1"))
+            elif name.lower() != "content-length":
+                headers.append((name.lower().encode(), text.encode("latin-1")))
+        headers += [(b"set-cookie", text.encode("latin-1")) for text in reply.cookies]
+        sent, encoding = compress(body, incoming.headers.get(b"accept-encoding", b"").decode("latin-1"))
+        headers.append((b"content-encoding", encoding))
+        return Outgoing(response.status, headers, sent, response.bare, compressed=sent is not body)
+
+    def _encode(self, response: Response, *, pretty: bool) -> bytes:
+        reply, error = response.reply, response.error
+        if response.bare and error is not None:
+            return codec.encode(error.as_dict(), pretty=pretty)
+        if reply.raw and error is None:
+            result = reply.result
+            return result.encode() if isinstance(result, str) else codec.encode(result, pretty=pretty)
+        return codec.encode(response.envelope(self._node), pretty=pretty)
+
+
+async def send(outgoing: Outgoing, incoming: Incoming, send: Send) -> None:
+    """Send a response. A client that still sends its body is let finish for a while, then its connection closes."""
+    headers = [] if outgoing.bare else [(b"x-kuzzle-request-id", incoming.request_id.encode("latin-1"))]
+    headers.append((b"content-length", b"%d" % len(outgoing.body)))
+    write_raw = _raw_writer(incoming) if outgoing.status == OK else None
+    if write_raw is not None:
+        head = outgoing.head or _checked_head(outgoing.headers)
+        if head is not None and write_raw(_COMMON_HEAD + head + head_of(headers), outgoing.body):
+            return
+    headers = [*_COMMON_HEADERS, *outgoing.headers, *headers]
+    more_body = not incoming.complete
+    if more_body:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": outgoing.status, "headers": headers})
+    await send({"type": "http.response.body", "body": outgoing.body, "more_body": more_body})
+    if more_body:  # closing now would take the response from a client that is still sending
+        with contextlib.suppress(TimeoutError, Disconnected):
+            async with asyncio.timeout(_DISCARD_SECONDS):
+                await incoming.discard_body()
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _checked_head(headers: Headers) -> bytes | None:
+    """Return headers as HTTP/1.1 writes them; None where one has a line break, which the server then refuses."""
+    head = head_of(headers)
+    return head if head.count(b"\n") == head.count(b"\r") == len(headers) else None
+
+
+def _raw_writer(incoming: Incoming) -> Callable[[bytes, bytes], bool] | None:
+    """Return the server's writer of whole responses, where the server has one and this request may use it."""
+    extensions = incoming.scope.get("extensions", {})
+    if not incoming.complete or incoming.method == "HEAD" or RAW_RESPONSE not in extensions:
+        return None
+    return cast("Callable[[bytes, bytes], bool]", extensions[RAW_RESPONSE]["write"])
+
+
+def _headers_of_error(error: errors.VisadoError) -> Headers:
+    """Return the headers that tell an HTTP client what to do about an error."""
+    if isinstance(error, errors.TooManyRequests):
+        return [(b"retry-after", b"1")]
+    if isinstance(error, errors.InvalidToken):
+        text = json.dumps(error.text.rstrip("."))
+        return [(b"www-authenticate", f'Bearer error="invalid_token", error_description={text}'.encode())]
+    if isinstance(error, errors.LoginRequired):
+        return [(b"www-authenticate", b"Bearer")]
+    return []

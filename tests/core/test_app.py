@@ -1,0 +1,246 @@
+"""The host as a Starlette application: under another server, below a path of another application, with and without
+its lifespan; the walk of the seeds in each."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from contextlib import asynccontextmanager, contextmanager
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+from starlette.testclient import TestClient
+from websockets.sync.client import connect
+
+import visado
+from visado import app as app_module
+from visado import asgi, errors
+from visado.app import create_app
+
+MELIS = {"username": "melis", "password": "password"}
+USER = {"content": {"profileIds": ["default"]}, "credentials": {"local": MELIS}}
+LOCAL = {"Host": "localhost"}
+
+OUTER = """
+import os, visado
+from pathlib import Path
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+
+auth = visado.create_app({"server": {"data": os.environ["DATA"]}})
+
+async def home(request):
+    return PlainTextResponse("home")
+"""
+APPLICATIONS = {
+    "asgi": ("", "from visado.asgi import app"),
+    "starlette": (
+        "/auth",
+        OUTER + "app = Starlette(routes=[Route('/', home), Mount('/auth', auth)], lifespan=visado.lifespan(auth))",
+    ),
+    "starlette without lifespan": ("/auth", OUTER + "app = Starlette(routes=[Route('/', home), Mount('/auth', auth)])"),
+    "fastapi": (
+        "/auth",
+        OUTER + "from fastapi import FastAPI\napp = FastAPI(lifespan=visado.lifespan(auth))\napp.mount('/auth', auth)",
+    ),
+    "below two paths": ("/a/b", OUTER + "app = Starlette(routes=[Mount('/a', Starlette(routes=[Mount('/b', auth)]))])"),
+    "a path of other characters": ("/l%C3%B6g%20in", OUTER + "app = Starlette(routes=[Mount('/lög in', auth)])"),
+}
+
+
+def listens(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def uvicorn(folder, source, *arguments):
+    """Stock uvicorn, with an application of this source; yields its port."""
+    (folder / "outer.py").write_text(source)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "DATA": str(folder / "data"), "VISADO_SERVER__DATA": str(folder / "data")}
+    command = [sys.executable, "-m", "uvicorn", "outer:app", "--port", str(port), "--log-level", "warning", *arguments]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
+    try:
+        limit = time.monotonic() + 60
+        while not listens(port) and time.monotonic() < limit:
+            assert process.poll() is None, (folder / "log").read_text()
+            time.sleep(0.05)
+        yield port
+        assert process.poll() is None, (folder / "log").read_text()
+    finally:
+        process.terminate()
+        process.wait(30)
+    assert "Traceback" not in (folder / "log").read_text()
+
+
+def ask(port, method, path, body=None, **headers):
+    connection = http.client.HTTPConnection("localhost", port, timeout=30)
+    connection.request(
+        method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json", **headers}
+    )
+    response = connection.getresponse()
+    data = response.read()
+    connection.close()
+    return response, json.loads(data) if response.headers.get_content_type() == "application/json" else data
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_the_walk_of_the_seeds_in_every_application(tmp_path, name):
+    base, source = APPLICATIONS[name]
+    with uvicorn(tmp_path, source) as port:
+        response, body = ask(port, "POST", f"{base}/users/_create", USER)
+        assert response.status == 200, body
+        assert re.fullmatch(r"kuid-[a-z]+-[a-z]+-\d+", body["result"]["_id"])
+        response, body = ask(port, "POST", f"{base}/_login/local", MELIS)
+        token = body["result"]["jwt"]
+        for _ in range(3):  # the third is a cached response
+            response, body = ask(port, "GET", f"{base}/_me", Authorization=f"Bearer {token}")
+            assert (response.status, body["result"]["strategies"]) == (200, ["local"])
+        response, body = ask(port, "POST", f"{base}/_login/local?cookieAuth=true", MELIS)
+        assert f"Path={base or '/'};" in response.headers["set-cookie"]
+        cookie = response.headers["set-cookie"].partition(";")[0]
+        assert ask(port, "GET", f"{base}/_me", Cookie=cookie)[1]["result"]["strategies"] == ["local"]
+        _, document = ask(port, "GET", f"{base}/_openapi")
+        assert document["servers"] == [{"url": base or "/"}]
+        assert "/_login/{strategy}" in document["paths"]
+        response, body = ask(port, "GET", f"{base}/no/where")
+        assert (response.status, body["error"]["id"]) == (404, "network.http.url_not_found")
+        with connect(f"ws://localhost:{port}{base}/", proxy=None) as opened:
+            opened.send(json.dumps({"controller": "auth", "action": "getCurrentUser", "jwt": token}))
+            assert json.loads(opened.recv(20))["result"]["strategies"] == ["local"]
+        if base:
+            assert ask(port, "GET", "/_me")[0].status == 404
+            if name in ("starlette", "starlette without lifespan"):
+                assert ask(port, "GET", "/")[1] == b"home"
+
+
+def test_a_root_path_of_the_server_is_no_part_of_the_routes(tmp_path):
+    with uvicorn(tmp_path, APPLICATIONS["asgi"][1], "--root-path", "/auth") as port:
+        assert ask(port, "POST", "/_checkToken", {"token": "x"})[0].status == 200
+        assert ask(port, "GET", "/_openapi")[1]["servers"] == [{"url": "/auth"}]
+
+
+@pytest.mark.parametrize("lifespan", ["auto", "on", "off"])
+def test_wrong_settings_fail_the_start_or_every_request_and_never_open_the_host(tmp_path, lifespan):
+    (tmp_path / "visado.toml").write_text("[server]\nprot = 1\n")
+    environment = {**os.environ, "VISADO_SERVER__DATA": str(tmp_path / "data")}
+    command = [sys.executable, "-m", "uvicorn", "visado.asgi:app", "--port", "0", "--lifespan", lifespan]
+    if lifespan == "off":
+        return
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode != 0
+    assert "server.prot" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_importing_the_asgi_module_reads_no_settings(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "visado.toml").write_text("this is no toml")
+    assert asgi.LazyApplication()._app is None
+
+
+def test_requests_that_come_at_once_open_the_host_once(tmp_path, monkeypatch):
+    opened = []
+    storage_open = app_module.VersionedStorage.open
+
+    async def slow_open(self):
+        opened.append(self)
+        await asyncio.sleep(0.05)  # long enough for every other request to come
+        await storage_open(self)
+
+    monkeypatch.setattr(app_module.VersionedStorage, "open", slow_open)
+
+    async def scene():
+        app = create_app({"server": {"data": str(tmp_path)}})
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            answers = await asyncio.gather(*(client.get("/_me") for _ in range(20)))
+            assert [answer.json()["result"]["_id"] for answer in answers] == ["-1"] * 20
+        await app.close()
+
+    asyncio.run(scene())
+    assert len(opened) == 1
+
+
+def test_a_host_that_cannot_open_says_so_without_a_traceback_and_tries_again(tmp_path):
+    async def scene():
+        held = create_app({"server": {"data": str(tmp_path)}})
+        await held.open()
+        app = create_app({"server": {"data": str(tmp_path)}})  # whose files another process holds
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            answer = await client.get("/_me")
+            assert (answer.status_code, answer.json()["error"]["id"]) == (500, errors.PluginFailed.id)
+            assert "Traceback" not in answer.text
+            await held.close()
+            assert (await client.get("/_me")).status_code == 200
+        await app.close()
+
+    asyncio.run(scene())
+
+
+def test_lifespans_nest_the_host_is_opened_first_and_closed_last(tmp_path):
+    seen = []
+    auth = create_app({"server": {"data": str(tmp_path)}})
+
+    @asynccontextmanager
+    async def outer(application):
+        seen.append(("outer opens", auth._is_open))
+        yield {"shared": 42}
+        seen.append(("outer closes", not auth.pipeline.stopping))
+
+    async def home(request):
+        return PlainTextResponse(str(request.state.shared))
+
+    application = Starlette(routes=[Route("/", home), Mount("/auth", auth)], lifespan=visado.lifespan(auth, outer))
+    with TestClient(application, base_url="http://localhost") as client:
+        assert client.get("/").text == "42"
+        assert client.get("/auth/_me").json()["result"]["_id"] == "-1"
+    assert seen == [("outer opens", True), ("outer closes", True)]
+    assert auth.pipeline.stopping
+
+
+def test_the_application_is_starlettes(tmp_path):
+    auth = create_app({"server": {"data": str(tmp_path)}})
+    assert isinstance(auth, Starlette)
+    with TestClient(auth, base_url="http://localhost") as client:
+        assert client.post("/_login/local", json=MELIS).status_code == 401
+        with client.websocket_connect("/any/path") as opened:
+            opened.send_json({"p": 1})
+            assert opened.receive_json() == {"p": 2}
+    assert auth.url_path_for("security:getUser", _id="a b") == "/users/a%20b"
+
+
+def test_an_oauth_provider_sends_users_back_below_the_sub_path(tmp_path):
+    provider = {"authorize_url": "https://id.example/authorize", "token_url": "https://id.example/token"}
+    provider |= {
+        "userinfo_url": "https://id.example/me",
+        "client_id": "id",
+        "client_secret": "secret",
+        "identifier": "id",
+    }
+    settings = {
+        "server": {"data": str(tmp_path), "public_url": "https://app.example/auth"},
+        "oauth": {"providers": {"acme": provider}},
+    }
+    auth = create_app(settings)
+    application = Starlette(routes=[Mount("/auth", auth)], lifespan=visado.lifespan(auth))
+    with TestClient(application, base_url="https://app.example", follow_redirects=False) as client:
+        answer = client.get("/auth/_login/acme")
+    assert answer.status_code == 302, answer.text
+    assert "redirect_uri=https%3A%2F%2Fapp.example%2Fauth%2F_login%2Facme" in answer.headers["location"]
