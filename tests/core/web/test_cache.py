@@ -88,7 +88,9 @@ def playing(scene, **given):
         await host.open()
         try:
             for name in ("ann", "bob"):
-                await host.security.users.create({"profileIds": ["staff"] if name == "bob" else ["admin"], "name": name}, name)
+                await host.security.users.create(
+                    {"profileIds": ["staff"] if name == "bob" else ["admin"], "name": name}, name
+                )
                 world.tokens[name] = (await host.security.tokens.create(name, 3_600_000)).text
             await scene(world)
         finally:
