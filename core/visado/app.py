@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -23,7 +23,7 @@ from visado.host import Clock, now
 from visado.metrics import Metrics
 from visado.pipeline import Pipeline
 from visado.plugins.discovery import discover, open_storage
-from visado.plugins.manager import Plugin, Plugins
+from visado.plugins.manager import Plugins
 from visado.plugins.switching import Switches
 from visado.plugins.watchdog import Watchdog
 from visado.security.building import UNVERSIONED_COLLECTIONS, Security
