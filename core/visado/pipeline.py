@@ -78,7 +78,7 @@ class Pipeline:
         """Tell the observers, and answer with an error where one that must hear cannot."""
         try:
             await asyncio.shield(self._observers.tell_later(happened))
-        except errors.Unobserved as error:
+        except errors.EventNotRecorded as error:
             return replace(response, reply=Reply(None), error=error)
         return response
 
@@ -161,7 +161,7 @@ class Pipeline:
         if not user.anonymous:
             raise errors.NotAllowed(controller=controller, action=name, user=user.id)
         if access.profiles.rights(user).allow(controller, name, request.args):
-            raise errors.FarFromHome(controller=controller, action=name)
+            raise errors.LoopbackRequired(controller=controller, action=name)
         raise errors.LoginRequired(controller=controller, action=name)
 
     def _limit(self, request: Request, rate_limit: RateLimit) -> None:

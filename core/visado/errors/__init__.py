@@ -1,7 +1,7 @@
-"""Every error of the host: `errors.UserNotFound(user="x")` says which, its class says the rest.
+"""Every error that a client can receive, such as `errors.UserNotFound(user="x")`.
 
-Owns ids, codes, statuses and messages. Does not own where they are raised. A plugin declares its own by
-subclassing a parent of `visado.errors.base` with an id under the plugin's name.
+Owns ids, codes, statuses and messages. Does not own where errors are raised. A plugin declares its errors as subclasses
+of `BadRequest`, `NotFound` and the other parents, with ids that begin with the plugin's name.
 """
 
 from visado.errors.api import *

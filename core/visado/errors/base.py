@@ -1,22 +1,23 @@
-"""What an error is: a class under an id, whose parent fixes the status."""
+"""The base class of errors, the parents that fix an error's HTTP status, and the catalogue of all errors."""
 
 from __future__ import annotations
 
 import string
 import zlib
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from typing_extensions import override
 
-_FORMATTER = string.Formatter()
-_OF_PLUGINS = 0x40000000
+_FORMATTER: Final = string.Formatter()
+_PLUGIN_CODES: Final = 0x40000000
+"""The flag in codes that are derived from an id: the wire contract has no code with it."""
 
 
 class VisadoError(Exception):
-    """An error that a client may see: id, code, status, message and the values in the message.
+    """An error that a client receives: id, code, status, message and the values in the message.
 
-    Subclasses declare `id`, `code` and a `message` whose `{placeholders}` are the keyword arguments of
-    the constructor. Their values, in the message's order, are the error's `props` on the wire.
+    Subclasses declare an `id` and a `message`. The `{placeholders}` of the message are the keyword arguments of the
+    constructor; their values, in the message's order, are the error's `props` on the wire.
     """
 
     id: ClassVar[str]
@@ -24,12 +25,15 @@ class VisadoError(Exception):
     status: ClassVar[int] = 500
     message: ClassVar[str] = ""
     result: object = None
-    """What was done nevertheless: the answer shows it beside the error."""
+    """The result of the part that succeeded. The response contains it beside the error."""
     cookies: tuple[str, ...] = ()
-    """`Set-Cookie` values that go with the answer over HTTP."""
+    """`Set-Cookie` values of the HTTP response."""
 
     def __init_subclass__(cls, *, id: str | None = None, code: int | None = None) -> None:
-        """File the class under its id; refuse a second class of one id. Without a code, the id makes one."""
+        """Add the class to the catalogue. Without a code, the code is derived from the id.
+
+        Raises `TypeError` for an id that another class has.
+        """
         super().__init_subclass__()
         if id is None:
             return
@@ -39,7 +43,7 @@ class VisadoError(Exception):
                 f"{cls.__module__}.{cls.__qualname__} and {other.__module__}.{other.__qualname__} "
                 f"both declare the error id {id!r}"
             )
-        cls.id, cls.code = id, _OF_PLUGINS | zlib.crc32(id.encode()) & 0xFFFFFF if code is None else code
+        cls.id, cls.code = id, _PLUGIN_CODES | zlib.crc32(id.encode()) & 0xFFFFFF if code is None else code
         CATALOGUE[id] = cls
 
     def __init__(self, **values: object) -> None:
@@ -48,38 +52,38 @@ class VisadoError(Exception):
 
     @property
     def text(self) -> str:
-        """The message with its placeholders filled in."""
+        """The message with the values of its placeholders."""
         return self.message.format(**self.values) if self.values else self.message
 
     @property
     def props(self) -> list[object]:
-        """The raw values of the placeholders, in the message's order."""
+        """The values of the placeholders in the message's order, and then the other values."""
         names = [name for _, name, _, _ in _FORMATTER.parse(self.message) if name]
-        shown = [self.values[name] for name in dict.fromkeys(names)]
-        return shown + [value for name, value in self.values.items() if name not in names]
+        named = [self.values[name] for name in dict.fromkeys(names)]
+        return named + [value for name, value in self.values.items() if name not in names]
 
     def extra(self) -> dict[str, object]:
-        """Further members of the error on the wire."""
+        """Return further members of the error on the wire."""
         return {}
 
     def as_dict(self) -> dict[str, object]:
-        """Show the error as a client sees it."""
-        shown = {
+        """Return the error as it is sent to the client."""
+        members = {
             "code": self.code,
             "id": self.id,
             "message": self.text,
             "props": self.props,
             "status": self.status,
         }
-        return shown | self.extra()
+        return members | self.extra()
 
     @override
     def __str__(self) -> str:
         return self.text
 
 
-CATALOGUE: dict[str, type[VisadoError]] = {}
-"""Every declared error, by id."""
+CATALOGUE: Final[dict[str, type[VisadoError]]] = {}
+"""Every declared error class, by id."""
 
 
 class BadRequest(VisadoError):

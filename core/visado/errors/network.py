@@ -1,4 +1,4 @@
-"""The errors of the two transports."""
+"""Errors of HTTP and WebSocket requests that could not be read."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from visado.errors.base import BadRequest, NotFound, TooLarge, TooManyRequests
 
 
 class RequestTooLarge(TooLarge, id="network.http.request_too_large", code=0x03010001):
-    """The body, or what it unpacks to, is over the limit."""
+    """The body exceeds the size limit, before or after decompression."""
 
     message = "Maximum HTTP request size exceeded."
 
 
 class UnexpectedHttpError(BadRequest, id="network.http.unexpected_error", code=0x03010002):
-    """The request is not well-formed HTTP."""
+    """The request is not valid HTTP."""
 
     message = "Caught an unexpected HTTP error: {cause}"
 
 
 class TooManyEncodings(BadRequest, id="network.http.too_many_encodings", code=0x03010003):
-    """The body is packed more than three times."""
+    """The body is compressed more than three times."""
 
     message = "Too many encodings."
 
 
 class UnsupportedCompression(BadRequest, id="network.http.unsupported_compression", code=0x03010004):
-    """The body is packed in a way that the host cannot undo."""
+    """The host does not support the compression of the body."""
 
     message = 'Unsupported compression algorithm "{algorithm}".'
 
@@ -42,7 +42,7 @@ class UrlNotFound(NotFound, id="network.http.url_not_found", code=0x03010007):
 
 
 class UnsupportedContent(BadRequest, id="network.http.unsupported_content", code=0x03010008):
-    """The body is not of a media type that the host reads."""
+    """The host does not support the media type of the body."""
 
     message = 'Invalid request content-type. Expected "application/json", got: "{content_type}".'
 
@@ -54,24 +54,24 @@ class UnsupportedCharset(BadRequest, id="network.http.unsupported_charset", code
 
 
 class VolatileParseFailed(BadRequest, id="network.http.volatile_parse_failed", code=0x0301000B):
-    """The x-kuzzle-volatile header does not hold a JSON object."""
+    """The header `x-kuzzle-volatile` is not a JSON object."""
 
     message = 'Unable to convert the "x-kuzzle-volatile" HTTP header to JSON: {cause}'
 
 
 class BodyParseFailed(BadRequest, id="network.http.body_parse_failed", code=0x0301000C):
-    """The body is not JSON: malformed, too deep, a key twice, or not UTF-8."""
+    """The body is not valid JSON, is nested too deeply, has a duplicate key, or is not UTF-8."""
 
     message = "Unable to convert the HTTP body to JSON: {start}"
 
 
 class UnexpectedWebSocketError(BadRequest, id="network.websocket.unexpected_error", code=0x03030001):
-    """The message is not JSON: malformed, too deep, a key twice, or not UTF-8."""
+    """The message is not valid JSON, is nested too deeply, has a duplicate key, or is not UTF-8."""
 
     message = "Caught an unexpected WebSocket error: {cause}"
 
 
 class SocketRateLimitExceeded(TooManyRequests, id="network.websocket.ratelimit_exceeded", code=0x03030002):
-    """More messages in one second than one socket may send."""
+    """The connection has sent more messages in one second than the limit allows."""
 
     message = "Rejected: too many requests received from that socket"

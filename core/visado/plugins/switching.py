@@ -30,13 +30,13 @@ class Switches:
                 continue
             try:
                 self._check_dispensable(name)
-            except errors.PluginNeeded as error:
+            except errors.PluginRequired as error:
                 _log.warning("%s", error.text)
             else:
                 self._plugins.disable(name)
 
     async def disable(self, name: str) -> Plugin:
-        """Disable a plugin. Raises `PluginNotFound`, and `PluginNeeded` for a required plugin and for the storage's."""
+        """Disable a plugin. Raises `PluginNotFound`, and `PluginRequired` for a required plugin and for the storage's."""
         plugin = self._check_dispensable(name)
         async with self._storage.transaction():
             if await self._storage.get(COLLECTION, name) is None:
@@ -46,10 +46,10 @@ class Switches:
         return plugin
 
     async def enable(self, name: str) -> Plugin:
-        """Enable a disabled or quarantined plugin. Raises `PluginNotFound`, and `PluginAbsent` if it was not loaded."""
+        """Enable a disabled or quarantined plugin. Raises `PluginNotFound`, and `PluginNotLoaded` if it was not loaded."""
         plugin = self._find(name)
         if not plugin.loaded:
-            raise errors.PluginAbsent(plugin=name, reason=plugin.reason)
+            raise errors.PluginNotLoaded(plugin=name, reason=plugin.reason)
         async with self._storage.transaction():
             await self._storage.delete(COLLECTION, name)
             self._storage.after_commit(lambda: self._plugins.enable(name))
@@ -65,7 +65,7 @@ class Switches:
     def _check_dispensable(self, name: str) -> Plugin:
         plugin = self._find(name)
         if name in self._plugins.required:
-            raise errors.PluginNeeded(plugin=name, reason="plugins.required names it")
+            raise errors.PluginRequired(plugin=name, reason="plugins.required names it")
         if any(each.startswith("storage ") for each in plugin.contributes):
-            raise errors.PluginNeeded(plugin=name, reason="it is the storage")
+            raise errors.PluginRequired(plugin=name, reason="it is the storage")
         return plugin

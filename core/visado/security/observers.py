@@ -73,7 +73,7 @@ class Observers:
             request.events.setdefault(event, event)
 
     def tell_later(self, events: Iterable[Event]) -> asyncio.Future[None]:
-        """Tell of events, in a task of its own. It raises `Unobserved` where an essential observer fails."""
+        """Tell of events, in a task of its own. It raises `EventNotRecorded` where an essential observer fails."""
         task = asyncio.create_task(self._tell(events))
         self._telling.add(task)
         task.add_done_callback(self._told)
@@ -87,7 +87,7 @@ class Observers:
     async def _tell(self, events: Iterable[Event]) -> None:
         told = list(events)
         if not all(await asyncio.gather(*(self._hears_all(seat, told) for seat in self._seats))):
-            raise errors.Unobserved
+            raise errors.EventNotRecorded
 
     async def _hears_all(self, seat: _Seat, events: list[Event]) -> bool:
         """Tell an observer of events, many at a time; say whether it did not miss what it must not."""
@@ -113,7 +113,7 @@ class Observers:
         if seat.missed:
             _log.warning("%s missed %s events while it was left out", _name(seat), seat.missed)
             seat.missed = 0
-        late = errors.Unobserved()
+        late = errors.EventNotRecorded()
         try:
             await call_plugin(_name(seat), observer.timeout, lambda: observer.observe(event), late)
         except errors.VisadoError as error:
@@ -128,7 +128,7 @@ class Observers:
         """Let every observer begin; `failed` hears of the plugin and the reason where one cannot."""
         for seat in self._seats:
             try:
-                await call_plugin(_name(seat), _PATIENCE, seat.observer.open, errors.Unobserved())
+                await call_plugin(_name(seat), _PATIENCE, seat.observer.open, errors.EventNotRecorded())
             except errors.VisadoError as error:
                 failed(seat.plugin, error.text)
 
@@ -138,7 +138,7 @@ class Observers:
             await asyncio.gather(*self._telling, return_exceptions=True)
         for seat in self._seats:
             try:
-                await call_plugin(_name(seat), _PATIENCE, seat.observer.close, errors.Unobserved())
+                await call_plugin(_name(seat), _PATIENCE, seat.observer.close, errors.EventNotRecorded())
             except errors.VisadoError:
                 _log.warning("%s did not close", _name(seat))
 

@@ -81,8 +81,8 @@ def test_a_partial_failure_holds_both_halves():
 
 def test_an_expired_token_and_a_far_caller_have_the_ids_that_clients_act_on():
     assert errors.ExpiredToken().id == "security.token.invalid"
-    assert errors.FarFromHome(controller="a", action="b").id == "security.rights.unauthorized"
-    assert "visado admin:create" in str(errors.FarFromHome(controller="a", action="b"))
+    assert errors.LoopbackRequired(controller="a", action="b").id == "security.rights.unauthorized"
+    assert "visado admin:create" in str(errors.LoopbackRequired(controller="a", action="b"))
 
 
 @pytest.mark.parametrize("error", OURS, ids=lambda each: each.id)
