@@ -26,7 +26,7 @@ def discover(
 
     With a watchdog, a plugin whose import or hook takes too long is interrupted and quarantined.
     """
-    first = loading.load([sections.PluginsSection], config=config, secrets=secrets, given=given, rest="ignore")
+    first = loading.load([sections.PluginsSection], config=config, secrets=secrets, given=given, undeclared="ignore")
     plugins = Plugins(find_candidates(), first[sections.PluginsSection], watchdog)
     declared: list[type[Section]] = [*sections.SECTIONS]
 
@@ -38,7 +38,7 @@ def discover(
 
     plugins.call("register_settings", add)
     unavailable = plugins.unavailable  # their sections may stand in the file without being read
-    return plugins, loading.load(declared, config=config, secrets=secrets, given=given, away=unavailable)
+    return plugins, loading.load(declared, config=config, secrets=secrets, given=given, unavailable=unavailable)
 
 
 def open_storage(plugins: Plugins, settings: Settings) -> Storage:

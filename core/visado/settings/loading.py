@@ -1,4 +1,4 @@
-"""Settings: one frozen section per room of the host and per plugin, read once, complained about at once."""
+"""The reading of settings from arguments, environment variables, secret files and a TOML file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar, cast
+from typing import Any, ClassVar, Final, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_settings import (
@@ -23,9 +23,12 @@ from pydantic_settings import (
 )
 from typing_extensions import override
 
+_PREFIX: Final = "VISADO_"
+_DELIMITER: Final = "__"
+
 
 class Section(BaseModel):
-    """One table of settings. Subclasses set `name`, the table's name, and declare fields with defaults."""
+    """A table of settings. Subclasses set `name`, the table's name, and declare fields that all have a default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
     name: ClassVar[str]
@@ -35,7 +38,7 @@ S = TypeVar("S", bound=Section)
 
 
 class SettingsError(Exception):
-    """Some settings are wrong. The text lists each with its path, and never a value."""
+    """Settings are invalid. The text lists every error with the path of its setting, and contains no value."""
 
 
 class Settings:
@@ -48,11 +51,11 @@ class Settings:
         return cast("S", self._sections[section])
 
     def classes(self) -> Iterable[type[Section]]:
-        """The declarations of the sections."""
+        """Return the classes of the sections."""
         return self._sections.keys()
 
     def public(self) -> dict[str, Any]:
-        """Every setting by section name, secrets as stars."""
+        """Return every setting by section name. Secrets are replaced with asterisks."""
         return {section.name: section.model_dump(mode="json") for section in self._sections.values()}
 
 
@@ -62,53 +65,59 @@ def load(
     config: Path | None = None,
     secrets: Path | None = None,
     given: Mapping[str, Mapping[str, Any]] | None = None,
-    rest: Literal["forbid", "ignore"] = "forbid",
-    away: Iterable[str] = (),
+    undeclared: Literal["forbid", "ignore"] = "forbid",
+    unavailable: Iterable[str] = (),
 ) -> Settings:
-    """Read every section: from `given`, then `VISADO_<SECTION>__<KEY>`, secret files, the TOML file, defaults.
+    """Read the settings of every section.
 
-    `rest` says what about tables that no section declares; those `away` may stand there.
-    Raises `SettingsError` with all that is wrong.
+    A setting is taken from the first of these that has it: `given`, the variable `VISADO_<SECTION>__<KEY>`, a file in
+    the folder `secrets`, the TOML file `config`, the default. `undeclared` says how tables without a section are
+    treated; the tables `unavailable`, of plugins that are not loaded, are always ignored.
+
+    Raises `SettingsError` with all errors at once.
     """
-    declared: dict[str, type[Section]] = {}
-    for section in sections:
-        other = declared.setdefault(section.name, section)
-        if other is not section:
-            raise SettingsError(f"[{section.name}]: declared by {_place(other)} and by {_place(section)}")
+    declared = _by_name(sections)
     if config is not None and not config.is_file():
         raise SettingsError(f"{config}: no such file")
     if secrets is not None and not secrets.is_dir():
         raise SettingsError(f"{secrets}: no such folder of secret files")
-    if rest == "forbid":
-        _check_environment({*declared, *away})
+    if undeclared == "forbid":
+        _check_environment({*declared, *unavailable})
     fields: dict[str, Any] = {
         name: (section, Field(default={}, validate_default=True)) for name, section in declared.items()
     }
-    fields |= {name: (Any, None) for name in away if name not in declared}
+    fields |= {name: (Any, None) for name in unavailable if name not in declared}
     try:
-        root = create_model("Settings", __base__=_root(rest, given or {}, secrets, config), **fields)()
+        root = create_model("Settings", __base__=_root(undeclared, given or {}, secrets, config), **fields)()
     except ValidationError as error:
         raise SettingsError(_report(error, config)) from None
     except PydanticSettingsError:
-        names = [name for name in sorted(os.environ) if _table_of(name) in declared]
-        keys = ", ".join(f"{name.removeprefix(_PREFIX).lower().replace('__', '.')} ({name})" for name in names)
-        raise SettingsError(f"one of {keys}: a list or a table is written as JSON") from None
-    except Exception as error:  # a TOML file that is none
+        raise SettingsError(_report_json(declared)) from None
+    except Exception as error:  # the TOML file cannot be parsed
         raise SettingsError(f"{config or 'settings'}: {type(error).__name__}: {_position(error)}") from None
     return Settings(getattr(root, name) for name in declared)
 
 
+def _by_name(sections: Iterable[type[Section]]) -> dict[str, type[Section]]:
+    declared: dict[str, type[Section]] = {}
+    for section in sections:
+        other = declared.setdefault(section.name, section)
+        if other is not section:
+            raise SettingsError(f"[{section.name}]: declared by {_source(other)} and by {_source(section)}")
+    return declared
+
+
 def _root(
-    rest: Literal["forbid", "ignore"],
+    undeclared: Literal["forbid", "ignore"],
     given: Mapping[str, Mapping[str, Any]],
     secrets: Path | None,
     config: Path | None,
 ) -> type[BaseSettings]:
-    """Make the model that joins the sections, with its sources in the order of their weight."""
+    """Return the base class of the model that joins the sections. It has the sources, in the order of precedence."""
 
     class Root(BaseSettings):
         model_config = SettingsConfigDict(
-            extra=rest, env_prefix=_PREFIX, env_nested_delimiter="__", hide_input_in_errors=True
+            extra=undeclared, env_prefix=_PREFIX, env_nested_delimiter=_DELIMITER, hide_input_in_errors=True
         )
 
         @classmethod
@@ -127,7 +136,7 @@ def _root(
             ]
             if secrets is not None:
                 nested = NestedSecretsSettingsSource(
-                    file_secret_settings, secrets_dir=secrets, secrets_nested_delimiter="__", secrets_prefix=""
+                    file_secret_settings, secrets_dir=secrets, secrets_nested_delimiter=_DELIMITER, secrets_prefix=""
                 )
                 sources.append(nested)
             if config is not None:
@@ -137,38 +146,43 @@ def _root(
     return Root
 
 
-_PREFIX = "VISADO_"
-
-
-def _check_environment(known: set[str]) -> None:
-    """Refuse variables of tables that nobody declares: a misspelt name would be ignored in silence."""
-    for name in sorted(os.environ):
-        table = _table_of(name)
-        if table and "__" in name and table not in known:
-            raise SettingsError(f"{name}: there is no table [{table}]")
+def _check_environment(tables: set[str]) -> None:
+    """Raise `SettingsError` for a variable of an unknown table, which pydantic-settings would ignore silently."""
+    for variable in sorted(os.environ):
+        table = _table_of(variable)
+        if table and _DELIMITER in variable and table not in tables:
+            raise SettingsError(f"{variable}: there is no table [{table}]")
 
 
 def _table_of(variable: str) -> str:
-    found, prefix, rest = variable.partition(_PREFIX)
-    return rest.lower().partition("__")[0] if prefix and not found else ""
+    """Return the table that an environment variable names, or an empty text for a variable without the prefix."""
+    before, prefix, path = variable.partition(_PREFIX)
+    return path.lower().partition(_DELIMITER)[0] if prefix and not before else ""
 
 
 def _position(error: Exception) -> str:
-    """Say where a file is wrong, but nothing of what it holds."""
-    found = re.search(r"line \d+(, column \d+)?", str(error))
-    return found[0] if found else "it cannot be read"
+    """Return the line and column from the message of a parser, and nothing that the file contains."""
+    match = re.search(r"line \d+(, column \d+)?", str(error))
+    return match[0] if match else "it cannot be read"
 
 
-def _place(section: type[Section]) -> str:
+def _source(section: type[Section]) -> str:
     return f"{section.__module__}.{section.__qualname__}"
 
 
 def _report(error: ValidationError, config: Path | None) -> str:
-    lines = sorted(complaints(error))
+    lines = sorted(describe_errors(error))
     return "\n".join([f"The settings are wrong ({config or 'no file'}, VISADO_* variables):", *lines])
 
 
-def complaints(error: ValidationError, *place: str) -> list[str]:
-    """Say what is wrong, each with its path, and never a value."""
+def _report_json(declared: Iterable[str]) -> str:
+    """Return the report of a variable whose value is not JSON; pydantic-settings does not name the variable."""
+    names = [name for name in sorted(os.environ) if _table_of(name) in declared]
+    keys = ", ".join(f"{name.removeprefix(_PREFIX).lower().replace(_DELIMITER, '.')} ({name})" for name in names)
+    return f"one of {keys}: a list or a table is written as JSON"
+
+
+def describe_errors(error: ValidationError, *path: str) -> list[str]:
+    """Return the errors of a validation, each with the path of its setting below `path`, and without any value."""
     found = error.errors(include_input=False, include_url=False, include_context=False)
-    return [f"{'.'.join(str(part) for part in (*place, *item['loc']))}: {item['msg']}" for item in found]
+    return [f"{'.'.join(str(part) for part in (*path, *item['loc']))}: {item['msg']}" for item in found]

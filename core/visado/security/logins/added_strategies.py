@@ -20,7 +20,7 @@ from visado.plugins.calls import call_plugin
 from visado.request import Fields
 from visado.security.logins.strategies import Strategies, check
 from visado.security.observers import Observers
-from visado.settings.loading import complaints
+from visado.settings.loading import describe_errors
 from visado.storage.protocol import Collection, Storage
 from visado.storage.query import Query
 from visado.strategy import Strategy, StrategyKind
@@ -234,7 +234,7 @@ def _read(kind: StrategyKind, settings: Fields) -> Any:
     try:
         return kind.settings.model_validate(settings)
     except ValidationError as error:
-        raise errors.StrategyRejected(reason="; ".join(complaints(error, "settings"))) from None
+        raise errors.StrategyRejected(reason="; ".join(describe_errors(error, "settings"))) from None
 
 
 def _unknown(kind: str, known: list[str]) -> errors.StrategyRejected:
