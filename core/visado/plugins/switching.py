@@ -36,7 +36,7 @@ class Switches:
                 self._plugins.disable(name)
 
     async def disable(self, name: str) -> Plugin:
-        """Disable a plugin. Raises `PluginNotFound`, and `PluginRequired` for a required plugin and for the storage's."""
+        """Disable a plugin. Raises `PluginNotFound`, or `PluginRequired` for a required plugin and the storage's."""
         plugin = self._check_dispensable(name)
         async with self._storage.transaction():
             if await self._storage.get(COLLECTION, name) is None:
@@ -46,7 +46,7 @@ class Switches:
         return plugin
 
     async def enable(self, name: str) -> Plugin:
-        """Enable a disabled or quarantined plugin. Raises `PluginNotFound`, and `PluginNotLoaded` if it was not loaded."""
+        """Enable a disabled or quarantined plugin. Raises `PluginNotFound`, or `PluginNotLoaded`."""
         plugin = self._find(name)
         if not plugin.loaded:
             raise errors.PluginNotLoaded(plugin=name, reason=plugin.reason)
