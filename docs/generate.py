@@ -132,7 +132,9 @@ def _action(each: Action) -> Iterator[str]:
     if each.extension:
         yield "- visado's own: not in the wire contract"
     open_to = [
-        role for role in ("anonymous", "default") if rights.allows(roles.RESTRICTED[role], each.controller, each.name)
+        role
+        for role in ("anonymous", "default")
+        if rights.role_allows(roles.RESTRICTED_ROLES[role], each.controller, each.name)
     ]
     if open_to:
         yield f"- open to: {', '.join(open_to)}"

@@ -49,7 +49,7 @@ class Visado(Starlette):
     """
 
     def __init__(self, plugins: Plugins, settings: Settings, clock: Clock = now) -> None:
-        self.plugins, self.settings, self.clock, self.node = plugins, settings, clock, names.node_id()
+        self.plugins, self.settings, self.clock, self.node = plugins, settings, clock, names.new_node_id()
         self.metrics, version = Metrics(), Version()
         self.storage = VersionedStorage(open_storage(plugins, settings), version, UNVERSIONED_COLLECTIONS)
         self.security = Security(settings, self.storage, version, plugins, clock, self._actions_of)

@@ -155,12 +155,12 @@ class Pipeline:
 
     def _authorise(self, request: Request, controller: str, name: str) -> None:
         access, user = self._access, request.user
-        if access.rights(request).allow(controller, name, request.args):
+        if access.rights(request).allows(controller, name, request.args):
             return
         self._observers.note(events.AccessDenied(target=f"{controller}:{name}"[:_LONGEST_NAME]))
         if not user.anonymous:
             raise errors.NotAllowed(controller=controller, action=name, user=user.id)
-        if access.profiles.rights(user).allow(controller, name, request.args):
+        if access.profiles.rights(user).allows(controller, name, request.args):
             raise errors.LoopbackRequired(controller=controller, action=name)
         raise errors.LoginRequired(controller=controller, action=name)
 

@@ -13,7 +13,7 @@ from visado.controllers.result_types import AcknowledgeResult, DocumentResult, R
 from visado.controllers.users import id_style, without_profiles
 from visado.request import NOTHING, Fields, Request
 from visado.security.accounts import Accounts
-from visado.security.documents import shown
+from visado.security.documents import format_document
 from visado.security.rights.profiles import Profiles
 from visado.security.rights.roles import Roles
 from visado.security.users.users import Users
@@ -68,7 +68,7 @@ class FirstAdminController(Controller):
             if reset:
                 await self._roles.restrict()
                 await self._profiles.restrict()
-        return shown(user.id, user.content)
+        return format_document(user.id, user.content)
 
     @action(post("/_restrictDefaultRights"))
     async def restrict_default_rights(self, request: Request) -> Any:

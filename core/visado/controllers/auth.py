@@ -23,7 +23,7 @@ from visado.controllers.result_types import (
 from visado.login_check import Login
 from visado.request import ANONYMOUS_ID, Fields, Malformed, Reply, Request, from_payload
 from visado.security.access import Access
-from visado.security.documents import shown
+from visado.security.documents import format_document
 from visado.security.logins.checks import FIELD, Admission, Logins, answers
 from visado.security.logins.strategies import Strategies
 from visado.security.observers import Observers
@@ -214,12 +214,12 @@ class AuthController(Controller):
         The user of a request without a token is the anonymous user, with the id `-1`.
         """
         user = request.user
-        return shown(user.id, user.content) | {"strategies": await self._strategies.of(user)}
+        return format_document(user.id, user.content) | {"strategies": await self._strategies.of(user)}
 
     @action(get("/_me/_rights"), get("/users/_me/_rights", deprecated=True), cacheable=True)
     async def get_my_rights(self, request: Request) -> SearchResult:
         """List the rights of the current user: one item for each action that the user's roles allow or deny."""
-        return rights.listing(self._access.rights(request).policies)
+        return rights.list_rights(self._access.rights(request).policies)
 
     @action(post("/_checkRights"), example={"controller": "auth", "action": "getCurrentUser"})
     async def check_rights(self, request: Request, body: Body) -> AllowedResult:
@@ -237,7 +237,7 @@ class AuthController(Controller):
                 raise errors.ForbiddenArgument(argument=f"body.{name}")
         changes = {name: value for name, value in body.items() if name not in _PROTECTED_MEMBERS}
         user = await self._users.update(request.user.id, changes, request.user.id)
-        return shown(user.id, user.content)
+        return format_document(user.id, user.content)
 
     def _reply(self, request: Request, issued: Issued, cookie_auth: bool, admission: Admission | None = None) -> Reply:
         """Return a reply with a new token: in the result, or in a cookie when `cookie_auth` is set over HTTP."""
@@ -284,4 +284,4 @@ def is_allowed(payload: Fields, request: Request, owned: rights.Rights) -> bool:
         checked = from_payload(payload, request.connection, request.id)
     except Malformed as malformed:
         raise malformed.error from None
-    return owned.allow(payload["controller"], payload["action"], checked.args)
+    return owned.allows(payload["controller"], payload["action"], checked.args)

@@ -73,7 +73,7 @@ def _security_controllers(
     )
     users, profiles, roles = security.users, security.profiles, security.roles
     mappings = Mappings(storage)
-    searches = Searches(clock, settings[LimitsSection].fetch_count, documents.found)
+    searches = Searches(clock, settings[LimitsSection].fetch_count, documents.format_hit)
     return [
         AuthController(access, strategies, security.logins, security.observers),
         MyCredentialsController(strategies),

@@ -20,7 +20,7 @@ from visado.controllers.result_types import (
 from visado.request import Request
 from visado.search.mappings import Mappings
 from visado.search.searches import Searches
-from visado.security.documents import delete_many, shown
+from visado.security.documents import delete_many, format_document
 from visado.security.rights import rights
 from visado.security.rights.profiles import Profiles
 from visado.security.users.users import Users
@@ -43,13 +43,13 @@ class ProfilesController(Controller):
     @action(get("/profiles/:_id"), cacheable=True)
     async def get_profile(self, request: Request, id: Id) -> DocumentResult:
         """Return a profile."""
-        return shown(id, self._profiles.find(id))
+        return format_document(id, self._profiles.find(id))
 
     @action(get("/profiles/:_id/_rights"), cacheable=True)
     async def get_profile_rights(self, request: Request, id: Id) -> SearchResult:
         """List the rights of a profile: one item for each action that its roles allow or deny."""
         self._profiles.find(id)
-        return rights.listing(self._profiles.policies([id]))
+        return rights.list_rights(self._profiles.policies([id]))
 
     @action(get("/profiles/_mapping"))
     async def get_profile_mapping(self, request: Request) -> MappingResult:
@@ -72,7 +72,7 @@ class ProfilesController(Controller):
         With `strict`, restrictions may only name indexes and collections that the settings declare in `[rights]`.
         """
         _check_policies(body)
-        return shown(id, await self._profiles.create(id, body, strict=strict))
+        return format_document(id, await self._profiles.create(id, body, strict=strict))
 
     @action(put("/profiles/:_id"))
     async def create_or_replace_profile(
@@ -84,7 +84,7 @@ class ProfilesController(Controller):
         With `strict`, restrictions may only name indexes and collections that the settings declare in `[rights]`.
         """
         _check_policies(body)
-        return shown(id, await self._profiles.replace(id, body, strict=strict))
+        return format_document(id, await self._profiles.replace(id, body, strict=strict))
 
     @action(put("/profiles/:_id/_update"))
     async def update_profile(
@@ -95,7 +95,7 @@ class ProfilesController(Controller):
         With `strict`, restrictions may only name indexes and collections that the settings declare in `[rights]`.
         `retryOnConflict` has no effect: updates do not conflict.
         """
-        return shown(id, await self._profiles.update(id, body, strict=strict))
+        return format_document(id, await self._profiles.update(id, body, strict=strict))
 
     @action(delete("/profiles/:_id"))
     async def delete_profile(self, request: Request, id: Id, on_assigned_users: Text = "fail") -> DeletedResult:
@@ -108,10 +108,10 @@ class ProfilesController(Controller):
 
     async def _delete(self, profile: str, *, remove: bool = False) -> None:
         self._profiles.check_deletable(profile)
-        for user_id in await self._users.with_profile(profile, limit=None if remove else 1):
+        for user_id in await self._users.ids_with_profile(profile, limit=None if remove else 1):
             if not remove:
                 raise errors.ProfileInUse
-            await self._users.leave_profile(user_id, profile)
+            await self._users.remove_profile(user_id, profile)
         await self._profiles.delete(profile)
 
     @action(post("/profiles/_mDelete"))
@@ -125,7 +125,7 @@ class ProfilesController(Controller):
     @action(post("/profiles/_mGet"))
     async def m_get_profiles(self, request: Request, ids: BodyTexts) -> HitsResult:
         """Return several profiles by their `ids`. All of them must exist."""
-        return {"hits": [shown(each, self._profiles.find(each)) for each in ids]}
+        return {"hits": [format_document(each, self._profiles.find(each)) for each in ids]}
 
     @action(post("/profiles/_search"))
     async def search_profiles(

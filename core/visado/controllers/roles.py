@@ -18,7 +18,7 @@ from visado.controllers.result_types import (
 from visado.request import Request
 from visado.search.mappings import Mappings
 from visado.search.searches import Searches
-from visado.security.documents import delete_many, shown
+from visado.security.documents import delete_many, format_document
 from visado.security.rights.profiles import Profiles
 from visado.security.rights.roles import Roles
 from visado.settings.loading import Settings
@@ -40,7 +40,7 @@ class RolesController(Controller):
     @action(get("/roles/:_id"), cacheable=True)
     async def get_role(self, request: Request, id: Id) -> DocumentResult:
         """Return a role."""
-        return shown(id, self._roles.find(id))
+        return format_document(id, self._roles.find(id))
 
     @action(get("/roles/_mapping"))
     async def get_role_mapping(self, request: Request) -> MappingResult:
@@ -62,7 +62,7 @@ class RolesController(Controller):
         The body contains `controllers`: the actions of each controller, with true or false. The name `*` stands for
         every controller or action. With `force`, the role may name unknown controllers.
         """
-        return shown(id, await self._roles.create(id, body, force=force))
+        return format_document(id, await self._roles.create(id, body, force=force))
 
     @action(put("/roles/:_id"))
     async def create_or_replace_role(self, request: Request, id: Id, body: Body, force: Flag = False) -> DocumentResult:
@@ -71,7 +71,7 @@ class RolesController(Controller):
         The body contains `controllers`: the actions of each controller, with true or false. The name `*` stands for
         every controller or action. With `force`, the role may name unknown controllers.
         """
-        return shown(id, await self._roles.replace(id, body, force=force))
+        return format_document(id, await self._roles.replace(id, body, force=force))
 
     @action(put("/roles/:_id/_update"))
     async def update_role(
@@ -83,7 +83,7 @@ class RolesController(Controller):
         every controller or action. With `force`, the role may name unknown controllers. `retryOnConflict` has no
         effect: updates do not conflict.
         """
-        return shown(id, await self._roles.update(id, body, force=force))
+        return format_document(id, await self._roles.update(id, body, force=force))
 
     @action(delete("/roles/:_id"))
     async def delete_role(self, request: Request, id: Id) -> DeletedResult:
@@ -92,7 +92,7 @@ class RolesController(Controller):
         return {"_id": id}
 
     async def _delete(self, role: str) -> None:
-        await self._roles.delete(role, used=self._profiles.using(role))
+        await self._roles.delete(role, used=self._profiles.uses_role(role))
 
     @action(post("/roles/_mDelete"))
     async def m_delete_roles(self, request: Request, ids: BodyTexts) -> NamesResult:
@@ -105,7 +105,7 @@ class RolesController(Controller):
     @action(post("/roles/_mGet"))
     async def m_get_roles(self, request: Request, ids: BodyTexts) -> HitsResult:
         """Return several roles by their `ids`. All of them must exist."""
-        return {"hits": [shown(each, self._roles.find(each)) for each in ids]}
+        return {"hits": [format_document(each, self._roles.find(each)) for each in ids]}
 
     @action(post("/roles/_search"))
     async def search_roles(

@@ -26,7 +26,7 @@ from visado.search.mappings import Mappings
 from visado.search.searches import Searches
 from visado.security.access import Access
 from visado.security.accounts import Accounts
-from visado.security.documents import delete_many, found, shown
+from visado.security.documents import delete_many, format_document, format_hit
 from visado.security.logins.strategies import Strategies
 from visado.security.rights import rights
 from visado.settings.loading import Settings
@@ -59,7 +59,7 @@ class UsersController(Controller):
     async def get_user(self, request: Request, id: Id) -> DocumentResult:
         """Return a user."""
         user = await self._users.find(id)
-        return shown(user.id, user.content)
+        return format_document(user.id, user.content)
 
     @action(get("/users/:_id/_strategies"), cacheable=True)
     async def get_user_strategies(self, request: Request, id: Id) -> StrategiesResult:
@@ -71,7 +71,7 @@ class UsersController(Controller):
     async def get_user_rights(self, request: Request, id: Id) -> SearchResult:
         """List the rights of a user: one item for each action that the user's roles allow or deny."""
         user = await self._users.find(id)
-        return rights.listing(self._profiles.policies(user.profile_ids))
+        return rights.list_rights(self._profiles.policies(user.profile_ids))
 
     @action(post("/_checkRights/:userId"), example={"controller": "auth", "action": "getCurrentUser"})
     async def check_rights(self, request: Request, user_id: Id, body: Body) -> AllowedResult:
@@ -108,7 +108,7 @@ class UsersController(Controller):
         `_id` is chosen by the host if the request has none: a readable id, or with `kuid=uuid` a UUID.
         """
         user = await self._accounts.create(content, credentials or {}, id, id_style(kuid))
-        return shown(user.id, user.content)
+        return format_document(user.id, user.content)
 
     @action(post("/users/_createRestricted"), post("/users/:_id/_createRestricted"))
     async def create_restricted_user(
@@ -126,7 +126,7 @@ class UsersController(Controller):
         """
         members = without_profiles(content) | {"profileIds": self._restricted_profile_ids}
         user = await self._accounts.create(members, credentials or {}, id, id_style(kuid))
-        return shown(user.id, user.content)
+        return format_document(user.id, user.content)
 
     @action(post("/users/:_id/_upsert"))
     async def upsert_user(
@@ -150,7 +150,7 @@ class UsersController(Controller):
                 user = await self._accounts.create((default or {}) | content, credentials or {}, id)
         if user is None:
             user = await self._users.update(id, content, request.user.id)
-        return shown(user.id, user.content)
+        return format_document(user.id, user.content)
 
     @action(put("/users/:_id/_update"))
     async def update_user(
@@ -161,13 +161,13 @@ class UsersController(Controller):
         `retryOnConflict` has no effect: updates do not conflict.
         """
         user = await self._users.update(id, body, request.user.id)
-        return shown(user.id, user.content)
+        return format_document(user.id, user.content)
 
     @action(put("/users/:_id/_replace"))
     async def replace_user(self, request: Request, id: Id, body: Body) -> DocumentResult:
         """Replace all members of a user with those in the body, which contains `profileIds`. Credentials stay."""
         user = await self._users.replace(id, body, request.user.id)
-        return shown(user.id, user.content)
+        return format_document(user.id, user.content)
 
     @action(delete("/users/:_id"))
     async def delete_user(self, request: Request, id: Id) -> DeletedResult:
@@ -189,7 +189,9 @@ class UsersController(Controller):
         if not wanted:
             raise errors.MissingArgument(argument="ids")
         users = [await self._users.get(each) for each in wanted]
-        return {"hits": [found(user.id, user.content) for user in users if user is not None and not user.anonymous]}
+        return {
+            "hits": [format_hit(user.id, user.content) for user in users if user is not None and not user.anonymous]
+        }
 
     @action(post("/users/_mDelete"))
     async def m_delete_users(self, request: Request, ids: BodyTexts) -> NamesResult:

@@ -1,5 +1,5 @@
-"""Users, what they may do, and how the host knows them again.
+"""Security: users, their rights, their tokens, and how they log in.
 
-Owns roles, profiles, users, rights, tokens, API keys, credentials and the registry of strategies. Does not
-own the wire: its errors have ids, but nothing here knows a route.
+Owns roles, profiles, rights, users, credentials, tokens, API keys, strategies and login checks. Does not own the
+transport: errors have ids and no routes.
 """

@@ -1,4 +1,4 @@
-"""Who asks, with what, and what they may do: the parts that every request goes through."""
+"""Access: identifies the user of a request by token or API key, and returns the user's rights."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from visado.security.users.users import Users
 
 @dataclass(slots=True)
 class Access:
-    """Users, their profiles, and the tokens and API keys by which they are known again."""
+    """The users, profiles, tokens and API keys, for identifying users.
+
+    With `open_bootstrap`, the unrestricted roles of the first start count for every client.
+    """
 
     users: Users
     profiles: Profiles
@@ -25,15 +28,18 @@ class Access:
     open_bootstrap: bool = False
 
     def is_loopback(self, request: Request) -> bool:
-        """Whether the rights of the first start count for this request."""
+        """Return whether the unrestricted roles of the first start count for a request."""
         return request.connection.loopback or self.open_bootstrap
 
     def rights(self, request: Request) -> Rights:
-        """What whoever asks may do."""
+        """Return the rights of the user of a request."""
         return self.profiles.rights(request.user, loopback=self.is_loopback(request))
 
     async def identify(self, text: str) -> tuple[Token, User]:
-        """Find out who asks with this token or API key. Raises `InvalidToken`, also where the user has vanished."""
+        """Return a verified token, and its user, from the text of a token or API key.
+
+        Raises `InvalidToken`, also where the user was deleted, and `ExpiredToken`.
+        """
         token = await self.verify(text)
         user = await self.users.get(token.user_id)
         if user is None:
@@ -41,7 +47,7 @@ class Access:
         return token, user
 
     async def verify(self, text: str) -> Token:
-        """Find out whose token or API key this is. Raises `InvalidToken`."""
+        """Return a verified token from the text of a token or API key. Raises `InvalidToken`, `ExpiredToken`."""
         if text.startswith(api_keys.PREFIX) and not self.tokens.knows(text):
             token = await self.api_keys.verify(text)
         else:

@@ -1,4 +1,4 @@
-"""A user with all that belongs to it, made and unmade as one thing."""
+"""Accounts: a user with its credentials, tokens and API keys, created and deleted in one transaction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _log = logging.getLogger("visado.accounts")
 
 
 class Accounts:
-    """Users together with their credentials, tokens and API keys."""
+    """Creates and deletes users together with their credentials, tokens and API keys."""
 
     def __init__(
         self, storage: Storage, users: Users, strategies: Strategies, tokens: Tokens, api_keys: ApiKeys
@@ -33,41 +33,42 @@ class Accounts:
         user_id: str | None = None,
         style: Literal["human", "uuid"] = "human",
     ) -> User:
-        """Make a user who can log in by several strategies: all of it happens, or nothing.
+        """Create a user with credentials of strategies, or nothing where one of them fails.
 
-        Raises `UnknownStrategy`, what `Users.create` raises, and what the strategies raise.
+        `credentials` maps names of strategies to what each reads. Raises `UnknownStrategy`, `InvalidType`, what
+        `Users.create` raises, and what the strategies raise.
         """
         for name, fields in credentials.items():
             self._strategies.find(name)
             if not is_object(fields):
                 raise errors.InvalidType(argument=f"body.credentials.{name}", expected="object")
-        made: list[str] = []
+        attempted: list[str] = []
         user: User | None = None
         try:
             async with self._storage.transaction():
                 user = await self._users.create(content, user_id, style)
                 for name, fields in credentials.items():
-                    made.append(name)  # also where it fails halfway
+                    attempted.append(name)  # a strategy may fail after it stored them
                     await self._strategies.create(name, user.id, fields)
         except BaseException:
             if user is not None:
-                await self._undo(user.id, made)
+                await self._delete_credentials(user.id, attempted)
             raise
         return user
 
-    async def _undo(self, user_id: str, made: list[str]) -> None:
-        """Let strategies that keep credentials elsewhere forget them; ours were undone with the transaction."""
-        for name in made:
+    async def _delete_credentials(self, user_id: str, strategies: list[str]) -> None:
+        """Delete credentials that strategies store elsewhere; those in the storage were rolled back."""
+        for name in strategies:
             try:
                 if await self._strategies.run(name, lambda each: each.exists(user_id)):
                     await self._strategies.run(name, lambda each: each.delete(user_id))
             except errors.VisadoError:
-                _log.exception("credentials of %r for %r may be left behind", name, user_id)
+                _log.exception("the credentials of %r in the strategy %r may not be deleted", user_id, name)
 
     async def delete(self, user_id: str) -> None:
-        """Unmake a user: credentials, API keys, tokens, and the user itself.
+        """Delete a user with its credentials, API keys and tokens.
 
-        Raises `UserNotFound`, and `CredentialsRejected` where a strategy does not let go: the user then stays.
+        Raises `UserNotFound`, and `CredentialsRejected` where a strategy does not delete its own: the user then stays.
         """
         user = await self._users.find(user_id)
         if user.anonymous:

@@ -1,57 +1,65 @@
-"""What users, roles and profiles have in common: an id, a source, and a note of who made it and when."""
+"""Users, roles and profiles as documents: their metadata, their form in responses, and a mirrored collection.
+
+Owns what the three have in common. Does not own what a user, a role or a profile may contain.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from typing_extensions import override
 
-from visado import errors
-from visado.events import Change as Changing
+from visado import errors, events
 from visado.request import Fields
 from visado.storage.protocol import Change, Collection, Document, DocumentMissing, Storage
 from visado.storage.query import Page, Query
 
-INFO = "_kuzzle_info"
-_NOT_CONTENT = frozenset({INFO, "_id"})
+METADATA: Final = "_kuzzle_info"
+"""The member that holds who created and updated a document, and when in milliseconds since 1970."""
+_NOT_CONTENT: Final = frozenset({METADATA, "_id"})
+
+NoteChange: TypeAlias = Callable[[events.Change, str], None]
+"""Called with a change and the id of the document, inside the transaction that changes it."""
 
 
-def info(created: int, *, author: str | None = None, updated: int | None = None, updater: str | None = None) -> Fields:
-    """Write the note."""
+def build_metadata(
+    created: int, *, author: str | None = None, updated: int | None = None, updater: str | None = None
+) -> Fields:
+    """Build the metadata of a document; times in milliseconds since 1970."""
     return {"author": author, "createdAt": created, "updatedAt": updated, "updater": updater}
 
 
-def content(source: Mapping[str, Any]) -> Fields:
-    """Take what a client may set: neither the id nor the note."""
+def strip_metadata(source: Mapping[str, Any]) -> Fields:
+    """Return the members that a client may set: all but the id and the metadata."""
     return {name: value for name, value in source.items() if name not in _NOT_CONTENT}
 
 
-def shown(id: str, source: Mapping[str, Any]) -> Fields:
-    """Show a document as the wire does."""
+def format_document(id: str, source: Mapping[str, Any]) -> Fields:
+    """Return a document in the form of responses: `{_id, _source}`."""
     return {"_id": id, "_source": dict(source)}
 
 
-def found(id: str, source: Mapping[str, Any]) -> Fields:
-    """Show a document as a search does: its note names nobody, and a replacement counts as a change."""
-    note = source.get(INFO)
-    if note is None:
-        return shown(id, source)
-    changed = note["updatedAt"] or (note["createdAt"] if note["author"] else None)
-    return {"_id": id, "_source": {**source, INFO: info(note["createdAt"], updated=changed)}}
+def format_hit(id: str, source: Mapping[str, Any]) -> Fields:
+    """Return a document in the form of search results: without author and updater, and replaced counts as updated."""
+    metadata = source.get(METADATA)
+    if metadata is None:
+        return format_document(id, source)
+    updated = metadata["updatedAt"] or (metadata["createdAt"] if metadata["author"] else None)
+    return format_document(id, {**source, METADATA: build_metadata(metadata["createdAt"], updated=updated)})
 
 
-class Kept(Mapping[str, Document]):
-    """A collection that is held in memory, too. Memory changes once the storage has, and then `changed` is called."""
+class MirroredCollection(Mapping[str, Document]):
+    """A collection of the storage, of which memory holds a copy.
+
+    Memory changes once the storage has committed, and then `on_change` is called.
+    """
 
     def __init__(
-        self,
-        storage: Storage,
-        collection: str,
-        changed: Callable[[], None],
-        note: Callable[[Changing, str], None],
+        self, storage: Storage, collection: str, on_change: Callable[[], None], note_change: NoteChange
     ) -> None:
-        self._storage, self._collection, self._changed, self._note = storage, collection, changed, note
+        self._storage, self._collection = storage, collection
+        self._on_change, self._note_change = on_change, note_change
         self._documents: dict[str, Document] = {}
         storage.declare(Collection(collection))
 
@@ -68,49 +76,49 @@ class Kept(Mapping[str, Document]):
         return len(self._documents)
 
     async def load(self) -> None:
-        """Read the whole collection."""
+        """Read the whole collection into memory."""
         self._documents = dict((await self._storage.search(self._collection, Query())).hits)
 
     async def search(self, query: Query) -> Page:
-        """A page of the collection."""
+        """Return a page of the collection."""
         return await self._storage.search(self._collection, query)
 
     async def create(self, id: str, document: Document) -> Document:
-        """Keep a new document. Raises `DocumentExists`."""
+        """Create a document and return it. Raises `DocumentExists`."""
         async with self._storage.transaction():
             await self._storage.create(self._collection, id, document)
-            self._storage.after_commit(lambda: self._keep(id, document))
-            self._note("created", id)
+            self._storage.after_commit(lambda: self._set(id, document))
+            self._note_change("created", id)
         return document
 
     async def update(self, id: str, change: Change) -> Document:
-        """Put what `change` makes of a document in its place. Raises `DocumentMissing`."""
+        """Replace a document with what `change` returns for it, and return that. Raises `DocumentMissing`."""
         async with self._storage.transaction():
             document = await self._storage.update(self._collection, id, change)
-            self._storage.after_commit(lambda: self._keep(id, document))
-            self._note("updated", id)
+            self._storage.after_commit(lambda: self._set(id, document))
+            self._note_change("updated", id)
         return document
 
     async def put(self, id: str, document: Document) -> Document:
-        """Keep a document under an id, whether or not there was one before."""
+        """Create a document or replace it, and return it."""
         try:
             return await self.update(id, lambda _: document)
         except DocumentMissing:
             return await self.create(id, document)
 
     async def delete(self, id: str) -> None:
-        """Forget a document."""
+        """Delete a document."""
         async with self._storage.transaction():
             await self._storage.delete(self._collection, id)
-            self._storage.after_commit(lambda: self._keep(id, None))
-            self._note("deleted", id)
+            self._storage.after_commit(lambda: self._set(id, None))
+            self._note_change("deleted", id)
 
-    def _keep(self, id: str, document: Document | None) -> None:
+    def _set(self, id: str, document: Document | None) -> None:
         if document is None:
             self._documents.pop(id, None)
         else:
             self._documents[id] = document
-        self._changed()
+        self._on_change()
 
 
 async def delete_many(ids: list[str], limit: int, delete: Callable[[str], Awaitable[None]]) -> list[str]:

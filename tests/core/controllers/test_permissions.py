@@ -68,7 +68,7 @@ async def ask_all(inside):
             if caller in ("admin", "key", "default") and action.id in ENDING:
                 user = await inside.host.security.users.find("ann" if caller == "default" else "root")
                 rights = inside.host.security.profiles.rights(user)
-                found[action.id][caller] = "passes" if rights.allow(action.controller, action.name) else "403"
+                found[action.id][caller] = "passes" if rights.allows(action.controller, action.name) else "403"
                 continue
             # Arguments are left out: past the rights an action complains about them, and does no harm.
             error = await inside.error(action.id, token=tokens[caller])

@@ -10,7 +10,7 @@ from typing import Any, Final
 from visado import errors, events
 from visado.host import Clock
 from visado.request import Fields, Token
-from visado.security.documents import INFO, info, shown
+from visado.security.documents import METADATA, build_metadata, format_document
 from visado.security.observers import Observers
 from visado.security.tokens.signing import Signer, fingerprint
 from visado.security.tokens.tokens import Tokens, lifetime, mint
@@ -51,7 +51,7 @@ class ApiKeys:
             "expiresAt": expires_at,
             "ttl": ttl,
             "fingerprint": fingerprint(text),
-            INFO: info(now, author=author),
+            METADATA: build_metadata(now, author=author),
         }
         try:
             async with self._storage.transaction():
@@ -59,7 +59,7 @@ class ApiKeys:
                 self._observers.note(events.ApiKeyChanged(change="created", target=key_id, user=user_id))
         except DocumentExists:
             raise errors.DocumentAlreadyExists from None
-        return shown(key_id, {**source, "token": text})
+        return format_document(key_id, {**source, "token": text})
 
     async def verify(self, text: str) -> Token:
         """Find out whose key this is. Raises `InvalidToken`, `ExpiredToken`."""
@@ -103,7 +103,7 @@ class ApiKeys:
 
 def listed(id: str, row: Mapping[str, Any]) -> Fields:
     """Show a key in a list: never its text, which nobody has."""
-    return shown(id, {name: value for name, value in row.items() if name != INFO})
+    return format_document(id, {name: value for name, value in row.items() if name != METADATA})
 
 
 def _token_id(key_id: str) -> str:

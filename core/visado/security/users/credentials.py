@@ -1,4 +1,7 @@
-"""Which user owns which subject, per strategy: what every strategy would otherwise write for itself."""
+"""Credentials: which user owns which subject of a strategy, with what the strategy stores beside.
+
+Owns the uniqueness of subjects, and of subjects per user. Does not own what a strategy stores.
+"""
 
 from __future__ import annotations
 
@@ -14,108 +17,112 @@ from visado.storage.protocol import Collection, DocumentExists, DocumentMissing,
 from visado.storage.query import Equals, Page, Query
 
 COLLECTION: Final = "credentials"
+"""Holds the names of the strategies that ever stored credentials."""
 
 
 class Credentials:
-    """Rows of `{userId, ...}` under the subject, a collection per strategy."""
+    """Documents of `{userId, ...}` under the subject, in a collection per strategy."""
 
     def __init__(self, storage: Storage, observers: Observers) -> None:
         self._storage, self._observers = storage, observers
         self._declared: dict[str, None] = {}
-        self._remembered: set[str] = set()
+        self._recorded: set[str] = set()
         storage.declare(Collection(COLLECTION))
 
     @property
     def strategies(self) -> list[str]:
-        """The names of all strategies that have rows, or had: also of those that are no longer there."""
+        """The names of the strategies that have credentials or had some, including removed strategies."""
         return list(self._declared)
 
     def declare(self, strategy: str) -> None:
-        """Make room for a strategy's rows; the registry does, for every strategy."""
+        """Declare the collection of a strategy to the storage. The registry of strategies does so for each strategy."""
         self._storage.declare(Collection(_collection(strategy), ("userId",)))
         self._declared[strategy] = None
 
     async def open(self) -> None:
-        """Remember which strategies had rows before."""
+        """Read which strategies stored credentials before this start."""
         for strategy, _ in (await self._storage.search(COLLECTION, Query())).hits:
             self.declare(strategy)
-            self._remembered.add(strategy)
+            self._recorded.add(strategy)
 
     async def get(self, strategy: str, subject: str) -> Mapping[str, Any] | None:
-        """The row of a subject, or None."""
+        """Return the document of a subject, or None."""
         return await self._storage.get(_collection(strategy), subject)
 
     async def get_of_user(self, strategy: str, user_id: str) -> tuple[str, Mapping[str, Any]] | None:
-        """The subject and the row of a user, or None."""
+        """Return the subject and the document of a user, or None."""
         page = await self._storage.search(_collection(strategy), Query(Equals("userId", user_id), limit=1))
         return page.hits[0] if page.hits else None
 
     async def find_of_user(self, strategy: str, user_id: str) -> tuple[str, Mapping[str, Any]]:
-        """The subject and the row of a user. Raises `NoCredentials`."""
-        found = await self.get_of_user(strategy, user_id)
-        if found is None:
+        """Return the subject and the document of a user. Raises `NoCredentials`."""
+        owned = await self.get_of_user(strategy, user_id)
+        if owned is None:
             raise errors.NoCredentials(what="user", name=user_id)
-        return found
+        return owned
 
     async def link(self, strategy: str, subject: str, user_id: str, fields: Fields | None = None) -> None:
-        """Give a subject to a user. Raises `SubjectTaken`, `UserLinked`."""
+        """Link a subject to a user, with `fields` in its document. Raises `SubjectTaken`, `UserLinked`."""
         async with self._storage.transaction():
-            await self._remember(strategy)
+            await self._record(strategy)
             if await self.get_of_user(strategy, user_id) is not None:
                 raise errors.UserLinked(user=user_id)
             try:
                 await self._storage.create(_collection(strategy), subject, {**(fields or {}), "userId": user_id})
             except DocumentExists:
                 raise errors.SubjectTaken(subject=subject) from None
-            await self._one_only(strategy, subject, user_id)
+            await self._check_only_subject(strategy, subject, user_id)
             self._observers.note(CredentialsChanged(change="created", target=user_id, strategy=strategy))
 
-    async def _remember(self, strategy: str) -> None:
-        if strategy not in self._remembered:
+    async def _record(self, strategy: str) -> None:
+        if strategy not in self._recorded:
             with suppress(DocumentExists):
                 await self._storage.create(COLLECTION, strategy, {})
-            self._storage.after_commit(lambda: self._remembered.add(strategy))
+            self._storage.after_commit(lambda: self._recorded.add(strategy))
 
-    async def _one_only(self, strategy: str, subject: str, user_id: str) -> None:
-        """Let the first of two subjects that a user was given at the same time stand."""
+    async def _check_only_subject(self, strategy: str, subject: str, user_id: str) -> None:
+        """Raise `UserLinked` where another request linked a second subject to the user at the same time."""
         page = await self._storage.search(_collection(strategy), Query(Equals("userId", user_id)))
         if any(other != subject for other, _ in page.hits):
             raise errors.UserLinked(user=user_id)
 
     async def update(self, strategy: str, user_id: str, fields: Fields, *, subject: str | None = None) -> None:
-        """Change members of a user's row, and its subject where given. Raises `NoCredentials`, `SubjectTaken`."""
+        """Change members of a user's document, and the subject if one is given.
+
+        Raises `NoCredentials`, `SubjectTaken`.
+        """
         async with self._storage.transaction():
-            present, row = await self.find_of_user(strategy, user_id)
-            if subject is None or subject == present:
-                await self._change(strategy, present, user_id, fields)
+            current, document = await self.find_of_user(strategy, user_id)
+            if subject is None or subject == current:
+                await self._change(strategy, current, user_id, fields)
                 return
             try:
-                await self._storage.create(_collection(strategy), subject, {**row, **fields, "userId": user_id})
+                await self._storage.create(_collection(strategy), subject, {**document, **fields, "userId": user_id})
             except DocumentExists:
                 raise errors.SubjectTaken(subject=subject) from None
-            await self._storage.delete(_collection(strategy), present)
+            await self._storage.delete(_collection(strategy), current)
 
     async def _change(self, strategy: str, subject: str, user_id: str, fields: Fields) -> None:
         try:
             await self._storage.update(
-                _collection(strategy), subject, lambda row: {**row, **fields, "userId": row["userId"]}
+                _collection(strategy), subject, lambda document: {**document, **fields, "userId": document["userId"]}
             )
         except DocumentMissing:
             raise errors.NoCredentials(what="user", name=user_id) from None
 
     async def unlink(self, strategy: str, user_id: str) -> bool:
-        """Take the subject from the user; whether there was one."""
-        found = await self.get_of_user(strategy, user_id)
-        if found is None:
+        """Unlink the subject of a user; return whether the user had one."""
+        owned = await self.get_of_user(strategy, user_id)
+        if owned is None:
             return False
         async with self._storage.transaction():
-            was_there = await self._storage.delete(_collection(strategy), found[0])
-            if was_there:
+            deleted = await self._storage.delete(_collection(strategy), owned[0])
+            if deleted:
                 self._observers.note(CredentialsChanged(change="deleted", target=user_id, strategy=strategy))
-        return was_there
+        return deleted
 
     async def search(self, strategy: str, query: Query) -> Page:
-        """A page of the rows that match."""
+        """Return a page of the documents that match a query."""
         return await self._storage.search(_collection(strategy), query)
 
 

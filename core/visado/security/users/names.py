@@ -1,4 +1,4 @@
-"""Names that people can say: `kuid-tricky-comedian-10492`, `knode-glamorous-flaubert-1113`."""
+"""Generated ids of users and nodes: `kuid-tricky-comedian-10492`, `knode-glamorous-flaubert-1113`."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _NOUNS: Final = (
 ).split()
 
 
-def _name(prefix: str, numbers: int) -> str:
+def _generate(prefix: str, numbers: int) -> str:
     words = (secrets.choice(_ADJECTIVES), secrets.choice(_NOUNS), str(secrets.randbelow(numbers)))
     return "-".join((prefix, *words))
 
 
-def user_id(style: Literal["human", "uuid"] = "human") -> str:
-    """Propose an id for a user."""
-    return f"kuid-{uuid.uuid4()}" if style == "uuid" else _name("kuid", 100_000)
+def new_user_id(style: Literal["human", "uuid"] = "human") -> str:
+    """Generate an id for a user, of words or a UUID. An id of words may be taken already."""
+    return f"kuid-{uuid.uuid4()}" if style == "uuid" else _generate("kuid", 100_000)
 
 
-def node_id() -> str:
-    """Name this host, for as long as it runs."""
-    return _name("knode", 10_000)
+def new_node_id() -> str:
+    """Generate the id of this process."""
+    return _generate("knode", 10_000)

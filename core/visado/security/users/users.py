@@ -1,4 +1,7 @@
-"""Users and their profiles."""
+"""Users and their profiles.
+
+Does not own the credentials, tokens and API keys of a user (`security.accounts` deletes them together).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from visado import errors, events
 from visado.codec import are_texts
 from visado.host import Clock
 from visado.request import ANONYMOUS, ANONYMOUS_ID, Fields, User
-from visado.security.documents import INFO, content, info
+from visado.security.documents import METADATA, build_metadata, strip_metadata
 from visado.security.observers import Observers
 from visado.security.rights.profiles import Profiles
 from visado.security.users import names
@@ -19,7 +22,7 @@ from visado.storage.query import Equals, Page, Query
 
 COLLECTION: Final = "users"
 _MAX_CACHED_USERS: Final = 16_384
-_RESERVED: Final = frozenset({ANONYMOUS_ID, "anonymous"})
+_RESERVED_IDS: Final = frozenset({ANONYMOUS_ID, "anonymous"})
 
 
 class Users:
@@ -30,11 +33,12 @@ class Users:
         self._cached = BoundedDict[str, User](_MAX_CACHED_USERS)
         self._changes = 0
         self.on_delete: list[Callable[[str], Awaitable[None]]] = []
+        """Awaited with the id of a user inside the transaction that deletes the user."""
         storage.declare(Collection(COLLECTION, ("profileIds",)))
 
     async def get(self, user_id: str) -> User | None:
-        """The user of this id, or None. `anonymous` is another name of everybody."""
-        if user_id in _RESERVED:
+        """Return the user of an id, or None. `anonymous` is another id of the anonymous user."""
+        if user_id in _RESERVED_IDS:
             return ANONYMOUS
         user = self._cached.get(user_id)
         if user is not None:
@@ -49,21 +53,24 @@ class Users:
         return user
 
     async def find(self, user_id: str) -> User:
-        """The user of this id. Raises `UserNotFound`."""
+        """Return the user of an id. Raises `UserNotFound`."""
         user = await self.get(user_id)
         if user is None:
             raise errors.UserNotFound(user=user_id)
         return user
 
     def roles(self, user: User) -> frozenset[str]:
-        """The ids of a user's roles."""
+        """Return the ids of a user's roles."""
         return self._profiles.roles_of(user)
 
     async def create(
         self, content: Fields, user_id: str | None = None, style: Literal["human", "uuid"] = "human"
     ) -> User:
-        """Make a user. Raises `UserExists`, `ProfileNotFound`, `NoProfile`, `AnonymousProfileRequired`."""
-        proposed = user_id or names.user_id(style)
+        """Create a user and return it. Without `user_id`, an id is generated in the style `human` or `uuid`.
+
+        Raises `UserExists`, `ProfileNotFound`, `NoProfile`, `AnonymousProfileRequired`.
+        """
+        proposed = user_id or names.new_user_id(style)
         document = self._document(proposed, content)
         while True:
             try:
@@ -73,98 +80,100 @@ class Users:
             except DocumentExists:
                 if user_id is not None:
                     raise errors.UserExists(user=user_id) from None
-                proposed = names.user_id(style)
+                proposed = names.new_user_id(style)
             else:
                 return _user(proposed, document)
 
     async def update(self, user_id: str, changes: Fields, updater: str | None = None) -> User:
-        """Change members of a user; null profiles stay as they are. Raises `UserNotFound`."""
-        kept = {name: value for name, value in content(changes).items() if (name, value) != ("profileIds", None)}
-        if "profileIds" in kept:
-            self._check_profiles(user_id, kept["profileIds"], "body.profileIds")
+        """Change members of a user and return it; `profileIds: None` changes no profiles. Raises `UserNotFound`."""
+        changes = strip_metadata(changes)
+        if changes.get("profileIds", ()) is None:
+            del changes["profileIds"]
+        if "profileIds" in changes:
+            self._check_profiles(user_id, changes["profileIds"], "body.profileIds")
 
         def change(document: Mapping[str, Any]) -> Fields:
-            note = {**document[INFO], "updatedAt": self._clock(), "updater": updater}
-            return {**document, **kept, INFO: note}
+            metadata = {**document[METADATA], "updatedAt": self._clock(), "updater": updater}
+            return {**document, **changes, METADATA: metadata}
 
         return await self._change(user_id, change)
 
     async def replace(self, user_id: str, body: Fields, author: str) -> User:
-        """Put other content in the place of a user's. Raises `UserNotFound`."""
+        """Replace the content of a user and return it. Raises `UserNotFound`."""
         document = self._document(user_id, body, "body.profileIds", author)
         return await self._change(user_id, lambda _: document)
 
     async def _change(self, user_id: str, change: Change) -> User:
-        if user_id in _RESERVED:
+        if user_id in _RESERVED_IDS:
             raise errors.UserNotFound(user=user_id)
         try:
             async with self._storage.transaction():
                 document = await self._storage.update(COLLECTION, user_id, change)
-                self._forget(user_id)
+                self._drop_cached(user_id)
                 self._note("updated", user_id)
         except DocumentMissing:
             raise errors.UserNotFound(user=user_id) from None
         return _user(user_id, document)
 
     async def delete(self, user_id: str) -> None:
-        """Forget a user; what belongs to it is the caller's business (`security.accounts`)."""
+        """Delete a user; `Accounts.delete` also deletes its credentials, tokens and API keys."""
         async with self._storage.transaction():
             await self._storage.delete(COLLECTION, user_id)
-            for forget in self.on_delete:
-                await forget(user_id)
-            self._forget(user_id)
+            for callback in self.on_delete:
+                await callback(user_id)
+            self._drop_cached(user_id)
             self._note("deleted", user_id)
 
     def _note(self, change: events.Change, user_id: str) -> None:
         self._observers.note(events.UserChanged(change=change, target=user_id))
 
-    def _forget(self, user_id: str) -> None:
+    def _drop_cached(self, user_id: str) -> None:
         """Remove a user from the cache once the change is committed."""
 
-        def forget() -> None:
+        def drop() -> None:
             self._changes += 1
             self._cached.pop(user_id, None)
 
-        self._storage.after_commit(forget)
+        self._storage.after_commit(drop)
 
     async def search(self, query: Query) -> Page:
-        """A page of users."""
+        """Return a page of users."""
         return await self._storage.search(COLLECTION, query)
 
-    async def with_profile(self, profile: str, limit: int | None = None) -> list[str]:
-        """The ids of the users that have a profile."""
+    async def ids_with_profile(self, profile: str, limit: int | None = None) -> list[str]:
+        """Return the ids of the users that have a profile, at most `limit`."""
         page = await self.search(Query(Equals("profileIds", profile), limit=limit))
         return [user_id for user_id, _ in page.hits]
 
-    async def leave_profile(self, user_id: str, profile: str) -> None:
-        """Take a profile from a user; who has none left becomes as anybody."""
+    async def remove_profile(self, user_id: str, profile: str) -> None:
+        """Remove a profile from a user; a user without profiles gets the profile `anonymous`."""
 
         def change(document: Mapping[str, Any]) -> Fields:
-            kept = [each for each in document["profileIds"] if each != profile]
-            return {**document, "profileIds": kept or ["anonymous"]}
+            others = [each for each in document["profileIds"] if each != profile]
+            return {**document, "profileIds": others or ["anonymous"]}
 
         await self._change(user_id, change)
 
     async def admin_exists(self) -> bool:
-        """Whether somebody is an administrator."""
-        return bool(await self.with_profile("admin", limit=1))
+        """Return whether a user has the profile `admin`."""
+        return bool(await self.ids_with_profile("admin", limit=1))
 
     def _document(
-        self, user_id: str, body: Fields, place: str = "body.content.profileIds", author: str | None = None
+        self, user_id: str, body: Fields, argument: str = "body.content.profileIds", author: str | None = None
     ) -> Fields:
         if "profileIds" not in body or body["profileIds"] is None:
-            raise errors.MissingArgument(argument=place)
-        self._check_profiles(user_id, body["profileIds"], place)
-        return {**content(body), INFO: info(self._clock(), author=author)}
+            raise errors.MissingArgument(argument=argument)
+        self._check_profiles(user_id, body["profileIds"], argument)
+        return {**strip_metadata(body), METADATA: build_metadata(self._clock(), author=author)}
 
-    def _check_profiles(self, user_id: str, profile_ids: Any, place: str) -> None:
+    def _check_profiles(self, user_id: str, profile_ids: Any, argument: str) -> None:
         if not are_texts(profile_ids):
-            raise errors.InvalidType(argument=place, expected="array")
+            raise errors.InvalidType(argument=argument, expected="array")
         for profile in profile_ids:
             self._profiles.find(profile)
         if not profile_ids:
             raise errors.NoProfile(user=user_id)
-        if user_id in _RESERVED:
+        if user_id in _RESERVED_IDS:
             if profile_ids != ["anonymous"]:
                 raise errors.AnonymousProfileRequired
             raise errors.UserExists(user=user_id)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from visado.security.rights.rights import Policy, Rights, allows, listing
+from visado.security.rights.rights import Policy, Rights, list_rights, role_allows
 
 ALL = {"*": {"actions": {"*": True}}}
 
@@ -38,16 +38,16 @@ def role(**controllers):
     ],
 )
 def test_an_exact_entry_hides_the_wildcard_of_its_level(controllers, controller, action, expected):
-    assert allows(controllers, controller, action) is expected
-    assert Rights([Policy(controllers)]).allow(controller, action) is expected
+    assert role_allows(controllers, controller, action) is expected
+    assert Rights([Policy(controllers)]).allows(controller, action) is expected
 
 
 def test_one_policy_that_allows_is_enough_and_a_false_cancels_nothing():
     denying, allowing = Policy(role(auth={"login": False})), Policy(role(auth={"login": True}))
     for policies in ([denying, allowing], [allowing, denying]):
-        assert Rights(policies).allow("auth", "login")
-    assert not Rights([denying]).allow("auth", "login")
-    assert not Rights([]).allow("auth", "login")
+        assert Rights(policies).allows("auth", "login")
+    assert not Rights([denying]).allows("auth", "login")
+    assert not Rights([]).allows("auth", "login")
 
 
 PLACE = [{"index": "shop", "collections": ["cars", "bikes"]}, {"index": "zoo"}, {"index": "park", "collections": []}]
@@ -87,23 +87,23 @@ PLACE = [{"index": "shop", "collections": ["cars", "bikes"]}, {"index": "zoo"}, 
     ],
 )  # fmt: skip
 def test_restrictions(restricted, args, expected):
-    assert Rights([Policy(ALL, restricted)]).allow("document", "get", args) is expected
+    assert Rights([Policy(ALL, restricted)]).allows("document", "get", args) is expected
 
 
 def test_restrictions_of_different_policies_add_up_per_collection():
     rights = Rights(
         [Policy(ALL, [{"index": "a", "collections": ["x"]}]), Policy(ALL, [{"index": "a", "collections": ["y"]}])]
     )
-    assert rights.allow("document", "get", {"targets": [{"index": "a", "collections": ["x", "y"]}]})
-    assert not rights.allow("document", "get", {"targets": [{"index": "a", "collections": ["x", "z"]}]})
+    assert rights.allows("document", "get", {"targets": [{"index": "a", "collections": ["x", "y"]}]})
+    assert not rights.allows("document", "get", {"targets": [{"index": "a", "collections": ["x", "z"]}]})
 
 
 def test_what_is_remembered_of_strangers_words_is_bounded():
     rights = Rights([Policy(role(auth={"login": True}))])
     for number in range(10_000):
-        assert not rights.allow(f"controller{number}", "x")
-    assert len(rights._allowing) <= 4_096
-    assert rights.allow("auth", "login")
+        assert not rights.allows(f"controller{number}", "x")
+    assert len(rights._cache) <= 4_096
+    assert rights.allows("auth", "login")
 
 
 def test_listing_has_an_item_per_entry_and_restriction_and_none_twice():
@@ -113,7 +113,7 @@ def test_listing_has_an_item_per_entry_and_restriction_and_none_twice():
         Policy(role(auth={"login": False})),
         Policy(ALL, [{"index": "a", "collections": ["x", "y"]}, {"index": "b"}]),
     ]
-    found = listing(policies)
+    found = list_rights(policies)
     items = {tuple(hit.values()) for hit in found["hits"]}
     assert items == {
         ("auth", "login", "*", "*", "allowed"),
@@ -139,4 +139,4 @@ def test_compiled_rights_agree_with_the_plain_rule(roles, controller, action):
             actions = entry["actions"]
             plain = plain or (actions[action] if action in actions else actions.get("*", False)) is True
     rights = Rights(Policy(each) for each in roles)
-    assert [rights.allow(controller, action) for _ in range(2)] == [plain, plain]
+    assert [rights.allows(controller, action) for _ in range(2)] == [plain, plain]

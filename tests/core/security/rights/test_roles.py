@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from visado.security.rights.roles import EVERYTHING, RESTRICTED
+from visado.security.rights.roles import ALL_ACTIONS, RESTRICTED_ROLES
 
 OK = {"auth": {"actions": {"login": True}}}
 TYPE, EMPTY, MISSING = "api.assert.invalid_type", "api.assert.empty_argument", "api.assert.missing_argument"
@@ -107,7 +107,7 @@ def test_update_replaces_all_and_needs_a_role(play):
     async def scene(inside):
         assert await inside.error("security:updateRole", {"controllers": OK}, _id="r") == "services.storage.not_found"
         await inside.result("security:createRole", {"controllers": OK, "tags": ["t"]}, _id="r")
-        updated = await inside.result("security:updateRole", {"controllers": EVERYTHING}, _id="r")
+        updated = await inside.result("security:updateRole", {"controllers": ALL_ACTIONS}, _id="r")
         assert "tags" not in updated["_source"]
         assert await inside.result("security:getRole", _id="r") == updated
 
@@ -143,7 +143,7 @@ def test_a_role_survives_a_restart_and_restriction_is_the_contracts(play):
 
     async def second(inside):
         assert "r" in inside.host.security.roles
-        for role, controllers in RESTRICTED.items():
+        for role, controllers in RESTRICTED_ROLES.items():
             assert inside.host.security.roles.find(role)["controllers"] == controllers
         assert await inside.error("server:now") == "security.rights.unauthorized"
 
