@@ -24,7 +24,6 @@ from visado.search.clauses import (
     without_tuning,
 )
 from visado.search.rules import ALLOW_ALL, SearchRules
-from visado.storage.query import evaluate
 from visado.storage.query.predicates import (
     NOTHING,
     Anything,
@@ -43,6 +42,7 @@ from visado.storage.query.predicates import (
     all_of,
     any_of,
 )
+from visado.storage.query.terms import term_of, words_of
 
 _SCRIPTS: Final = frozenset({"script", "_script"})
 _SCRIPT_ARGUMENTS: Final = frozenset({"id", "params"})
@@ -112,7 +112,7 @@ def _match(clauses: Clauses, keyword: str, content: Any) -> Predicate:
     if field == "_id" or field in clauses.rules.exact:
         return Equals(field, wanted)
     if operator == "and" and isinstance(wanted, str):
-        words = require_list(evaluate.words(wanted), keyword)
+        words = require_list(words_of(wanted), keyword)
         return all_of(Matches(field, word) for word in words) if words else NOTHING
     return Matches(field, wanted)
 
@@ -132,7 +132,7 @@ def read_terms(clauses: Clauses, keyword: str, content: Any) -> Predicate:
 def _ids(clauses: Clauses, keyword: str, content: Any) -> Predicate:
     values = clauses.options(content, keyword, "values", "type").get("values")
     ids = [values] if isinstance(values, str) else require_list(values, keyword)
-    return Ids(tuple(evaluate.term(require_scalar(value, keyword)) or "" for value in ids))
+    return Ids(tuple(term_of(require_scalar(value, keyword)) or "" for value in ids))
 
 
 def _exists(clauses: Clauses, keyword: str, content: Any) -> Predicate:
@@ -220,7 +220,7 @@ def _field_value(clauses: Clauses, keyword: str, content: Any, *options: str) ->
 
 def _field_text(clauses: Clauses, keyword: str, content: Any, *options: str) -> tuple[str, str]:
     field, value = _field_value(clauses, keyword, content, *options)
-    return field, evaluate.term(require_scalar(value, keyword)) or ""
+    return field, term_of(require_scalar(value, keyword)) or ""
 
 
 READERS: Final[Mapping[str, Reader]] = {

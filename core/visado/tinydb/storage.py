@@ -19,7 +19,7 @@ from typing import Any, TypeAlias, cast
 from visado import errors
 from visado.storage import protocol
 from visado.storage.protocol import Change, Document, DocumentExists, DocumentMissing
-from visado.storage.query import Page, Query, Sort, evaluate
+from visado.storage.query import DocumentTest, Page, Query, Sort, compile_predicate, hits_after, sort_hits
 from visado.tinydb.commits import GroupCommit
 from visado.tinydb.frames import encode_row
 from visado.tinydb.journal import Journal
@@ -118,10 +118,10 @@ class TinyStorage:
             kept = {doc_id: document for doc_id, document in mine.items() if document is not None}
             rows, ids = ChainMap(kept, rows), chain((doc_id for doc_id in ids if doc_id not in mine), kept)
         total, runs = 0, list[list[Hit]]()
-        async for hits in _matching(rows, ids, evaluate.compile(query.where)):
+        async for hits in _matching(rows, ids, compile_predicate(query.where)):
             total += len(hits)
-            run = hits if query.after is None else evaluate.after(hits, query.sort, query.after)
-            runs.append(evaluate.order(run, query.sort)[:stop])
+            run = hits if query.after is None else hits_after(hits, query.sort, query.after)
+            runs.append(sort_hits(run, query.sort)[:stop])
         return Page((await _merge(runs, query.sort, stop))[query.offset :], total)
 
     @asynccontextmanager
@@ -285,7 +285,7 @@ _decode = json.JSONDecoder(object_pairs_hook=_share_keys).decode
 
 
 async def _matching(
-    rows: Mapping[str, Document], ids: Iterable[str], fits: evaluate.Test
+    rows: Mapping[str, Document], ids: Iterable[str], fits: DocumentTest
 ) -> AsyncGenerator[list[Hit], None]:
     """The documents that fit, in as many runs as the event loop needs pauses."""
     waiting = iter(ids)
@@ -322,7 +322,7 @@ class _Place:
         self.sort = sort
 
     def __lt__(self, other: _Place) -> bool:
-        return evaluate.order((other.hit, self.hit), self.sort)[0] is self.hit
+        return sort_hits((other.hit, self.hit), self.sort)[0] is self.hit
 
 
 def _table(database: Database, collection: protocol.Collection) -> IndexedTable:

@@ -27,7 +27,7 @@ from visado.storage.query import (
     Range,
     Regexp,
     Wildcard,
-    evaluate,
+    compile_predicate,
 )
 
 A, B, C = Equals("a", 1), Equals("b", 2), Equals("c", 3)
@@ -227,7 +227,7 @@ def test_hostile_sizes_are_refused(query: Any):
 
 def test_sensible_depth_is_accepted():
     where = elasticsearch.compile_query(nested(20, QA))
-    assert evaluate.compile(where)("x", {"a": 1})
+    assert compile_predicate(where)("x", {"a": 1})
 
 
 # --- any JSON at all -------------------------------------------------------------------------------------
@@ -272,4 +272,4 @@ QUERIES = JSON | st.dictionaries(st.sampled_from(KEYWORDS), JSON, min_size=1, ma
 def test_any_json_compiles_or_is_refused(query: Any):
     with contextlib.suppress(errors.BadRequest):
         where = elasticsearch.compile_query(query)
-        evaluate.compile(where)("x", {"a": ["x", 1, None, {"b": True}], "b": "x"})
+        compile_predicate(where)("x", {"a": ["x", 1, None, {"b": True}], "b": "x"})

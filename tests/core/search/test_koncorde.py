@@ -24,7 +24,7 @@ from visado.storage.query import (
     Predicate,
     Range,
     Regexp,
-    evaluate,
+    compile_predicate,
 )
 
 A, B = Equals("a", 1), Equals("b", 2)
@@ -195,8 +195,8 @@ DOCUMENT = st.fixed_dictionaries({}, optional={"a": VALUE, "b": VALUE})
 @given(st.recursive(PAIRS, joined, max_leaves=5), st.sampled_from(["x", "y", "z"]), DOCUMENT)
 def test_both_languages_find_the_same(pair: tuple[Any, Any], id: str, document: dict[str, Any]):
     filters, query = pair
-    one = evaluate.compile(koncorde.compile_query(filters))
-    other = evaluate.compile(elasticsearch.compile_query(query))
+    one = compile_predicate(koncorde.compile_query(filters))
+    other = compile_predicate(elasticsearch.compile_query(query))
     assert one(id, document) is other(id, document)
 
 
@@ -229,4 +229,4 @@ JSON = st.recursive(
 @given(JSON | st.dictionaries(st.sampled_from([*koncorde.READERS]), JSON, min_size=1, max_size=1))
 def test_any_json_compiles_or_is_refused(filters: Any):
     with contextlib.suppress(errors.BadRequest):
-        evaluate.compile(koncorde.compile_query(filters))("x", {"a": ["x", 1, {"b": 2}], "b": None})
+        compile_predicate(koncorde.compile_query(filters))("x", {"a": ["x", 1, {"b": 2}], "b": None})

@@ -1,10 +1,13 @@
-"""Searching: bodies in, one predicate tree out.
+"""The search of a storage: conditions in, a page out.
 
-Owns the tree (`predicates`), what it means (`evaluate`), the two languages that compile to it
-(`elasticsearch`, `koncorde`) and the bodies that hold them (`body`). Does not own where documents are kept: a
-storage may evaluate the tree, or translate it.
+Owns the predicate tree (`predicates`), its meaning (`evaluation`, `patterns`), equality (`terms`) and order (`order`).
+Does not own the languages that compile to the tree: those are `visado.search`.
+
+A storage either evaluates the tree with the functions below, or translates it to a language of its own.
 """
 
+from visado.storage.query.evaluation import DocumentTest, compile_predicate
+from visado.storage.query.order import hits_after, sort_hits
 from visado.storage.query.predicates import (
     And,
     Anything,
@@ -12,6 +15,7 @@ from visado.storage.query.predicates import (
     Equals,
     Exists,
     Field,
+    Hit,
     Ids,
     Matches,
     Not,
@@ -26,14 +30,17 @@ from visado.storage.query.predicates import (
     Sort,
     Wildcard,
 )
+from visado.storage.query.terms import necessary_conditions, term_of, terms_of
 
 __all__ = [
     "And",
     "Anything",
     "AtLeast",
+    "DocumentTest",
     "Equals",
     "Exists",
     "Field",
+    "Hit",
     "Ids",
     "Matches",
     "Not",
@@ -47,4 +54,10 @@ __all__ = [
     "Regexp",
     "Sort",
     "Wildcard",
+    "compile_predicate",
+    "hits_after",
+    "necessary_conditions",
+    "sort_hits",
+    "term_of",
+    "terms_of",
 ]

@@ -1,4 +1,4 @@
-"""Wildcards and regular expressions, compiled and searched for within limits."""
+"""Wildcards and regular expressions, compiled and searched for within limits of length and time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import regex
 
@@ -16,34 +16,34 @@ from visado import errors
 if TYPE_CHECKING:
     Pattern: TypeAlias = regex.Pattern[str]
 
-MAX_LENGTH = 1000
-"""Longer patterns are refused."""
+MAX_PATTERN_LENGTH: Final = 1000
+MAX_REPEATS: Final = 50_000
+"""The largest product of a pattern's counts: `regex` writes out each repetition, so more would fill the memory."""
 
-MAX_REPEATS = 50_000
-"""The product of a pattern's counts: `regex` writes out what is counted, so more would eat the memory."""
+DOCUMENT_SECONDS: Final = 0.025
+"""How long a pattern may search one text."""
+SEARCH_SECONDS: Final = 1.0
+"""How long all patterns of one search may take together."""
 
-DOCUMENT_SECONDS = 0.025
-SEARCH_SECONDS = 1.0
-
-_BRACES = re.compile(r"\{([^{}]*)\}")
-_DIGITS = re.compile(r"[0-9]+")
-_WILDCARD_PARTS = re.compile(r"\\.|.", re.DOTALL)
-_FLAGS = {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL, "g": 0, "u": 0, "y": 0}
+_BRACES: Final = re.compile(r"\{([^{}]*)\}")
+_DIGITS: Final = re.compile(r"[0-9]+")
+_WILDCARD_PARTS: Final = re.compile(r"\\.|.", re.DOTALL)
+_FLAGS: Final = {"i": regex.IGNORECASE, "m": regex.MULTILINE, "s": regex.DOTALL, "g": 0, "u": 0, "y": 0}
 
 
 @dataclass(slots=True)
-class Allowance:
-    """The time that all patterns of one search may take together."""
+class TimeBudget:
+    """The time that is left to the patterns of one search, in seconds."""
 
     seconds: float = SEARCH_SECONDS
 
     def search(self, pattern: Pattern) -> Callable[[str], bool]:
-        """Make a search for a pattern that raises `SearchRefused` once it takes too long."""
+        """Return a function that searches a text for a pattern, and raises `SearchRefused` once that takes too long."""
 
         def search(text: str) -> bool:
             start = time.perf_counter()
             try:
-                # Without releasing the interpreter: taking it back costs more than most searches do.
+                # `concurrent` would release the interpreter: taking it back costs more than most searches.
                 found = pattern.search(text, timeout=DOCUMENT_SECONDS, concurrent=False) is not None
             except (TimeoutError, MemoryError):
                 raise errors.SearchRefused(cause="the regular expression takes too long") from None
@@ -71,9 +71,10 @@ def regexp(pattern: str, flags: str = "") -> Pattern:
 
 
 def wildcard(pattern: str) -> Pattern:
-    """Compile a pattern of `*` and `?`, which a backslash makes ordinary. Raises `SearchRefused`.
+    """Compile a pattern of `*` and `?`, which a backslash escapes. Raises `SearchRefused`.
 
-    Each run between two stars is taken where it is first found, for good: no text is tried twice.
+    The text between two stars is matched at its first occurrence and never again (an atomic group), so that the time
+    does not grow exponentially.
     """
     _check_length(pattern)
     first, *runs = _runs(pattern)
@@ -98,13 +99,13 @@ def _whole(expression: str) -> Pattern:
 
 
 def _check_length(pattern: str) -> None:
-    if len(pattern) > MAX_LENGTH:
-        raise errors.SearchRefused(cause=f"the pattern is longer than {MAX_LENGTH} characters")
+    if len(pattern) > MAX_PATTERN_LENGTH:
+        raise errors.SearchRefused(cause=f"the pattern is longer than {MAX_PATTERN_LENGTH} characters")
 
 
 def _check_counts(pattern: str) -> None:
     counts = [number for braces in _BRACES.findall(pattern) for number in _DIGITS.findall(braces)]
-    # Long numbers first: reading them costs time.
+    # The length is checked first: converting a long number costs time.
     if any(len(count) > len(str(MAX_REPEATS)) for count in counts) or (
         math.prod(max(1, int(count)) for count in counts) > MAX_REPEATS
     ):

@@ -1,7 +1,7 @@
-"""The predicate tree: what a document must be like to be found.
+"""The predicate tree: the conditions that a document must fulfil to be found.
 
-A field is a dotted path; the field `_id` is the document's id. Where a document holds a list, one item that
-fits is enough, as in Elasticsearch.
+A field is a dotted path; the field `_id` is the document's id. If a field holds a list, one item that fulfils the
+condition is enough, as in Elasticsearch.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ class Ids:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """The field is there, and not null."""
+    """The field is present and not null."""
 
     field: str
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """The field lies between bounds; None is no bound."""
+    """The field lies between bounds; None means no bound."""
 
     field: str
     gt: Any = None
@@ -59,7 +59,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """The field's text starts so."""
+    """The field's text starts with this value."""
 
     field: str
     value: str
@@ -67,7 +67,7 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class Wildcard:
-    """The field's text fits a pattern of `*` and `?`."""
+    """The field's text matches a pattern of `*` and `?`."""
 
     field: str
     pattern: str
@@ -75,7 +75,7 @@ class Wildcard:
 
 @dataclass(frozen=True, slots=True)
 class Regexp:
-    """The field's text fits a regular expression, searched for with a time limit."""
+    """The field's text contains a match of a regular expression, which is searched for within a time limit."""
 
     field: str
     pattern: str
@@ -84,7 +84,7 @@ class Regexp:
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """One word of the text is a word of the field's text, whatever their case; other values are equal."""
+    """The text and the field's text share a word, in any case. Values that are not text must be equal."""
 
     field: str
     text: Any
@@ -92,21 +92,21 @@ class Matches:
 
 @dataclass(frozen=True, slots=True)
 class And:
-    """Every part holds."""
+    """All parts are fulfilled."""
 
     parts: tuple[Predicate, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
-    """One part holds."""
+    """At least one part is fulfilled."""
 
     parts: tuple[Predicate, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AtLeast:
-    """So many of the parts hold."""
+    """At least `count` of the parts are fulfilled."""
 
     count: int
     parts: tuple[Predicate, ...]
@@ -114,37 +114,41 @@ class AtLeast:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """The part does not hold."""
+    """The part is not fulfilled."""
 
     part: Predicate
 
 
 Field: TypeAlias = Equals | OneOf | Exists | Range | Prefix | Wildcard | Regexp | Matches
-"""What one field must be like."""
+"""A condition on one field."""
 
 Predicate: TypeAlias = Anything | Ids | Field | And | Or | AtLeast | Not
+"""A condition on a document."""
+
+Hit: TypeAlias = tuple[str, Mapping[str, Any]]
+"""A document that a search found, after its id."""
 
 NOTHING = Or(())
-"""No document."""
+"""The condition that no document fulfils."""
 
 
 def all_of(parts: Iterable[Predicate]) -> Predicate:
-    """Join parts that must all hold, as simply as may be."""
-    needed = tuple(part for part in parts if part != Anything())
-    if not needed:
+    """Return the simplest predicate that is fulfilled when all parts are."""
+    required = tuple(part for part in parts if part != Anything())
+    if not required:
         return Anything()
-    return needed[0] if len(needed) == 1 else And(needed)
+    return required[0] if len(required) == 1 else And(required)
 
 
 def any_of(parts: Iterable[Predicate]) -> Predicate:
-    """Join parts of which one must hold, as simply as may be."""
+    """Return the simplest predicate that is fulfilled when at least one part is."""
     options = tuple(parts)
     return options[0] if len(options) == 1 else Or(options)
 
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """One key to sort by."""
+    """A field to sort by."""
 
     field: str
     descending: bool = False
@@ -152,9 +156,10 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which documents, in which order, from where, how many.
+    """A search: the condition, the order, the number of documents to skip, and the size of the page.
 
-    `after` holds the sort values of the last document of the page before (Elasticsearch's `search_after`).
+    `limit` None asks for all documents. `after` holds the sort values of the last document of the previous page
+    (Elasticsearch's `search_after`).
     """
 
     where: Predicate = Anything()
@@ -166,7 +171,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The documents found, `(id, document)` each, and how many there are in all."""
+    """A page of the documents that a search found, and the number of all that match."""
 
-    hits: list[tuple[str, Mapping[str, Any]]]
+    hits: list[Hit]
     total: int

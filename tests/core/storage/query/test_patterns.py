@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from visado import errors
-from visado.storage.query import Regexp, Wildcard, evaluate, patterns
+from visado.storage.query import Regexp, Wildcard, compile_predicate, patterns
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_wildcard_equals_a_naive_one(pattern: str, text: str):
 
 
 def test_wildcards_never_backtrack_for_long():
-    test = evaluate.compile(Wildcard("a", "*a" * 400 + "b"))
+    test = compile_predicate(Wildcard("a", "*a" * 400 + "b"))
     start = time.perf_counter()
     assert not test("x", {"a": "a" * 10_000})
     assert time.perf_counter() - start < 0.5
@@ -64,23 +64,23 @@ def test_wildcards_never_backtrack_for_long():
 )
 def test_invalid_expressions_are_refused(pattern: str):
     with pytest.raises(errors.SearchRefused, match="invalid regular expression"):
-        evaluate.compile(Regexp("a", pattern))
+        compile_predicate(Regexp("a", pattern))
 
 
 def test_unknown_flags_are_refused():
     with pytest.raises(errors.SearchRefused, match=r"flag \[x\]"):
-        evaluate.compile(Regexp("a", "b", "ix"))
+        compile_predicate(Regexp("a", "b", "ix"))
 
 
 @pytest.mark.parametrize("flags", ["", "i", "gimsuy"])
 def test_flags_of_javascript(flags: str):
-    assert evaluate.compile(Regexp("a", "A.B", flags))("x", {"a": "a\nb"}) is ("s" in flags)
+    assert compile_predicate(Regexp("a", "A.B", flags))("x", {"a": "a\nb"}) is ("s" in flags)
 
 
 @pytest.mark.parametrize("wildcard", [True, False])
 def test_long_patterns_are_refused(wildcard: bool):
     with pytest.raises(errors.SearchRefused, match="longer"):
-        evaluate.compile((Wildcard if wildcard else Regexp)("a", "b" * (patterns.MAX_LENGTH + 1)))
+        compile_predicate((Wildcard if wildcard else Regexp)("a", "b" * (patterns.MAX_PATTERN_LENGTH + 1)))
 
 
 @pytest.mark.parametrize(
@@ -95,29 +95,29 @@ def test_long_patterns_are_refused(wildcard: bool):
 )
 def test_expressions_that_would_eat_the_memory_are_refused(pattern: str):
     with pytest.raises(errors.SearchRefused, match="repeats too much"):
-        evaluate.compile(Regexp("a", pattern))
+        compile_predicate(Regexp("a", pattern))
 
 
 def test_common_counts_are_not_refused():
     uuid = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-    assert evaluate.compile(Regexp("_id", uuid))("04227ed6-a454-4862-a84e-4f503dcb2c59", {})
+    assert compile_predicate(Regexp("_id", uuid))("04227ed6-a454-4862-a84e-4f503dcb2c59", {})
 
 
 @pytest.mark.parametrize(
     ("pattern", "text"), [("(?R)", "a"), ("^(.*?,){11}P", "1," * 50_000), ("(?:a.*b){e}", "a" * 1_000_000)]
 )
 def test_an_expression_that_takes_too_long_refuses_the_search(pattern: str, text: str):
-    test = evaluate.compile(Regexp("a", pattern))
+    test = compile_predicate(Regexp("a", pattern))
     start = time.perf_counter()
     with pytest.raises(errors.SearchRefused, match="the regular expression takes too long"):
         test("x", {"a": text})
     assert time.perf_counter() - start < 1
 
 
-def test_all_expressions_of_a_search_share_one_allowance():
-    allowance = patterns.Allowance(seconds=0.01)
-    one, other = allowance.search(patterns.regexp("a")), allowance.search(patterns.regexp("b"))
+def test_all_expressions_of_a_search_share_one_time_budget():
+    budget = patterns.TimeBudget(seconds=0.01)
+    one, other = budget.search(patterns.regexp("a")), budget.search(patterns.regexp("b"))
     assert one("a")
-    allowance.seconds = 0
+    budget.seconds = 0
     with pytest.raises(errors.SearchRefused, match="too long"):
         other("b")

@@ -1,4 +1,4 @@
-"""What each predicate finds; the compiled test against a naive one; order and paging."""
+"""What each predicate finds; the compiled test against a naive one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import fnmatch
 import re
 import time
-from functools import cmp_to_key
 from typing import Any
 
 import pytest
@@ -29,10 +28,12 @@ from visado.storage.query import (
     Prefix,
     Range,
     Regexp,
-    Sort,
     Wildcard,
-    evaluate,
+    compile_predicate,
+    term_of,
 )
+
+from .generated import DOCUMENTS, FIELDS, PREDICATES, TEXTS
 
 ALICE = {
     "name": "Alice Martin",
@@ -167,63 +168,21 @@ MISSED = [
 
 @pytest.mark.parametrize("where", FOUND, ids=repr)
 def test_finds(where: Predicate):
-    assert evaluate.compile(where)("alice", ALICE)
+    assert compile_predicate(where)("alice", ALICE)
 
 
 @pytest.mark.parametrize("where", MISSED, ids=repr)
 def test_does_not_find(where: Predicate):
-    assert not evaluate.compile(where)("alice", ALICE)
+    assert not compile_predicate(where)("alice", ALICE)
 
 
 def test_numbers_too_long_to_write_are_compared_too():
     document = {"n": 10**5000}
-    assert evaluate.compile(Equals("n", 10**5000))("x", document)
-    assert not evaluate.compile(Equals("n", 10**5000 + 1))("x", document)
+    assert compile_predicate(Equals("n", 10**5000))("x", document)
+    assert not compile_predicate(Equals("n", 10**5000 + 1))("x", document)
 
 
 # --- against a naive evaluator ---------------------------------------------------------------------------
-
-NAMES = st.sampled_from(["a", "b", "c"])
-FIELDS = st.one_of(st.just("_id"), st.lists(NAMES, min_size=1, max_size=3).map(".".join))
-TEXTS = st.one_of(st.sampled_from(["", "a", "ab", "A b", "1", "1.0", "-0", "true", "é", "x" * 30]), st.text(max_size=5))
-SCALARS = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-2, 2),
-    st.integers(),
-    st.floats(),
-    st.sampled_from([10**400, 1e300]),
-    TEXTS,
-)
-VALUES = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3),
-    max_leaves=8,
-)
-DOCUMENTS = st.dictionaries(NAMES, VALUES, max_size=3)
-PATTERNS = st.text(st.sampled_from("ab*?1"), max_size=6)
-
-LEAVES = st.one_of(
-    st.just(Anything()),
-    st.builds(Equals, FIELDS, VALUES),
-    st.builds(OneOf, FIELDS, st.lists(VALUES, max_size=3).map(tuple)),
-    st.builds(Ids, st.lists(TEXTS, max_size=3).map(tuple)),
-    st.builds(Exists, FIELDS),
-    st.builds(Range, FIELDS, VALUES, VALUES, VALUES, VALUES),
-    st.builds(Prefix, FIELDS, TEXTS),
-    st.builds(Wildcard, FIELDS, PATTERNS),
-    st.builds(Matches, FIELDS, VALUES),
-)
-PREDICATES = st.recursive(
-    LEAVES,
-    lambda inner: st.one_of(
-        st.builds(And, st.lists(inner, max_size=3).map(tuple)),
-        st.builds(Or, st.lists(inner, max_size=3).map(tuple)),
-        st.builds(AtLeast, st.integers(0, 3), st.lists(inner, max_size=3).map(tuple)),
-        st.builds(Not, inner),
-    ),
-    max_leaves=6,
-)
 
 
 def naive(where: Any, id: str, document: Any) -> bool:
@@ -295,7 +254,7 @@ def naive_leaf(where: Any, leaf: Any) -> bool:
         case Wildcard(_, pattern):
             return text is not None and fnmatch.fnmatchcase(text, pattern)
         case Matches(_, wanted) if text is not None:
-            said = wanted if isinstance(wanted, str) else evaluate.term(wanted) or ""
+            said = wanted if isinstance(wanted, str) else term_of(wanted) or ""
             return bool(set(re.findall(r"\w+", said.casefold())) & set(re.findall(r"\w+", text.casefold())))
         case Matches(_, wanted):
             return naive_equals(wanted, leaf)
@@ -327,128 +286,14 @@ def naive_range(where: Range, leaf: Any) -> bool:
 @settings(max_examples=500, deadline=None)
 @given(PREDICATES, TEXTS, DOCUMENTS)
 def test_compiled_equals_naive(where: Predicate, id: str, document: dict[str, Any]):
-    assert evaluate.compile(where)(id, document) is naive(where, id, document)
-
-
-@given(FIELDS, VALUES, DOCUMENTS)
-def test_an_index_of_terms_finds_what_an_evaluation_finds(field: str, value: Any, document: dict[str, Any]):
-    term = evaluate.term(value)
-    by_index = term is not None and term in evaluate.terms(document, field)
-    if field != "_id":
-        assert evaluate.compile(Equals(field, value))("x", document) is by_index
+    assert compile_predicate(where)(id, document) is naive(where, id, document)
 
 
 @settings(max_examples=200, deadline=None)
 @given(FIELDS, st.text(max_size=20), st.text(st.sampled_from("imsguyx"), max_size=3), DOCUMENTS)
 def test_any_regular_expression_is_refused_or_works(field: str, pattern: str, flags: str, document: dict[str, Any]):
     with contextlib.suppress(errors.SearchRefused):
-        evaluate.compile(Regexp(field, pattern, flags))("id", document)
-
-
-# --- necessary conditions --------------------------------------------------------------------------------
-
-
-def test_necessary_conditions_are_those_that_all_found_documents_fulfil():
-    where = And(
-        (
-            Equals("a", 1),
-            And((OneOf("b", (1, 2)), Ids(("x",)))),
-            Or((Equals("c", 1), Equals("d", 1))),
-            Not(Equals("e", 1)),
-            Equals("_id", 5),
-            OneOf("_id", ("y", None)),
-            Range("f", gt=1),
-        )
-    )
-    found = set(evaluate.necessary(where))
-    assert found == {Equals("a", 1), OneOf("b", (1, 2)), Ids(("x",)), Ids(("5",)), Ids(("y",))}
-
-
-@given(PREDICATES, TEXTS, DOCUMENTS)
-def test_what_is_found_fulfils_each_necessary_condition(where: Predicate, id: str, document: dict[str, Any]):
-    if evaluate.compile(where)(id, document):
-        assert all(evaluate.compile(part)(id, document) for part in evaluate.necessary(where))
-
-
-# --- order and paging ------------------------------------------------------------------------------------
-
-HITS = [
-    ("a", {"n": 3}),
-    ("b", {"n": None}),
-    ("c", {"n": "text"}),
-    ("d", {"n": [9, 1]}),
-    ("e", {}),
-    ("f", {"n": True}),
-    ("g", {"n": 2.5}),
-    ("h", {"n": {"x": 1}}),
-]
-
-
-@pytest.mark.parametrize(
-    ("sort", "expected"),
-    [
-        ((), "abcdefgh"),
-        ((Sort("n"),), "dfgacbeh"),
-        ((Sort("n", descending=True),), "cdagfbeh"),
-        ((Sort("_id", descending=True),), "hgfedcba"),
-        ((Sort("zip"), Sort("_id", descending=True)), "hgfedcba"),
-        ((Sort("n.x"),), "habcdefg"),
-    ],
-)
-def test_order(sort: tuple[Sort, ...], expected: str):
-    assert "".join(name for name, _ in evaluate.order(HITS, sort)) == expected
-
-
-def test_order_is_stable_in_both_directions():
-    hits = [("a", {"n": 1, "m": 1}), ("b", {"n": 1, "m": 2}), ("c", {"n": 0, "m": 3})]
-    assert [name for name, _ in evaluate.order(hits, [Sort("n", descending=True)])] == ["a", "b", "c"]
-    assert [name for name, _ in evaluate.order(hits, [Sort("n"), Sort("m", descending=True)])] == [
-        "c",
-        "b",
-        "a",
-    ]
-
-
-@given(
-    st.lists(DOCUMENTS, max_size=8),
-    st.lists(st.builds(Sort, FIELDS, st.booleans()), max_size=3),
-    st.lists(VALUES, max_size=3),
-)
-def test_order_and_after_never_raise_and_keep_their_hits(documents: list[Any], sort: list[Sort], values: list[Any]):
-    hits = [(str(number), document) for number, document in enumerate(documents)]
-    assert sorted(name for name, _ in evaluate.order(hits, sort)) == sorted(name for name, _ in hits)
-    if len(values) == len(sort):
-        assert all(hit in hits for hit in evaluate.after(hits, sort, values))
-
-
-@given(
-    st.lists(st.fixed_dictionaries({}, optional={"a": st.integers(0, 3), "b": st.sampled_from("xyz")}), max_size=12),
-    st.booleans(),
-    st.booleans(),
-    st.integers(1, 4),
-)
-def test_pages_by_search_after_are_the_whole(documents: list[Any], down: bool, up: bool, size: int):
-    sort = [Sort("a", descending=down), Sort("b", descending=up), Sort("_id")]
-    hits = evaluate.order([(f"{number:02}", document) for number, document in enumerate(documents)], sort)
-    seen: list[Any] = []
-    page = hits[:size]
-    while page:
-        seen += page
-        name, document = page[-1]
-        values = [document.get("a"), document.get("b"), name]
-        page = evaluate.order(evaluate.after(hits, sort, values), sort)[:size]
-    assert seen == hits
-
-
-def test_after_agrees_with_a_plain_comparison():
-    hits = [(str(number), {"n": number % 5}) for number in range(20)]
-    ordered = sorted(hits, key=cmp_to_key(lambda x, y: x[1]["n"] - y[1]["n"]))
-    assert evaluate.after(ordered, [Sort("n")], [3]) == [hit for hit in ordered if hit[1]["n"] > 3]
-
-
-def test_after_needs_a_value_for_each_sort():
-    with pytest.raises(errors.SearchRefused, match=r"search_after has 1 value\(s\) but sort has 2\."):
-        evaluate.after([], [Sort("a"), Sort("b")], [1])
+        compile_predicate(Regexp(field, pattern, flags))("id", document)
 
 
 # --- speed -----------------------------------------------------------------------------------------------
@@ -459,7 +304,7 @@ def test_a_term_is_found_fast_without_an_index():
     durations: list[float] = []
     for _ in range(3):
         start = time.perf_counter()
-        test = evaluate.compile(Equals("name", "user5"))
+        test = compile_predicate(Equals("name", "user5"))
         assert [name for name, document in documents if test(name, document)] == ["u5"]
         durations.append(time.perf_counter() - start)
     assert min(durations) < 0.5
