@@ -21,7 +21,7 @@ from visado import errors
 from visado.controllers.building import build_table
 from visado.host import Clock, now
 from visado.metrics import Metrics
-from visado.pipeline import Pipeline
+from visado.pipeline import CAUSE_IN_LOG, Pipeline
 from visado.plugins.discovery import discover, open_storage
 from visado.plugins.manager import Plugins
 from visado.plugins.switching import Switches
@@ -109,7 +109,7 @@ class Visado(Starlette):
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": _INTERNAL_ERROR})
             else:
-                await self._http.refuse(errors.PluginFailed(cause="the log of the host says why"), scope, receive, send)
+                await self._http.refuse(errors.PluginFailed(cause=CAUSE_IN_LOG), scope, receive, send)
             return False
         return True
 

@@ -1,4 +1,8 @@
-"""The one path from request to response, whatever the transport."""
+"""The one path from a request to its response, over HTTP and WebSocket.
+
+Owns the order of the checks, and which error wins. Does not own the transports (`web`), the actions (`controllers`) or
+the rights (`security.rights`).
+"""
 
 from __future__ import annotations
 
@@ -21,12 +25,16 @@ from visado.settings.loading import Settings
 from visado.settings.sections import HttpSection, LimitsSection
 
 _log = logging.getLogger("visado.pipeline")
-_LONGEST_NAME: Final = 200
-_NO_COOKIE: Final = (None, False, "false", "0")
+CAUSE_IN_LOG: Final = "the log of the host says which"
+_MAX_TARGET_CHARACTERS: Final = 200
+_FALSE_ARGUMENTS: Final = (None, False, "false", "0")
 
 
 class Pipeline:
-    """decode -> find the action -> verify the token -> check the rights -> call the action."""
+    """Read the request, find its action, verify the token, check the rights and the limits, call the action.
+
+    While `stopping` is true, every request is refused with `ShuttingDown`.
+    """
 
     def __init__(
         self,
@@ -44,10 +52,13 @@ class Pipeline:
         self._metrics = metrics
         self.stopping = False
 
-    async def run(self, decoding: Awaitable[Request]) -> Response:
-        """Run one request. Never raises: an error is a response."""
+    async def run(self, reading: Awaitable[Request]) -> Response:
+        """Run one request. Never raises: an error is a response.
+
+        `reading` is awaited here, so that a malformed request gets the same response over both transports.
+        """
         try:
-            request = await decoding
+            request = await reading
         except Malformed as malformed:
             return Response(malformed.request_id, Reply(None), malformed.error, bare=malformed.bare)
         self._metrics.in_flight += 1
@@ -56,28 +67,27 @@ class Pipeline:
             response = Response(request.id, await self._answer(request), None, request)
         except errors.VisadoError as error:
             response = Response(request.id, Reply(error.result, cookies=error.cookies), error, request)
-        except BaseException as error:  # whatever it is, a client never sees it
+        except BaseException as error:  # a plugin may raise anything, and no client may see it
             if is_cancelled(error) or isinstance(error, (KeyboardInterrupt, GeneratorExit)):
                 self._observers.tell_later(request.take_events())
                 raise
             _log.exception("%r failed", request)
-            failure = errors.PluginFailed(cause="the log of the host says which")
-            response = Response(request.id, Reply(None), failure, request)
+            response = Response(request.id, Reply(None), errors.PluginFailed(cause=CAUSE_IN_LOG), request)
         finally:
             self._metrics.in_flight -= 1
-        if happened := request.take_events():
-            response = await self._report(happened, response)
+        if noted := request.take_events():
+            response = await self._report(noted, response)
         self._metrics.count(self._label(request), response.status)
         return response
 
     def admits(self, user_id: str, limit: int) -> bool:
-        """Count a request of a user whose profiles limit their rate, and say whether it is within the limit."""
+        """Count a request of a user, and return whether it is within the limit, in requests per second."""
         return self._requests.admit(user_id, limit)
 
-    async def _report(self, happened: list[events.Event], response: Response) -> Response:
-        """Tell the observers, and answer with an error where one that must hear cannot."""
+    async def _report(self, noted: list[events.Event], response: Response) -> Response:
+        """Tell the observers of the events. Return an error response where an essential observer fails."""
         try:
-            await asyncio.shield(self._observers.tell_later(happened))
+            await asyncio.shield(self._observers.tell_later(noted))
         except errors.EventNotRecorded as error:
             return replace(response, reply=Reply(None), error=error)
         return response
@@ -117,7 +127,7 @@ class Pipeline:
         return request.controller, request.action
 
     def _find(self, controller: str, name: str) -> Action | errors.VisadoError:
-        """Find the action now, and complain later: whoever may not ask is not told what exists."""
+        """Return the action, or the error for later: a user without the right does not learn which actions exist."""
         try:
             return self._table.find(controller, name)
         except errors.NotFound as error:
@@ -133,7 +143,7 @@ class Pipeline:
             if not self._may_use_cookie(request):
                 raise errors.UnauthorizedOrigin(origin=request.connection.origin)
             text = request.cookie if cookie != "ignored" else None
-        elif not self._http.cookie_auth and request.args.get("cookieAuth") not in _NO_COOKIE:
+        elif not self._http.cookie_auth and request.args.get("cookieAuth") not in _FALSE_ARGUMENTS:
             raise errors.CookiesUnsupported
         if text is None:
             return
@@ -157,7 +167,7 @@ class Pipeline:
         access, user = self._access, request.user
         if access.rights(request).allows(controller, name, request.args):
             return
-        self._observers.note(events.AccessDenied(target=f"{controller}:{name}"[:_LONGEST_NAME]))
+        self._observers.note(events.AccessDenied(target=f"{controller}:{name}"[:_MAX_TARGET_CHARACTERS]))
         if not user.anonymous:
             raise errors.NotAllowed(controller=controller, action=name, user=user.id)
         if access.profiles.rights(user).allows(controller, name, request.args):

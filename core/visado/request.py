@@ -1,4 +1,4 @@
-"""One call, whatever brought it: the request, who asks, and the answer."""
+"""A request and its response, whatever the transport: what actions and plugins receive and return."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ANONYMOUS_ID: Final = "-1"
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user: its id, its profiles, and everything else that it holds."""
+    """A user: its id, the ids of its profiles, and its whole content, `profileIds` included."""
 
     id: str
     profile_ids: tuple[str, ...]
@@ -29,7 +29,7 @@ class User:
 
     @property
     def anonymous(self) -> bool:
-        """Whether this is everybody who has not logged in."""
+        """Whether this is the user of every client that has not logged in."""
         return self.id == ANONYMOUS_ID
 
 
@@ -38,9 +38,10 @@ ANONYMOUS: Final = User(ANONYMOUS_ID, ("anonymous",), {"profileIds": ["anonymous
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A verified token, without its text: the id of its row, whose it is, and when it ends.
+    """A verified token or API key, without its text.
 
-    `expires_at` is in milliseconds since 1970, and -1 for a token that does not end; so is `ttl`.
+    `id` is that of its document in the storage. `expires_at` is in milliseconds since 1970, and `ttl` in milliseconds;
+    both are -1 for a token that does not expire.
     """
 
     id: str
@@ -70,21 +71,21 @@ class Connection:
 
     @cached_property
     def id(self) -> str:
-        """A name for the connection, unlike any other's."""
+        """The id of the connection: a UUID."""
         return new_id()
 
     def expired(self) -> None:
-        """Hear that the remembered token has just ended."""
+        """Called when the token that a WebSocket used last has expired."""
 
 
 @dataclass(slots=True)
 class Request:
-    """What a client asks: an action, its arguments and its body.
+    """One request of a client: an action, its arguments and its body.
 
-    `args` are the arguments beside the body; `textual` says that they come from a URL, where every value is
-    text. `jwt` and `cookie` are the token as it was sent. `events` are to be told before the answer; None once
-    they have been. `depends_on` are the tokens that were verified for the answer; None where it rests on something else
-    that may change unseen.
+    `args`: the arguments beside the body. `textual`: the arguments come from a URL, where each value is a string.
+    `jwt` and `cookie`: the token as the client sent it. `user` and `token`: whose it is, once it is verified.
+    `events`: what observers are told before the response; None once they were told. `depends_on`: the tokens on which
+    the response depends; None where it depends on something that changes without a write, so that no cache may hold it.
     """
 
     id: str
@@ -104,16 +105,16 @@ class Request:
 
     @property
     def fields(self) -> Fields:
-        """The body's members; none where the body is absent or a list."""
+        """The members of the body; empty where the body is absent or a list."""
         return self.body if isinstance(self.body, dict) else {}
 
     def take_events(self) -> list[Event]:
-        """What is to be told before the answer; from now on, nothing waits for the answer."""
+        """Return the events to tell before the response. Events that are noted later do not wait for the response."""
         events, self.events = self.events, None
         return list(events or ())
 
     def header(self, name: str) -> str | None:
-        """A header of the HTTP request, or of the upgrade to a socket, by its name in lower case."""
+        """Return a header of the HTTP request, or of the upgrade to a WebSocket, by its lower-case name, or None."""
         value = self.connection.headers.get(name.encode())
         return None if value is None else value.decode("latin-1")
 
@@ -122,28 +123,28 @@ class Request:
 
 
 def are_header_texts(values: object) -> bool:
-    """Whether this is a tuple of strings that fit into headers: none has a line break or a control character."""
+    """Return whether this is a tuple of strings that fit into headers: without line breaks and control characters."""
     if not isinstance(values, tuple):
         return False
     return all(isinstance(each, str) and each.isprintable() for each in cast("tuple[object, ...]", values))
 
 
 def new_id() -> str:
-    """Make an id for a request that has none, or for a connection: a UUID of the fourth version."""
+    """Return a random id for a request or a connection: a UUID of version 4, which is no secret."""
     digits = random.randbytes(16).hex()  # noqa: S311 - a name, not a secret
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
 
 
 class Malformed(Exception):
-    """What was sent is no request. Carries the answer's parts that are known nevertheless."""
+    """The client sent something that is no request. `bare` asks for a response without envelope."""
 
     def __init__(self, error: errors.VisadoError, request_id: Any, *, bare: bool = False) -> None:
         super().__init__(str(error))
         self.error, self.request_id, self.bare = error, request_id, bare
 
 
-_RESERVED: Final = frozenset({"jwt", "volatile", "body", "controller", "action"})
-_TYPES: Final = (
+_RESERVED_MEMBERS: Final = frozenset({"jwt", "volatile", "body", "controller", "action"})
+_MEMBER_TYPES: Final = (
     ("controller", (str,), "string"),
     ("action", (str,), "string"),
     ("jwt", (str,), "string"),
@@ -154,24 +155,24 @@ _TYPES: Final = (
 
 
 def from_payload(payload: Any, connection: Connection, request_id: str | None = None) -> Request:
-    """Read a request payload: a WebSocket message, or the body of `_query`.
+    """Return the request of a payload: a WebSocket message, or the body of `POST /_query`.
 
-    `request_id` stands for the payload's own, which HTTP ignores. Raises `Malformed`.
+    Over HTTP, `request_id` takes the place of the payload's own id. Raises `Malformed`.
     """
     if not is_object(payload):
         error = errors.InvalidType(argument="request", expected="object")
         raise Malformed(error, request_id or new_id())
     fields = payload
-    shown = request_id or fields.get("requestId") or new_id()
-    for name, types, expected in _TYPES:
+    used_id = request_id or fields.get("requestId") or new_id()
+    for name, types, expected in _MEMBER_TYPES:
         value = fields.get(name)
         if value is not None and not isinstance(value, types):
-            raise Malformed(errors.InvalidType(argument=name, expected=expected), shown)
+            raise Malformed(errors.InvalidType(argument=name, expected=expected), used_id)
     return Request(
-        id=shown,
+        id=used_id,
         controller=fields.get("controller"),
         action=fields.get("action"),
-        args={name: value for name, value in fields.items() if name not in _RESERVED},
+        args={name: value for name, value in fields.items() if name not in _RESERVED_MEMBERS},
         body=fields.get("body"),
         volatile=fields.get("volatile"),
         jwt=fields.get("jwt"),
@@ -180,7 +181,7 @@ def from_payload(payload: Any, connection: Connection, request_id: str | None = 
 
 
 class Nothing:
-    """The result of an action that answers without a result: the envelope then has no such key."""
+    """The result of an action whose response has no result: the envelope then lacks the member."""
 
 
 NOTHING: Final = Nothing()
@@ -188,10 +189,10 @@ NOTHING: Final = Nothing()
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What an action returns when a plain result does not say it all.
+    """What an action returns that sets more than the result.
 
-    `headers` go into the envelope too; `cookies` are `Set-Cookie` values, for HTTP alone; `raw` sends the result
-    without envelope.
+    `headers` are sent, and stand in the envelope too. `cookies` are `Set-Cookie` values, for HTTP alone. With `raw`,
+    the result is sent without envelope.
     """
 
     result: Any
@@ -203,7 +204,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The answer to one request. `request` is None where what was sent is no request."""
+    """The response to one request. `request` is None where the client sent something that is no request."""
 
     request_id: Any
     reply: Reply
@@ -213,17 +214,17 @@ class Response:
 
     @property
     def status(self) -> int:
-        """The HTTP status, which the envelope repeats."""
+        """The HTTP status; the envelope holds it too."""
         return self.error.status if self.error else self.reply.status
 
     def failed(self) -> Response:
-        """The answer in the place of this one, which cannot be written down."""
+        """Return the error response that is sent where JSON cannot write this one."""
         return replace(self, reply=Reply(None), error=errors.PluginFailed(cause="the result is no JSON"))
 
     def envelope(self, node: str) -> Fields:
-        """Build the envelope, as `docs/api.md` shows it."""
+        """Return the envelope, as `docs/api.md` shows it. `node` is the id of the running host."""
         request, reply = self.request, self.reply
-        shown: Fields = {
+        envelope: Fields = {
             "action": request.action if request else None,
             "controller": request.controller if request else None,
             "error": self.error.as_dict() if self.error else None,
@@ -235,20 +236,20 @@ class Response:
             "volatile": request.volatile if request else None,
         }
         if reply.result is NOTHING:
-            del shown["result"]
+            del envelope["result"]
         if request:
-            shown.update((name, request.args[name]) for name in ("index", "collection") if name in request.args)
-        return shown
+            envelope.update((name, request.args[name]) for name in ("index", "collection") if name in request.args)
+        return envelope
 
 
 _current: ContextVar[Request] = ContextVar("visado_request")
 
 
 def current_request() -> Request | None:
-    """The request that is being answered: a strategy's `create` may want to know who asks."""
+    """Return the request that runs in this task, or None."""
     return _current.get(None)
 
 
 def set_current(request: Request) -> None:
-    """Make this the request that is being answered, in the running task."""
+    """Make this the request that runs in this task."""
     _current.set(request)

@@ -1,4 +1,4 @@
-"""Bodies of HTTP requests: unpack, read, and refuse in the order that the wire contract names."""
+"""Bodies of HTTP requests: check the headers, decompress, decode, in the order that the wire contract fixes."""
 
 from __future__ import annotations
 
@@ -9,21 +9,24 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from visado import codec, errors
+from visado.web.headers import JSON
 
-JSON: Final = b"application/json"
 _JSON: Final = JSON.decode()
 _FORM: Final = "application/x-www-form-urlencoded"
 _CHARSET: Final = re.compile(r"charset=\"?([^\s;\"]+)", re.IGNORECASE)
-_MOST_ENCODINGS: Final = 3
-_MOST_FIELDS: Final = 1_000
-_SHOWN: Final = 50
-_NO_BODY: Final[tuple[Any, ...]] = (None, 0, False, "", [])
+_MAX_ENCODINGS: Final = 3
+_MAX_FORM_FIELDS: Final = 1_000
+_MAX_ECHOED_CHARACTERS: Final = 50
+_EMPTY_BODIES: Final[tuple[Any, ...]] = (None, 0, False, "", [])
 # The start of a malformed body goes back to its sender, but never where it may hold a secret.
 _SECRET: Final = re.compile(r"pass|secret|token|key|jwt|credential", re.IGNORECASE)
 
 
 def check_headers(headers: Mapping[bytes, bytes], limit: int) -> tuple[str, list[str]]:
-    """Find the media type and the encodings of a body, before a byte of it is read. Raises `errors`."""
+    """Return the media type and the content encodings of a body before a byte of it is read.
+
+    Raises `RequestTooLarge`, `UnsupportedContent`, `UnsupportedCharset`, `TooManyEncodings`, `UnsupportedCompression`.
+    """
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > limit:
         raise errors.RequestTooLarge
@@ -34,9 +37,9 @@ def check_headers(headers: Mapping[bytes, bytes], limit: int) -> tuple[str, list
     charset = _CHARSET.search(content_type)
     if charset is not None and charset[1].lower() != "utf-8":
         raise errors.UnsupportedCharset(charset=charset[1])
-    packed = headers.get(b"content-encoding", b"").decode("latin-1")
-    encodings = [name.strip().lower() for name in packed.split(",") if name.strip()]
-    if len(encodings) > _MOST_ENCODINGS:
+    listed = headers.get(b"content-encoding", b"").decode("latin-1")
+    encodings = [name.strip().lower() for name in listed.split(",") if name.strip()]
+    if len(encodings) > _MAX_ENCODINGS:
         raise errors.TooManyEncodings
     for name in encodings:
         if name not in ("gzip", "deflate", "identity"):
@@ -44,23 +47,23 @@ def check_headers(headers: Mapping[bytes, bytes], limit: int) -> tuple[str, list
     return media_type, [name for name in encodings if name != "identity"]
 
 
-def unpack(data: bytes, encodings: list[str], limit: int) -> bytes:
-    """Undo the encodings, the last one first, never making more than the limit."""
+def decompress(data: bytes, encodings: list[str], limit: int) -> bytes:
+    """Undo the encodings, the last one first. Raises `RequestTooLarge` above `limit` bytes, `UnexpectedHttpError`."""
     for name in reversed(encodings):
-        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16 if name == "gzip" else zlib.MAX_WBITS)
+        decompressor = zlib.decompressobj(zlib.MAX_WBITS | 16 if name == "gzip" else zlib.MAX_WBITS)
         try:
-            data = unpacker.decompress(data, limit + 1)
+            data = decompressor.decompress(data, limit + 1)
         except zlib.error:
             raise errors.UnexpectedHttpError(cause="incorrect header check") from None
         if len(data) > limit:
             raise errors.RequestTooLarge
-        if not unpacker.eof:
+        if not decompressor.eof:
             raise errors.UnexpectedHttpError(cause="unexpected end of file")
     return data
 
 
 def read(data: bytes, media_type: str) -> Any:
-    """Read a body; None where there is none, or one that says nothing."""
+    """Decode a body; None for an empty body and for JSON that counts as empty. Raises `BodyParseFailed`."""
     if not data:
         return None
     if media_type == _FORM:
@@ -68,20 +71,20 @@ def read(data: bytes, media_type: str) -> Any:
     try:
         value = codec.decode(data)
     except ValueError:
-        raise errors.BodyParseFailed(start=_start(data)) from None
-    return None if any(value is each or value == each for each in _NO_BODY) else value
+        raise errors.BodyParseFailed(start=_start_of(data)) from None
+    return None if any(value is each or value == each for each in _EMPTY_BODIES) else value
 
 
 def _read_form(data: bytes) -> dict[str, Any]:
     try:
-        pairs = parse_qsl(data.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS, errors="strict")
+        pairs = parse_qsl(data.decode(), keep_blank_values=True, max_num_fields=_MAX_FORM_FIELDS, errors="strict")
     except ValueError:
         raise errors.BodyParseFailed(start="") from None
     return gather(pairs)
 
 
 def gather(pairs: list[tuple[str, str]]) -> dict[str, Any]:
-    """Make an object of names and texts; a name that stands twice becomes a list."""
+    """Make an object of names and values; the values of a name that stands twice become a list."""
     fields: dict[str, Any] = {}
     for name, text in pairs:
         if name not in fields:
@@ -93,6 +96,6 @@ def gather(pairs: list[tuple[str, str]]) -> dict[str, Any]:
     return fields
 
 
-def _start(data: bytes) -> str:
+def _start_of(data: bytes) -> str:
     text = data.decode(errors="replace")
-    return "" if _SECRET.search(text) else text[:_SHOWN]
+    return "" if _SECRET.search(text) else text[:_MAX_ECHOED_CHARACTERS]

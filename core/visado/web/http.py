@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from visado import errors
 from visado.controller import ActionTable
-from visado.pipeline import Pipeline
+from visado.pipeline import CAUSE_IN_LOG, Pipeline
 from visado.request import Reply, Response
 from visado.settings.loading import Settings
 from visado.settings.sections import HttpSection, LimitsSection, ServerSection
@@ -123,7 +123,7 @@ class HttpEndpoint:
     async def fail(self, request: HttpRequest, _: Exception) -> HttpResponse:
         """Answer a request whose page or middleware, of a plugin, raised an exception: the log holds it."""
         incoming = Incoming(request.scope, request.receive, self._limits)
-        error = errors.PluginFailed(cause="the log of the host says which")
+        error = errors.PluginFailed(cause=CAUSE_IN_LOG)
         outgoing = self._writer.write(Response(incoming.request_id, Reply(None), error), incoming)
         response = HttpResponse(outgoing.body, outgoing.status)
         response.raw_headers += outgoing.headers

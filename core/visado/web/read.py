@@ -87,7 +87,7 @@ class Incoming:
         try:
             media_type, encodings = bodies.check_headers(self.headers, limit)
             data = await self.read_data()
-            return bodies.read(bodies.unpack(data, encodings, limit) if encodings else data, media_type)
+            return bodies.read(bodies.decompress(data, encodings, limit) if encodings else data, media_type)
         except errors.VisadoError as error:
             raise self.refuse(error, bare=True) from None
         except TimeoutError:
