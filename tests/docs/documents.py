@@ -1,23 +1,24 @@
-"""Reading the documents: their fenced blocks, and playing those that are marked.
+"""Fenced blocks of the documents: reads them, and runs those that are marked.
 
-A block is marked by words after its language, which renderers do not show:
+Words after the language of a block mark it; renderers do not show them:
 
-    sh serve          start the host, or stop it and start it again
+    sh serve          start the host, or restart it
     sh run            run in bash, in the order of the document; must succeed, unless `errors` follows
-    sh socket         send the JSON in its quotes over a WebSocket
-    sh fresh          run in bash with the packages of others at hand, and nothing of visado's: for new environments
-    json output       what the block before writes to standard output; `text output` likewise
-    text errors       what it writes to standard error; it must then fail
+    sh socket         send the JSON in single quotes over a WebSocket
+    sh application    start an ASGI server on port 8000 in the background; the previous one is stopped
+    sh fresh          run in bash with every installed package but visado's: for new environments
+    json output       the standard output of the previous block; `text output` likewise
+    text errors       the standard error of the previous block, which must fail
     toml file=PATH    the content of a file, in any language
-    python plugin=X   a module that is the plugin X, installed when it is read
-    python same=PATH  what a file holds that a command before has written
-    toml other        well-formed: it holds no settings
+    python plugin=X   a module that is installed as the plugin X
+    python same=PATH  the content of a file that an earlier command has written
+    toml other        must be well-formed; it holds no settings
     python signature  a hook, as `visado.hookspecs` declares it
-    json check        well-formed, though nobody runs it; `toml check`, `python check` and `sh check` likewise
+    json check        must be well-formed, and is not run; `toml check`, `python check` and `sh check` likewise
 
-`<!-- input: a | b -->` above a block gives it lines of standard input. `<token>` in a block stands for the last
-token that was seen, `<key>` for the last API key, `<reference>` for that of the last challenge, 7512 for the port of
-the host.
+`<!-- input: a | b -->` above a block gives it lines of standard input. In a block, `<token>` stands for the last token
+that a response contained, `<key>` for the last API key, `<reference>` for the last reference of a challenge, 7512 for the
+port of the host, and 8000 for the port of the application.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import sysconfig
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +42,7 @@ from visado_kit.live import LiveHost
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 FENCE = re.compile(r"^```(\w+)(?: ([^\n]*))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+START_SECONDS = 30
 INPUT = re.compile(r"<!-- input: (.*?) -->\s*\Z")
 SEEN = {
     "<token>": re.compile(r"kauth-[\w.-]+"),
@@ -78,7 +82,7 @@ class Block:
 
 
 def blocks(document: Path) -> list[Block]:
-    """The blocks of a document, each with the output that is written under it."""
+    """Return the blocks of a document, each with the output that follows it."""
     text = document.read_text(encoding="utf-8")
     found: list[Block] = []
     for match in FENCE.finditer(text):
@@ -95,7 +99,7 @@ def blocks(document: Path) -> list[Block]:
 
 
 def settled(text: str) -> str:
-    """A text without what differs from run to run; JSON in one form."""
+    """Return the text without values that differ between runs; JSON in one format."""
     with suppress(ValueError):
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     for pattern, name in VOLATILE:
@@ -104,12 +108,13 @@ def settled(text: str) -> str:
 
 
 class Reader:
-    """Somebody who follows a document to the letter, in a folder, with a host."""
+    """Runs the blocks of a document in a folder, with a host."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.packages = folder / "packages"
         self._host: LiveHost | None = None
+        self._application: Application | None = None
         self._seen: dict[str, str] = {}
         self._plugins: list[str] = []
         self._kept = folder / "variables"
@@ -119,7 +124,7 @@ class Reader:
         self._environment = {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": path,
-            # `pip install ...` puts packages beside, and asks no network.
+            # `pip install ...` installs into the folder, without the network.
             "PIP_TARGET": str(self.packages),
             "PIP_UPGRADE": "1",
             "PIP_NO_DEPS": "1",
@@ -130,25 +135,29 @@ class Reader:
             (folder / each).symlink_to(ROOT / each)
 
     def follow(self, document: Path) -> None:
-        """Play every marked block, in order. Raises where something else happens than the document says."""
+        """Run every marked block, in order. Raises if a result differs from the document."""
         for block in blocks(document):
-            with self._told(document, block):
-                self._play(block)
+            try:
+                self._run(block)
+            except BaseException as error:
+                error.add_note(f"{document.name}:{block.line}:\n{block.text}")
+                raise
 
     def stop(self) -> None:
         if self._host is not None:
             self._host.stop()
+        if self._application is not None:
+            self._application.stop()
 
-    def _told(self, document, block):
-        return _Told(f"{document.name}:{block.line}:\n{block.text}")
-
-    def _play(self, block: Block) -> None:
+    def _run(self, block: Block) -> None:
         if path := block.named("file="):
             _write(self.folder / path, block.text)
         if plugin := block.named("plugin="):
             self.install(plugin, block.text)
         if "serve" in block.words:
             self._serve()
+        elif "application" in block.words:
+            self._start(block)
         elif "socket" in block.words:
             self._compare(block, self._send(block), "", failed=False)
         elif {"run", "fresh"} & {*block.words}:
@@ -158,7 +167,7 @@ class Reader:
             assert (self.folder / path).read_text(encoding="utf-8") == block.text
 
     def install(self, plugin: str, source: str) -> None:
-        """Put a module beside, as a plugin of the package `hooks`."""
+        """Install a module as a plugin of the package `hooks`."""
         self._plugins.append(plugin)
         _write(self.packages / f"{plugin}.py", source)
         info = self.packages / "hooks-1.0.dist-info"
@@ -166,15 +175,24 @@ class Reader:
         _write(info / "entry_points.txt", "\n".join(["[visado]", *(f"{each} = {each}" for each in self._plugins)]))
 
     def _serve(self) -> None:
-        self.stop()
+        if self._host is not None:
+            self._host.stop()
         settings = self.folder / "visado.toml"
         config = settings.read_text() if settings.exists() else ""
         self._host = LiveHost(self.folder, config=config, environment=self._environment).start()
 
-    def _written(self, text: str) -> str:
+    def _start(self, block: Block) -> None:
+        if self._application is not None:
+            self._application.stop()
+        self._application = Application(block.text, self.folder, os.environ | self._environment)
+
+    def _filled(self, text: str) -> str:
         for name, value in self._seen.items():
             text = text.replace(name, value)
-        return re.sub(r"\b7512\b", str(self._host.port), text) if self._host else text
+        for port, server in (("7512", self._host), ("8000", self._application)):
+            if server is not None:
+                text = re.sub(rf"\b{port}\b", str(server.port), text)
+        return text
 
     def bash(
         self, text: str, given: list[str] | None = None, *, fresh: bool = False
@@ -183,7 +201,7 @@ class Reader:
         before, after = f"source {self._kept}", f"export -p | grep -v VISADO_URL >{self._kept}"
         if fresh:
             before, after = "unset PIP_TARGET PIP_UPGRADE", ""
-        script = f"{before}\nset -ea\n{self._written(text)}\n{after}"
+        script = f"{before}\nset -ea\n{self._filled(text)}\n{after}"
         url = {"VISADO_URL": self._host.url} if self._host else {}
         return subprocess.run(
             ["bash", "-c", script],
@@ -198,7 +216,7 @@ class Reader:
         )
 
     def _bare(self) -> dict[str, str]:
-        """What a new environment would get from an index: every package but visado's own."""
+        """Return the variables of an environment with every installed package but visado's."""
         others = self.folder / "others"
         if not others.exists():
             others.mkdir()
@@ -209,9 +227,9 @@ class Reader:
 
     def _send(self, block: Block) -> str:
         payload = re.search(r"'(\{.*\})'", block.text, re.DOTALL)[1]
-        with connect(self._host.url.replace("http", "ws"), proxy=None) as socket:
-            socket.send(self._written(payload))
-            return socket.recv(timeout=10)
+        with connect(self._host.url.replace("http", "ws"), proxy=None) as connection:
+            connection.send(self._filled(payload))
+            return connection.recv(timeout=10)
 
     def _compare(self, block: Block, output: str, errors: str, *, failed: bool) -> None:
         for name, pattern in SEEN.items():
@@ -221,7 +239,7 @@ class Reader:
         assert failed == (block.errors is not None), f"{output}\n{errors}"
         for said, done in ((block.output, output), (block.errors, errors)):
             if said is not None:
-                assert settled(done) == settled(said), f"what it did:\n{done}\n{errors}"
+                assert settled(done) == settled(said), f"instead:\n{done}\n{errors}"
 
 
 def _write(path: Path, text: str) -> None:
@@ -229,15 +247,28 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-class _Told:
-    """Adds to an error which block it was."""
+class Application:
+    """An ASGI server in the background, as a document starts it; on a free port in place of 8000."""
 
-    def __init__(self, where: str) -> None:
-        self._where = where
+    def __init__(self, command: str, folder: Path, environment: dict[str, str]) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        command = re.sub(r"\b8000\b", str(self.port), command)
+        with (folder / "application.log").open("wb") as log:
+            self._process = subprocess.Popen(
+                ["bash", "-c", f"exec {command}"], cwd=folder, env=environment, stdout=log, stderr=log
+            )
+        limit = time.monotonic() + START_SECONDS
+        while not self._listens():
+            assert self._process.poll() is None, (folder / "application.log").read_text()
+            assert time.monotonic() < limit, "the application does not listen"
+            time.sleep(0.05)
 
-    def __enter__(self):
-        return self
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def __exit__(self, kind, error, trace):
-        if error is not None:
-            error.add_note(self._where)
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(START_SECONDS)

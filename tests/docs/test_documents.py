@@ -1,4 +1,4 @@
-"""The documents say what is true: their commands work, their links lead somewhere, the reference is complete."""
+"""The documents are right: their commands work, their links have targets, the reference is complete."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ORDER = [
     "register_middleware",
     "register_commands",
 ]
-GUIDES = [each for each in DOCUMENTS if any({"run", "serve"} & {*block.words} for block in blocks(each))]
+GUIDES = [each for each in DOCUMENTS if any({"run", "serve", "application"} & {*block.words} for block in blocks(each))]
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 TITLE = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
@@ -58,26 +58,26 @@ def text_of(name):
 
 
 def prose_of(document):
-    """The text without its fenced blocks."""
+    """Return the text of a document without its fenced blocks."""
     return FENCE.sub("", document.read_text(encoding="utf-8"))
 
 
 def anchors_of(document):
-    """The anchors that GitHub makes of the titles."""
+    """Return the anchors that GitHub makes of the titles."""
     titles = [re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title) for title in TITLE.findall(prose_of(document))]
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-def ours(module):
+def is_of_visado(module):
     return module.partition(".")[0].startswith("visado") and "test" not in module
 
 
-# What is run
+# Blocks
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("document", GUIDES, ids=named)
-def test_following_a_document_to_the_letter_works(document, reader):
+def test_the_blocks_of_a_document_work_in_order(document, reader):
     reader.follow(document)
 
 
@@ -92,7 +92,7 @@ def test_blocks_are_well_formed(document):
     for block in blocks(document):
         if block.language in readers:
             where = f"{named(document)}:{block.line}"
-            assert block.words, f"{where}: say what is to be done with it, or at least `check`"
+            assert block.words, f"{where}: the block needs a word that says how to test it, or `check`"
             if "check" in block.words or (block.language != "sh" and "signature" not in block.words):
                 readers[block.language](block.text)
 
@@ -106,11 +106,11 @@ def test_settings_in_the_manual_exist(document, host):
                 sections[name].model_validate(table)
 
 
-# What is linked
+# Links
 
 
 @pytest.mark.parametrize("document", [*DOCUMENTS, *sorted(ROOT.glob("plugins/*/README.md"))], ids=named)
-def test_links_lead_somewhere(document):
+def test_links_have_targets(document):
     for target in LINK.findall(prose_of(document)):
         if target.startswith(("https://", "http://", "mailto:")):
             continue
@@ -134,7 +134,7 @@ def test_every_document_can_be_reached_from_the_readme():
     assert {*DOCUMENTS} <= reached
 
 
-# What is generated
+# The generated reference
 
 
 def test_the_reference_is_fresh():
@@ -169,7 +169,7 @@ def test_every_action_is_in_the_reference(host):
 def test_every_error_is_in_the_reference():
     written = text_of("errors.md")
     for each in errors.CATALOGUE.values():
-        if ours(each.__module__):
+        if is_of_visado(each.__module__):
             assert f"| `{each.id}` | {each.status} |" in written
 
 
@@ -221,8 +221,8 @@ def test_hooks_run_in_the_order_of_the_index(reader):
     for name in HOOKS:
         source += f"@hookimpl\ndef {name}():\n    print({name!r})\n    return {answers.get(name)}\n"
     reader.install("tale", source)
-    told = reader.bash("visado plugins | grep -E '^(register|open)_'").stdout.split()
-    assert told == ORDER
+    called = reader.bash("visado plugins | grep -E '^(register|open)_'").stdout.split()
+    assert called == ORDER
 
 
 def test_every_public_name_is_in_the_manual():
