@@ -7,9 +7,8 @@ Owns a strategy for each directory, from `[ldap.directories]` or added while the
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
-from visado import Host, Section, Settings, Strategy, StrategyKind, hookimpl
+from visado import Commands, Host, Section, Settings, Strategy, StrategyKind, hookimpl
 from visado_ldap import commands as ldap_commands
 from visado_ldap.settings import LdapSection
 from visado_ldap.strategy_kind import LdapStrategyKind
@@ -35,6 +34,6 @@ def register_strategy_kinds(settings: Settings, host: Host) -> Iterable[Strategy
 
 
 @hookimpl
-def register_commands(commands: Any) -> None:
+def register_commands(commands: Commands) -> None:
     """Add `visado ldap:check`."""
     ldap_commands.register(commands)

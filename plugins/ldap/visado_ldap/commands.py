@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING
 
 from visado import Settings
 
+if TYPE_CHECKING:
+    from visado import Commands
 
-def register(commands: Any) -> None:
+
+def register(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser("ldap:check", help="test a directory step by step, and explain what fails")
     parser.add_argument("name", nargs="?", help="the directory; default: all directories")

@@ -1,20 +1,19 @@
 """visado-oauth: log in with any OAuth 2 or OpenID Connect provider.
 
-Owns a strategy per provider, of the settings or added while the host runs, the catalogue of providers, and the link of
-an identity to a user. Does not own where credentials are kept, nor tokens: the host's `Credentials` and `Tokens` are
-that.
+Owns a strategy for each provider, from the settings or added while the host runs, the catalogue of providers, and
+the link between an identity and a user. Does not own the storage of credentials, nor tokens: `visado.Credentials`
+and `visado.Tokens` do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from visado import Controller, Host, Section, Settings, Strategy, StrategyKind, hookimpl
+from visado import Commands, Controller, Host, Section, Settings, Strategy, StrategyKind, hookimpl
 from visado_oauth import commands as oauth_commands
-from visado_oauth.commands import Commands
 from visado_oauth.controller import OauthController
-from visado_oauth.kind import OauthKind
 from visado_oauth.settings import OauthSection
+from visado_oauth.strategy_kind import OauthStrategyKind
 
 
 @hookimpl
@@ -25,20 +24,20 @@ def register_settings() -> type[Section]:
 
 @hookimpl
 def register_strategies(settings: Settings, host: Host) -> Iterable[Strategy]:
-    """Offer a strategy per provider of the settings."""
-    kind = OauthKind(settings, host)
+    """Return a strategy for each provider of the settings."""
+    kind = OauthStrategyKind(settings, host)
     return [kind.make(name, each) for name, each in settings[OauthSection].providers.items()]
 
 
 @hookimpl
 def register_strategy_kinds(settings: Settings, host: Host) -> Iterable[StrategyKind]:
-    """Let providers be added while the host runs."""
-    return [OauthKind(settings, host)]
+    """Return the kind with which administrators add providers while the host runs."""
+    return [OauthStrategyKind(settings, host)]
 
 
 @hookimpl
 def register_controllers(host: Host) -> Iterable[Controller]:
-    """Offer the linking of identities."""
+    """Offer the action that links identities."""
     return [OauthController(host.strategies)]
 
 

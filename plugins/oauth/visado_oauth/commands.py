@@ -1,51 +1,63 @@
-"""The commands of visado-oauth: what the catalogue has, whether a provider can be used, and a login from a terminal."""
+"""The commands of visado-oauth: the list of the catalogue, the diagnosis of a provider, a login from a terminal."""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
-from typing import Protocol
+from argparse import Namespace
+from typing import TYPE_CHECKING
 
 from visado import Settings
+from visado_oauth.settings import OauthSection
 
-
-class Commands(Protocol):
-    """The commands of the command line, as the host lends them."""
-
-    def add_parser(self, name: str, *, help: str = "") -> ArgumentParser:
-        """Add a command."""
-        ...
+if TYPE_CHECKING:
+    from visado import Commands
 
 
 def register(commands: Commands) -> None:
     """Add the commands."""
     listing = commands.add_parser("oauth:providers", help="list the catalogue of providers")
     listing.set_defaults(run=list_providers)
-    check = commands.add_parser("oauth:check", help="check a provider: discovery, keys, clock, redirect address")
+    check = commands.add_parser("oauth:check", help="test a provider: discovery, keys, clock, secret, redirect URI")
     check.add_argument("name", help="the provider's name in the settings")
     check.set_defaults(run=check_provider)
     login = commands.add_parser("oauth:login", help="log in at a running host with a provider, and print the token")
     login.add_argument("name", help="the strategy")
-    login.add_argument("--url", default="http://127.0.0.1:7512", help="the host (http://127.0.0.1:7512)")
-    login.add_argument("--device", action="store_true", help="print a code to enter elsewhere, and wait")
+    login.add_argument("--url", default="http://127.0.0.1:7512", help="URL of the host (http://127.0.0.1:7512)")
+    login.add_argument("--device", action="store_true", help="print a code to enter on another device, and wait")
     login.set_defaults(run=log_in)
 
 
-def list_providers(arguments: Namespace, settings: Settings) -> int:
-    """Print every record: its name, its title, and the variables that the settings must give."""
-    from visado_oauth import provider_commands
+def list_providers(_: Namespace, settings: Settings) -> int:
+    """Print each record of the catalogue, with the variables that settings must set, and the configured providers."""
+    from visado_oauth.errors import ProviderMisconfigured
+    from visado_oauth.providers.catalogue import find_record, record_names
 
-    return provider_commands.list_providers(arguments, settings)
+    section = settings[OauthSection]
+    for name in record_names(section.catalogue):
+        try:
+            record = find_record(name, section.catalogue)
+        except ProviderMisconfigured as error:
+            _print(f"{name:<14} {error}")
+            continue
+        required = [each for each, default in record.variables.items() if not default]
+        _print(f"{name:<14} {record.title}" + (f" (variables: {', '.join(required)})" if required else ""))
+    for name, provider in section.providers.items():
+        _print(f"[oauth.providers.{name}] {provider.provider or provider.issuer or provider.authorize_url}")
+    return 0
 
 
 def check_provider(arguments: Namespace, settings: Settings) -> int:
-    """Ask a provider what a login would, and print what is right and what is not."""
-    from visado_oauth import provider_commands
+    """Test a provider of the settings, and return the exit code."""
+    from visado_oauth import diagnosis
 
-    return provider_commands.check_provider(arguments, settings)
+    return diagnosis.run(arguments, settings)
 
 
 def log_in(arguments: Namespace, settings: Settings) -> int:
     """Log in at a running host with a provider, and print the token."""
-    from visado_oauth import terminal
+    from visado_oauth import terminal_login
 
-    return terminal.log_in(arguments, settings)
+    return terminal_login.run(arguments, settings)
+
+
+def _print(text: str) -> None:
+    print(text)  # noqa: T201 - a command line writes

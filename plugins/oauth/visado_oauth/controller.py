@@ -1,4 +1,4 @@
-"""The controller `oauth`: link an identity to the user who is signed in."""
+"""The controller `oauth`: link an identity to the current user."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from visado import Controller, Reply, Request, Strategy, Text, action, errors, p
 
 
 class OauthController(Controller):
-    """What signed-in users do with providers."""
+    """The actions of users at providers."""
 
     name: ClassVar[str] = "oauth"
 
@@ -18,17 +18,17 @@ class OauthController(Controller):
 
     @action(post("/_oauth/:strategy/_link"), extension=True)
     async def link(self, request: Request, strategy: Text) -> Any:
-        """Begin to link an identity of mine: the answer holds the provider's address.
+        """Start to link an identity to the current user: `{location}` is the provider's login page.
 
-        A browser gets a cookie, goes to the address, and comes back as after a login. A client without cookies sends
-        `challenge` (and `redirectUri`), and gives code, state and verifier to `auth:createMyCredentials`.
+        A browser receives a cookie, goes to the page, and returns as after a login. A client without cookies sends
+        `challenge` (and `redirectUri`), and passes code, state and verifier to `auth:createMyCredentials`.
         """
         from visado_oauth.strategy import OauthStrategy
 
-        found = self._strategies.get(strategy)
-        if not isinstance(found, OauthStrategy):
+        provider = self._strategies.get(strategy)
+        if not isinstance(provider, OauthStrategy):
             raise errors.UnknownStrategy(strategy=strategy)
         if request.user.anonymous:
             raise errors.LoginRequired(controller="oauth", action="link")
-        redirect = await found.begin_link(request)
+        redirect = await provider.start_link(request)
         return Reply({**redirect.data, "location": redirect.location}, cookies=redirect.cookies)

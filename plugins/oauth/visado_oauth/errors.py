@@ -1,66 +1,86 @@
-"""The errors of visado-oauth."""
+"""The errors of visado-oauth: those that clients receive, and those that its modules raise to each other."""
 
 from __future__ import annotations
 
 from visado import errors
 
 
-class ProviderFailed(errors.BadGateway, id="oauth.provider.failed"):
-    """The provider gave no usable answer: it redirected, sent too much, failed, or cannot be reached."""
+class ProviderMisconfigured(Exception):
+    """The provider cannot work with these settings; the text says what to change, and holds no secret."""
 
-    message = 'The provider "{provider}" gave no usable answer: {reason}.'
+
+class RequestBlocked(Exception):
+    """A request to a provider is not allowed, or its response is not; the text is for operators, without secrets."""
+
+
+class OauthError(Exception):
+    """The provider responded with an OAuth error. `code` is the error's word, such as `invalid_grant`."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class TokenRejected(Exception):
+    """A token of the provider fails a check; the text is for the log, and holds nothing of the token."""
+
+
+class ProviderFailed(errors.BadGateway, id="oauth.provider.failed"):
+    """The provider gave no usable response: unreachable, a redirect, a failure, too large, or not JSON."""
+
+    message = 'The provider "{provider}" gave no usable response: {reason}.'
 
 
 class ProviderTimeout(errors.TimedOut, id="oauth.provider.timeout"):
-    """The provider did not answer in time."""
+    """The provider did not respond in time."""
 
-    message = 'The provider "{provider}" did not answer within {seconds} seconds.'
+    message = 'The provider "{provider}" did not respond within {seconds} seconds.'
 
 
 class ProviderUnavailable(errors.Unavailable, id="oauth.provider.unavailable"):
-    """The provider is switched off for now: its settings, or its discovery, are not in order."""
+    """The provider cannot be used: its settings are incomplete, or its discovery document cannot be read."""
 
-    message = 'The provider "{provider}" cannot be used at the moment: {reason}.'
+    message = 'The provider "{provider}" is unavailable: {reason}.'
 
 
 class ReturnForbidden(errors.BadRequest, id="oauth.return_to.forbidden"):
-    """The settings do not allow to send a browser there."""
+    """The settings do not list the address to which the browser or the code is to be sent."""
 
     message = 'The settings of "{provider}" do not allow this address in {argument}.'
 
 
 class IdentityRequired(errors.BadRequest, id="oauth.identity.required"):
-    """Credentials of a provider name the identity, as the provider knows it."""
+    """Credentials of a provider lack the claim that identifies the user."""
 
     message = 'Missing "{identifier}": the user\'s identifier at the provider.'
 
 
 class IdentityInvalid(errors.BadRequest, id="oauth.identity.invalid"):
-    """No identity can be this."""
+    """A member of the credentials of a provider is not valid."""
 
     message = 'Invalid "{field}": {rule}.'
 
 
 class ProofRequired(errors.Forbidden, id="oauth.identity.proof_required"):
-    """Users prove an identity; only administrators name one."""
+    """A user names an identity without a proof: only administrators may."""
 
-    message = 'An identity at "{provider}" has to be proved: send the code, state and verifier of a login there.'
+    message = 'An identity at "{provider}" needs a proof: send the code, state and verifier of a login there.'
 
 
 class ProofRefused(errors.Forbidden, id="oauth.identity.proof_refused"):
     """The provider did not confirm the identity."""
 
-    message = 'The identity at "{provider}" was not proved.'
+    message = 'The identity at "{provider}" could not be proved.'
 
 
 class LastCredentials(errors.PreconditionFailed, id="oauth.credentials.last"):
-    """Without these credentials the user could not log in any more."""
+    """A user tries to delete the only credentials that it can log in with."""
 
     message = 'These are the last credentials of user "{user}".'
 
 
 class DevicePending(errors.PreconditionFailed, id="oauth.device.pending"):
-    """The user has not entered the code yet: ask again after `interval` seconds."""
+    """The user has not entered the device code yet. Ask again after `interval` seconds."""
 
     message = "The code has not been entered yet: ask again in {interval} seconds."
 
@@ -72,15 +92,15 @@ class DeviceUnsupported(errors.BadRequest, id="oauth.device.unsupported"):
 
 
 class InvalidLogoutToken(errors.BadRequest, id="oauth.logout_token.invalid"):
-    """The provider's logout token is forged, expired or used."""
+    """The provider's logout token is forged, expired or already used."""
 
     message = "Invalid logout token."
 
 
 class ProviderRefusedRefresh(errors.Unauthorized, id="oauth.refresh.refused"):
-    """The provider does not renew the login: the session has ended."""
+    """The provider refuses to refresh the login, so the session has ended."""
 
-    message = 'The provider "{provider}" does not renew this login. Log in again.'
+    message = 'The provider "{provider}" refuses to refresh this login. Log in again.'
 
 
 class NoIdentity(errors.NotFound, id="oauth.credentials.not_found"):
@@ -90,6 +110,6 @@ class NoIdentity(errors.NotFound, id="oauth.credentials.not_found"):
 
 
 class UnknownIdentity(errors.BadRequest, id="oauth.credentials.unknown"):
-    """Nobody has this identity."""
+    """No user has this identity."""
 
     message = 'A strategy does not exist for the user "{user}".'

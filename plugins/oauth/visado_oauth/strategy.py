@@ -1,68 +1,70 @@
-"""A strategy per provider: log in there, and be known here."""
+"""A provider as a strategy: logins there, and the identities of their users."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 from typing_extensions import override
 
-from visado import Fields, Outcome, Redirect, Request, Strategy, Success, current_request, errors
-from visado_oauth.accounts import Accounts
-from visado_oauth.attempts import Attempts
-from visado_oauth.catalogue import Misconfigured
-from visado_oauth.check import Check, Finding, discovered
-from visado_oauth.client import Http, Refused, Talk
+from visado import Fail, Fields, Host, Outcome, Redirect, Request, Strategy, Success, current_request, errors
+from visado_oauth.accounts import ProviderAccounts
+from visado_oauth.client import ProviderClient
+from visado_oauth.credentials import NamedIdentity, contains_proof, needs_proof
+from visado_oauth.diagnosis import Finding, ProviderDiagnosis
 from visado_oauth.errors import (
     InvalidLogoutToken,
     LastCredentials,
+    OauthError,
     ProofRefused,
     ProofRequired,
     ProviderFailed,
     ProviderRefusedRefresh,
     ProviderTimeout,
-    ProviderUnavailable,
+    TokenRejected,
 )
-from visado_oauth.flow import REFUSED, Denied, Flow, Given, Proved
-from visado_oauth.guard import Reach
-from visado_oauth.identities import Named, names_proof, needs_proof
-from visado_oauth.identity import Identities
-from visado_oauth.keys import Forged, Keys
-from visado_oauth.providers import Provider
+from visado_oauth.login.attempts import LoginAttempts
+from visado_oauth.login.device_flow import DeviceFlow
+from visado_oauth.login.identities import IdentityReader
+from visado_oauth.login.login_flow import LoginFlow
+from visado_oauth.login.login_parameters import LoginParameters
+from visado_oauth.login.proofs import LOGIN_FAILED, LoginDenied, ProvedIdentity
+from visado_oauth.login.provider_requests import ProviderRequests, logout_url
+from visado_oauth.openid.keys import ProviderKeys
+from visado_oauth.providers.discovery import ProviderDiscovery
+from visado_oauth.providers.provider import Provider
 
-_PATIENCE: Final = (5.0, 10.0, 20.0, 40.0, 60.0)
-_ANEW: Final = 86_400.0
-_log = logging.getLogger("visado.oauth")
+_log: Final = logging.getLogger("visado.oauth")
 
 
 class OauthStrategy(Strategy):
-    """Logs in at one provider. `found` is the provider, or why there is none."""
+    """Logs in at one provider. `configured` is the provider, or why the settings describe none."""
 
     timeout = 20.0
     stored = True
 
     def __init__(
-        self, name: str, found: Provider | str, accounts: Accounts, attempts: Attempts, http: Http, reach: Reach
+        self,
+        name: str,
+        configured: Provider | str,
+        host: Host,
+        accounts: ProviderAccounts,
+        attempts: LoginAttempts,
+        client: ProviderClient,
     ) -> None:
         self.name = name
-        self._configured = found if isinstance(found, Provider) else None
-        self._problem: str | None = None if isinstance(found, Provider) else found
-        self._provider = found if isinstance(found, Provider) and not found.discovers else None
-        self._accounts, self._http, self._reach, self._attempts = accounts, http, reach, attempts
-        self._talk = Talk(http)
-        self._keys = Keys(self._ask_keys)
-        self._identities = Identities(self._talk, self._keys)
-        self._flow = Flow(attempts, self._talk, self._identities, reach)
-        self._asked_at = 0.0
-        self._lock = asyncio.Lock()
-        self._watch: asyncio.Task[None] | None = None
-        if self._configured is not None:
-            # Not `iss`: the host refuses fields in addresses, and a callback's address has one.
-            self.fields = (self._configured.settings.identifier,)
+        self._accounts, self._attempts, self._client, self._tokens = accounts, attempts, client, host.tokens
+        self._discovery = ProviderDiscovery(name, configured, client.get, client.guard)
+        self._requests = ProviderRequests(client)
+        self._keys = ProviderKeys(self._fetch_keys)
+        self._reader = IdentityReader(self._requests, self._keys, host.clock)
+        self._login_flow = LoginFlow(attempts, self._requests, self._reader)
+        self._device_flow = DeviceFlow(attempts, self._requests, self._reader, client.guard)
+        if isinstance(configured, Provider):
+            # Without `iss`: the host refuses `fields` in URLs, and a callback has `iss` in its URL.
+            self.fields = (configured.settings.identifier,)
 
     def __repr__(self) -> str:
         return f"<OauthStrategy {self.name}>"
@@ -71,187 +73,159 @@ class OauthStrategy(Strategy):
 
     @override
     async def open(self) -> None:
-        if self._configured is None:
-            _log.error("the provider %r is switched off: %s", self.name, self._problem)
-        elif self._configured.discovers:
-            self._watch = asyncio.create_task(self._keep_in_touch(self._configured))
+        self._discovery.open()
 
     @override
     async def close(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._watch
-        await self._http.close()
+        await self._discovery.close()
+        await self._client.close()
 
     @override
     async def check(self) -> None:
-        """Ask the provider what a login would, as far as nobody has to log in."""
-        if self._configured is None:
-            raise errors.StrategyRejected(reason=self._problem)
+        """Try the steps of a login that need no user. Raises `errors.StrategyRejected` for the first that fails."""
+        configured = self._discovery.configured
+        if configured is None:
+            raise errors.StrategyRejected(reason=self._discovery.problem())
 
-        def refuse(found: Finding) -> None:
-            if not found.right:
-                raise errors.StrategyRejected(reason=f"{found.step}: {found.text}")
+        def reject(finding: Finding) -> None:
+            if not finding.passed:
+                raise errors.StrategyRejected(reason=f"{finding.step}: {finding.text}")
 
-        self._provider, self._problem = await Check(self._http, self._configured, self._reach).run(refuse), None
+        self._discovery.set_usable(await ProviderDiagnosis(self._client, configured).run(reject))
 
     @override
     def problem(self) -> str | None:
-        return None if self._provider is not None else self._problem or "it is being asked where its ends are"
+        return self._discovery.problem()
 
-    async def _keep_in_touch(self, configured: Provider) -> None:
-        """Discover the provider, also when it is down for now, and once a day."""
-        failures = 0
-        while True:
-            await self._discover(configured)
-            failures = 0 if self._problem is None else min(failures + 1, len(_PATIENCE))
-            await asyncio.sleep(_PATIENCE[failures - 1] if failures else _ANEW)
+    async def provider(self) -> Provider:
+        """Return the provider as it can be used now. Raises `ProviderUnavailable`."""
+        return await self._discovery.get()
 
-    async def _discover(self, configured: Provider) -> None:
-        async with self._lock:
-            self._asked_at = time.monotonic()
-            try:
-                self._provider = await discovered(self._http, configured, self._reach)
-            except (errors.VisadoError, Refused, Misconfigured) as error:
-                if self._problem != str(error):
-                    _log.warning("the provider %r cannot be used: %s", self.name, error)
-                self._problem = str(error)
-            else:
-                if self._problem is not None:
-                    _log.info("the provider %r is back", self.name)
-                self._problem = None
+    async def _fetch_keys(self) -> Mapping[str, Any]:
+        provider = await self.provider()
+        return await self._client.get(self.name, provider.url("jwks_url"))
 
-    async def ready(self) -> Provider:
-        """Find the provider as it can be used now. Raises `ProviderUnavailable`."""
-        if self._provider is not None:
-            return self._provider
-        rested = time.monotonic() - self._asked_at >= _PATIENCE[0]
-        if self._configured is not None and not self._lock.locked() and rested:
-            await self._discover(self._configured)
-        elif self._lock.locked():
-            async with self._lock:
-                pass
-        found: Provider | None = self._provider
-        if found is None:
-            raise ProviderUnavailable(provider=self.name, reason=self._problem)
-        return found
-
-    async def _ask_keys(self) -> Mapping[str, Any]:
-        provider = await self.ready()
-        return await self._http.get(self.name, provider.url("jwks_url"))
-
-    # -- logging in
+    # -- logins
 
     @override
     async def authenticate(self, request: Request) -> Outcome:
-        given = Given.read(request)
-        provider = await self.ready()
+        parameters = LoginParameters.read(request)
+        provider = await self.provider()
         try:
-            if given.members.get("logout_token") is not None:
-                return await self._end_sessions(provider, given)
-            if isinstance(given.members.get("device"), str):
-                return await self._enter(await self._flow.ask_device(provider, given))
-            if given.comes_back:
-                return await self._enter(await self._flow.come_back(provider, request, given))
-            return await self._flow.begin(provider, request)
-        except Denied as denied:
-            _log.info("a login at %r was refused: %s", self.name, denied)
-            return denied.answer
+            if parameters.members.get("logout_token") is not None:
+                return await self._log_out(provider, parameters)
+            if isinstance(parameters.members.get("device"), str):
+                return await self._enter(await self._device_flow.finish(provider, parameters))
+            if parameters.is_callback:
+                return await self._enter(await self._login_flow.finish(provider, request, parameters))
+            return await self._start(provider, request, parameters)
+        except LoginDenied as denied:
+            _log.info("a login at %r is denied: %s", self.name, denied)
+            return denied.outcome
 
-    async def _enter(self, proved: Proved) -> Outcome:
-        owner, attempt = proved.attempt.owner, proved.attempt
-        if owner is not None:
-            if await self._accounts.is_gone(owner):
-                raise Denied("the user who began to link is gone")
-            await self._accounts.link(proved.identity, proved.granted, owner)
-        user_id = owner or await self._accounts.enter(proved.identity, proved.granted)
-        if user_id is None:
-            _log.info("a login at %r was refused: nobody has this identity", self.name)
-            return type(REFUSED)(REFUSED.reason, proved.cookies)
-        return Success(user_id, attempt.return_to, proved.cookies)
-
-    async def begin_link(self, request: Request) -> Redirect:
-        """Send a signed-in user to the provider, to prove an identity."""
+    async def start_link(self, request: Request) -> Redirect:
+        """Send the current user to the provider, to prove an identity that is then linked to the user."""
+        provider = await self.provider()
         try:
-            return await self._flow.begin(await self.ready(), request, request.user.id)
-        except Denied as denied:
+            return await self._start(provider, request, LoginParameters.read(request), request.user.id)
+        except LoginDenied as denied:
             raise errors.InvalidArgument(argument="body", expected=str(denied)) from None
 
-    async def _end_sessions(self, provider: Provider, given: Given) -> Outcome:
-        """Do as the provider's logout token says (OpenID Back-Channel Logout)."""
-        text = given.members.get("logout_token")
-        if given.from_address or not isinstance(text, str) or not provider.openid:
+    async def _start(
+        self, provider: Provider, request: Request, parameters: LoginParameters, owner: str | None = None
+    ) -> Redirect:
+        if parameters.members.get("device") is True:
+            return await self._device_flow.start(provider)
+        return await self._login_flow.start(provider, request, parameters, owner)
+
+    async def _enter(self, proved: ProvedIdentity) -> Outcome:
+        owner, attempt = proved.attempt.owner, proved.attempt
+        if owner is not None:
+            if not await self._accounts.user_exists(owner):
+                raise LoginDenied("the user who started the link no longer exists")
+            await self._accounts.link(proved.identity, proved.grant, owner)
+        user_id = owner or await self._accounts.find_user(proved.identity, proved.grant)
+        if user_id is None:
+            _log.info("a login at %r is denied: no user has this identity", self.name)
+            return Fail(LOGIN_FAILED.reason, proved.cookies)
+        return Success(user_id, attempt.return_to, proved.cookies)
+
+    async def _log_out(self, provider: Provider, parameters: LoginParameters) -> Outcome:
+        """Revoke the tokens that the provider's logout token names (OpenID Back-Channel Logout)."""
+        text = parameters.members.get("logout_token")
+        if parameters.from_url or not isinstance(text, str) or not provider.openid:
             raise InvalidLogoutToken
         try:
-            found = await self._identities.logged_out(provider, text)
-        except Forged as error:
-            _log.info("a logout token of %r was refused: %s", self.name, error)
+            claims = await self._reader.read_logout_token(provider, text)
+        except TokenRejected as error:
+            _log.info("a logout token of %r is rejected: %s", self.name, error)
             raise InvalidLogoutToken from None
-        if not await self._attempts.use("logout", f"{found['iss']} {found['jti']}", int(time.time())):
+        if not await self._attempts.use("logout", f"{claims['iss']} {claims['jti']}"):
             raise InvalidLogoutToken
-        await self._accounts.end_sessions(found["iss"], found.get("sub"), found.get("sid"))
+        await self._accounts.revoke(claims["iss"], claims.get("sub"), claims.get("sid"))
         return Redirect(provider.redirect_uri, 200)
 
     # -- credentials
 
     @override
     async def validate(self, user_id: str, credentials: Fields, *, update: bool) -> None:
-        provider = await self.ready()
-        if needs_proof(current_request()) or names_proof(credentials):
-            if not names_proof(credentials):
-                self._refuse_claim()
+        provider = await self.provider()
+        if needs_proof(current_request()) or contains_proof(credentials):
+            if not contains_proof(credentials):
+                self._require_proof()
             return
-        named = Named.read(credentials, provider, update=update)
+        named = NamedIdentity.read(credentials, provider, update=update)
         if named.subject is not None:
-            row = await self._accounts.row(named.issuer, named.subject)
-            if row is not None and row["userId"] != user_id:
+            stored = await self._accounts.get(named.issuer, named.subject)
+            if stored is not None and stored["userId"] != user_id:
                 raise errors.SubjectTaken(subject=named.subject)
 
     @override
     async def create(self, user_id: str, credentials: Fields) -> Fields:
-        provider = await self.ready()
-        if needs_proof(current_request()) or names_proof(credentials):
+        provider = await self.provider()
+        if needs_proof(current_request()) or contains_proof(credentials):
             proved = await self._prove(provider, credentials)
-            await self._accounts.link(proved.identity, proved.granted, user_id)
+            await self._accounts.link(proved.identity, proved.grant, user_id)
         else:
-            named = Named.read(credentials, provider, update=False)
-            await self._accounts.keep(user_id, named.issuer, named.subject or "", named.attributes)
+            named = NamedIdentity.read(credentials, provider, update=False)
+            await self._accounts.link_named(user_id, named.issuer, named.subject or "", named.attributes)
         return await self.info(user_id)
 
     @override
     async def update(self, user_id: str, credentials: Fields) -> Fields:
-        provider = await self.ready()
-        row = await self._accounts.find(user_id)
-        if needs_proof(current_request()) or names_proof(credentials):
+        provider = await self.provider()
+        stored = await self._accounts.find_of_user(user_id)
+        if needs_proof(current_request()) or contains_proof(credentials):
             proved = await self._prove(provider, credentials)
-            await self._accounts.move(proved.identity, proved.granted, user_id)
+            await self._accounts.replace(proved.identity, proved.grant, user_id)
         else:
-            named = Named.read(credentials, provider, update=True)
-            attributes = {**row["attributes"], **named.attributes}
-            subject, issuer = (named.subject, named.issuer) if named.subject else (row["subject"], row["issuer"])
-            await self._accounts.change(user_id, issuer, subject, attributes)
+            named = NamedIdentity.read(credentials, provider, update=True)
+            attributes = {**stored["attributes"], **named.attributes}
+            kept = (stored["issuer"], stored["subject"])
+            issuer, subject = (named.issuer, named.subject) if named.subject else kept
+            await self._accounts.replace_named(user_id, issuer, subject, attributes)
         return await self.info(user_id)
 
-    async def _prove(self, provider: Provider, credentials: Fields) -> Proved:
+    async def _prove(self, provider: Provider, credentials: Fields) -> ProvedIdentity:
         request = current_request()
-        if not names_proof(credentials) or request is None:
-            self._refuse_claim()
+        if not contains_proof(credentials) or request is None:
+            self._require_proof()
         try:
-            proved = await self._flow.come_back(provider, request, Given(credentials, from_address=False))
-        except Denied as denied:
-            _log.info("an identity at %r was not proved: %s", self.name, denied)
+            parameters = LoginParameters(credentials, from_url=False)
+            proved = await self._login_flow.finish(provider, request, parameters)
+        except LoginDenied as denied:
+            _log.info("an identity at %r is not proved: %s", self.name, denied)
             raise ProofRefused(provider=self.name) from None
         if proved.attempt.owner not in (None, request.user.id):
             raise ProofRefused(provider=self.name)
         return proved
 
-    def _refuse_claim(self) -> NoReturn:
+    def _require_proof(self) -> NoReturn:
         raise ProofRequired(provider=self.name)
 
     @override
     async def delete(self, user_id: str) -> None:
-        await self._accounts.find(user_id)
+        await self._accounts.find_of_user(user_id)
         request = current_request()
         if request is not None and request.controller == "auth" and await self._accounts.is_last(user_id):
             raise LastCredentials(user=user_id)
@@ -259,54 +233,55 @@ class OauthStrategy(Strategy):
 
     @override
     async def exists(self, user_id: str) -> bool:
-        return await self._accounts.of_user(user_id) is not None
+        return await self._accounts.get_of_user(user_id) is not None
 
     @override
     async def info(self, user_id: str) -> Fields:
-        return self._accounts.shown(await self._accounts.find(user_id))
+        return self._accounts.public_fields(await self._accounts.find_of_user(user_id))
 
     @override
     async def by_id(self, subject: str) -> Fields:
-        issuer = self._configured.issuer if self._configured is not None else ""
-        row = await self._accounts.by_subject(issuer, subject)
-        return {**self._accounts.shown(row), "kuid": row["userId"]}
+        configured = self._discovery.configured
+        issuer = configured.issuer if configured is not None else ""
+        stored = await self._accounts.find_by_subject(issuer, subject)
+        return {**self._accounts.public_fields(stored), "kuid": stored["userId"]}
 
-    # -- while it lasts, and when it ends
+    # -- refresh and logout
 
     @override
     async def refresh(self, request: Request) -> Fields:
-        row = await self._accounts.of_user(request.user.id)
-        if row is None:
+        stored = await self._accounts.get_of_user(request.user.id)
+        if stored is None:
             return await super().refresh(request)
-        text = self._accounts.refresh_token(row)
+        text = self._accounts.refresh_token(stored)
         if text is None:
             return {}
-        provider = await self.ready()
+        provider = await self.provider()
         try:
-            granted = await self._talk.renew(provider, text)
-            if granted.id_token is not None and provider.openid:
-                await self._identities.same(provider, granted, row["issuer"], row["sub"])
-        except (Refused, Forged) as error:
-            _log.info("the provider %r does not renew a login: %s", self.name, error)
-            await self._accounts.keep_refresh_token(request.user.id, None)
+            grant = await self._requests.refresh(provider, text)
+            if grant.id_token is not None and provider.openid:
+                await self._reader.check_refreshed(provider, grant, stored["issuer"], stored["sub"])
+        except (OauthError, TokenRejected) as error:
+            _log.info("the provider %r refuses to refresh a login: %s", self.name, error)
+            await self._accounts.store_refresh_token(request.user.id, None)
             if request.token is not None:
-                await self._accounts.tokens.revoke(request.token)
+                await self._tokens.revoke(request.token)
             raise ProviderRefusedRefresh(provider=self.name) from None
-        if granted.refresh_token is not None:
-            await self._accounts.keep_refresh_token(request.user.id, granted.refresh_token)
+        if grant.refresh_token is not None:
+            await self._accounts.store_refresh_token(request.user.id, grant.refresh_token)
         return {}
 
     @override
     async def logout(self, request: Request) -> str | None:
-        provider = self._provider
+        provider = self._discovery.usable
         if provider is None or not provider.settings.logout:
             return None
-        row = await self._accounts.of_user(request.user.id)
-        text = self._accounts.refresh_token(row) if row is not None else None
+        stored = await self._accounts.get_of_user(request.user.id)
+        text = self._accounts.refresh_token(stored) if stored is not None else None
         if "revoke" in provider.settings.logout and text is not None and "revoke_url" in provider.endpoints:
-            await self._accounts.keep_refresh_token(request.user.id, None)
-            with contextlib.suppress(Refused, ProviderFailed, ProviderTimeout):  # the logout here counts
-                await self._talk.revoke(provider, text)
+            await self._accounts.store_refresh_token(request.user.id, None)
+            with contextlib.suppress(OauthError, ProviderFailed, ProviderTimeout):  # the logout here succeeds anyway
+                await self._requests.revoke(provider, text)
         if "end_session" in provider.settings.logout and "end_session_url" in provider.endpoints:
-            return self._talk.logout_address(provider)
+            return logout_url(provider)
         return None

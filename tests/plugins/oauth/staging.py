@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from visado.request import Connection, Request, User, set_current
 from visado_kit.stage import open_host
+from visado_oauth.providers.discovery import DISCOVERY_PENDING
 
 from .hostile import SECRET
 
@@ -68,7 +69,7 @@ async def staged(folder, given):
         await host.open()
         for strategy in host.security.strategies.values():
             for _ in range(100):
-                if strategy.problem() != "it is being asked where its ends are":
+                if strategy.problem() != DISCOVERY_PENDING:
                     break
                 await asyncio.sleep(0.02)
         yield Scene(host)

@@ -39,9 +39,7 @@ class TestOauth(StrategyContract):
 
         async def begin():
             body = {"challenge": challenge_of(VERIFIER)}
-            found = await self.strategy._flow.begin(
-                await self.strategy.ready(), Request("1", "auth", "login", {}, body)
-            )
+            found = await self.strategy.authenticate(Request("1", "auth", "login", {}, body))
             return parameters(found.location)
 
         sent = _now(begin())

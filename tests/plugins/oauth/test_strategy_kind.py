@@ -12,7 +12,7 @@ from visado_kit.live import LiveHost
 
 from . import hostile
 from .staging import provider, settings, staged
-from .test_flow import _enter_code, _inputs
+from .test_host import _enter_code, _inputs
 from .test_sessions import logout_token
 from .town import BASIC_SECRET, Openid, free_port, need
 
@@ -94,12 +94,12 @@ def test_a_provider_that_is_added_does_all_that_one_of_the_settings_does(empty, 
 def test_what_would_not_work_is_refused_with_the_reason(empty):
     host, openid = empty
     for name, wrong, words in (
-        ("other", {"client_secret": None}, "client_secret is needed"),
+        ("other", {"client_secret": None}, "client_secret or client_secret_file is required"),
         ("other", {"issuer": None, "provider": "nowhere"}, "nowhere"),
         ("other", {"issuer": openid.issuer + "/elsewhere"}, "discovery: "),
         ("other", {"issuer": "http://127.0.0.1:1"}, "discovery: "),
-        ("other", {"issuer": "https://id:canary@example.com"}, "names no user"),
-        ("other", {"client_id": "nobody"}, "redirect: the provider answers 400"),
+        ("other", {"issuer": "https://id:canary@example.com"}, "must not contain a user name"),
+        ("other", {"client_id": "nobody"}, "redirect: the provider responds with 400"),
         ("stranger", {}, "registered there?"),
         ("other", {"token_auth": "canary"}, "settings.token_auth: "),
         ("other", {"identifier": "email"}, "settings.identifier: "),
@@ -138,7 +138,7 @@ def test_a_provider_that_hangs_is_refused_in_time(play, shady, path):
     shady.modes = {path: "hang"}
 
     async def scene(stage):
-        with pytest.raises(errors.StrategyRejected, match="did not answer within 1"):
+        with pytest.raises(errors.StrategyRejected, match="did not respond within 1"):
             await stage.host.security.added_strategies.create("late", "oauth", provider(shady.issuer))
         assert "late" not in stage.host.security.strategies
 

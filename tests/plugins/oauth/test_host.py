@@ -315,7 +315,7 @@ def test_the_command_line_checks(town):
     assert "keycloak       Keycloak (variables: host, realm)" in listed.stdout
     checked = run("oauth:check", "one")
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert checked.stdout.count("right:") == 6
+    assert checked.stdout.count("  ok ") == 6
     assert run("oauth:check", "nobody").returncode == 1
 
 

@@ -1,0 +1,42 @@
+"""The parameters of a login request: in the body, or in the URL to which the provider has sent a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from visado import Request
+from visado_oauth.login.proofs import LoginDenied
+
+_MAX_TEXT_CHARACTERS: Final = 8_192
+_CALLBACK_PARAMETERS: Final = ("code", "error", "state", "verifier")
+
+
+@dataclass(frozen=True, slots=True)
+class LoginParameters:
+    """The parameters of one login request; `from_url` means that they stood in the URL."""
+
+    members: Mapping[str, Any]
+    from_url: bool
+
+    @staticmethod
+    def read(request: Request) -> LoginParameters:
+        """Return the parameters of a request."""
+        if request.textual and not request.body:
+            return LoginParameters(request.args, from_url=True)
+        return LoginParameters(request.fields, from_url=False)
+
+    def text(self, name: str) -> str | None:
+        """Return a parameter, or None without one. Raises `LoginDenied` unless it is a printable text."""
+        value = self.members.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str) or len(value) > _MAX_TEXT_CHARACTERS or not value.isprintable() or not value:
+            raise LoginDenied(f"{name} is not a text")
+        return value
+
+    @property
+    def is_callback(self) -> bool:
+        """Whether the user comes back from the provider."""
+        return any(self.members.get(name) is not None for name in _CALLBACK_PARAMETERS)
