@@ -85,7 +85,7 @@ class Tokens(Protocol):
         ...
 
     async def revoke_all(
-        self, user_id: str, *, keep: str | None = None, tell: bool = False, strategy: str | None = None
+        self, user_id: str, *, keep: str | None = None, notify: bool = False, strategy: str | None = None
     ) -> None:
         """End every token of a user, but the one with the id `keep`; API keys stay. `tell` tells open sockets.
 

@@ -154,10 +154,10 @@ class Pipeline:
                 return
             raise
         if token.single_use:
-            await self._access.tokens.use_up(token)
+            await self._access.tokens.consume(token)
         request.token, request.user = token, user
         if request.connection.transport == "websocket" and user is not ANONYMOUS:
-            self._access.tokens.links.link(request.connection, token)
+            self._access.tokens.connections.link(request.connection, token)
 
     def _may_use_cookie(self, request: Request) -> bool:
         origin = request.connection.origin

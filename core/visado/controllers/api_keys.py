@@ -7,7 +7,7 @@ from visado.controller import Controller, action, delete, post
 from visado.controllers.result_types import DeletedResult, DocumentResult, SearchResult
 from visado.request import Request
 from visado.search.searches import Searches
-from visado.security.tokens.api_keys import ApiKeys, listed
+from visado.security.tokens.api_keys import ApiKeys, format_api_key
 from visado.security.users.users import Users
 from visado.settings.durations import FOREVER
 
@@ -32,7 +32,7 @@ class MyApiKeysController(Controller):
         """
         user_id = request.user.id
         return await self._api_keys.create(
-            user_id, description, author=user_id, id=id, expires_in=expires_in, longest=self._max_ttl
+            user_id, description, author=user_id, id=id, expires_in=expires_in, max_ttl=self._max_ttl
         )
 
     @action(post("/api-keys/_search"))
@@ -46,7 +46,7 @@ class MyApiKeysController(Controller):
         """
         query = self._searches.bare_query(request.fields, lang, from_, size)
         page = await self._api_keys.search(request.user.id, query)
-        return {"hits": [listed(*hit) for hit in page.hits], "total": page.total}
+        return {"hits": [format_api_key(*hit) for hit in page.hits], "total": page.total}
 
     @action(delete("/api-keys/:_id"))
     async def delete_api_key(self, request: Request, id: Id) -> DeletedResult:
@@ -79,7 +79,7 @@ class ApiKeysController(Controller):
         """
         user = await self._users.find(user_id)
         return await self._api_keys.create(
-            user.id, description, author=request.user.id, id=id, expires_in=expires_in, longest=FOREVER
+            user.id, description, author=request.user.id, id=id, expires_in=expires_in, max_ttl=FOREVER
         )
 
     @action(post("/users/:userId/api-keys/_search"))
@@ -97,7 +97,7 @@ class ApiKeysController(Controller):
         skip and `size` the number of matches to return.
         """
         page = await self._api_keys.search(user_id, self._searches.bare_query(request.fields, lang, from_, size))
-        return {"hits": [listed(*hit) for hit in page.hits], "total": page.total}
+        return {"hits": [format_api_key(*hit) for hit in page.hits], "total": page.total}
 
     @action(delete("/users/:userId/api-keys/:_id"))
     async def delete_api_key(self, request: Request, user_id: Id, id: Id) -> DeletedResult:

@@ -28,7 +28,7 @@ from visado.security.logins.checks import FIELD, Admission, Logins, answers
 from visado.security.logins.strategies import Strategies
 from visado.security.observers import Observers
 from visado.security.rights import rights
-from visado.security.tokens.tokens import Issued
+from visado.security.tokens.issuing import IssuedToken
 from visado.settings.durations import FOREVER
 from visado.strategy import Redirect
 
@@ -85,12 +85,12 @@ class AuthController(Controller):
             for field in (*self._strategies.find(name).fields, "password"):
                 if field in request.args:  # URLs are written to logs
                     raise errors.ForbiddenArgument(argument=field)
-        since = self._tokens.moment()
+        revocations = self._tokens.revocations
         lifetime = request.fields.get("expiresIn") if expires_in is None else expires_in
         admission = await self._admit(request, name, lifetime)
         if isinstance(admission, Redirect):
             return _redirect(admission)
-        issued = await self._logins.issue(admission, name, since)
+        issued = await self._logins.issue(admission, name, revocations)
         if admission.location is not None:
             reply = self._reply(request, issued, True, admission)
             return _redirect(Redirect(admission.location, cookies=reply.cookies))
@@ -128,10 +128,10 @@ class AuthController(Controller):
         if token is not None:
             location = await self._strategies.logout(request)
             if global_:
-                await self._tokens.end_all(token.user_id)
+                await self._tokens.delete_all(token.user_id)
             if token.kind == "token":
                 await self._tokens.revoke(token)
-            self._tokens.links.unlink(request.connection)
+            self._tokens.connections.unlink(request.connection)
             self._observers.note(events.LoggedOut(target=token.user_id, everywhere=global_))
         result = {"acknowledged": True} | ({"location": location} if location else {})
         return Reply(result, cookies=(cookies.cleared_cookie(request.connection),))
@@ -239,19 +239,21 @@ class AuthController(Controller):
         user = await self._users.update(request.user.id, changes, request.user.id)
         return format_document(user.id, user.content)
 
-    def _reply(self, request: Request, issued: Issued, cookie_auth: bool, admission: Admission | None = None) -> Reply:
+    def _reply(
+        self, request: Request, issued: IssuedToken, cookie_auth: bool, admission: Admission | None = None
+    ) -> Reply:
         """Return a reply with a new token: in the result, or in a cookie when `cookie_auth` is set over HTTP."""
         token, connection = issued.token, request.connection
         data, other_cookies = (admission.data, admission.cookies) if admission else ({}, ())
         if connection.transport == "websocket":
             if token.user_id != ANONYMOUS_ID:
-                self._tokens.links.link(connection, token)
-            return Reply({**data, **issued.shown()})
+                self._tokens.connections.link(connection, token)
+            return Reply({**data, **issued.as_dict()})
         if not cookie_auth:
-            return Reply({**data, **issued.shown()}, cookies=other_cookies)
+            return Reply({**data, **issued.as_dict()}, cookies=other_cookies)
         expires_at = None if token.expires_at == FOREVER else token.expires_at
         cookie = cookies.token_cookie(issued.text, expires_at, connection)
-        return Reply({**data, **issued.shown(with_text=False)}, cookies=(*other_cookies, cookie))
+        return Reply({**data, **issued.as_dict(with_text=False)}, cookies=(*other_cookies, cookie))
 
 
 def _uses_cookie(request: Request, cookie_auth: bool | None) -> bool:

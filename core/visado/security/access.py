@@ -48,9 +48,9 @@ class Access:
 
     async def verify(self, text: str) -> Token:
         """Return a verified token from the text of a token or API key. Raises `InvalidToken`, `ExpiredToken`."""
-        if text.startswith(api_keys.PREFIX) and not self.tokens.knows(text):
+        if text.startswith(api_keys.PREFIX) and self.tokens.verified.get(text) is None:
             token = await self.api_keys.verify(text)
         else:
             token = await self.tokens.verify(text)
-        self.tokens.depend_on(text)
+        self.tokens.verified.depend_on(text)
         return token

@@ -76,5 +76,5 @@ class Accounts:
         async with self._storage.transaction():
             await self._strategies.forget(user_id)
             await self._api_keys.delete_all(user_id)
-            await self._tokens.end_all(user_id)
+            await self._tokens.delete_all(user_id)
             await self._users.delete(user_id)

@@ -101,7 +101,7 @@ class Security:
         self.strategies.on_change.append(version.advance)
         self.added_strategies = AddedStrategies(storage, self.strategies, self.observers, unavailable)
         self.challenges = Challenges(storage, clock)
-        self.tokens.on_revoke.append(self.challenges.forget)
+        self.tokens.on_revoke_all.append(self.challenges.forget)
         self.logins = Logins(self.users, self.tokens, self.challenges, self.observers, unavailable, disabled)
         self.users.on_delete.append(self.logins.forget)
 

@@ -65,7 +65,7 @@ class ResponseCache:
         cached = self._responses.get(key)
         if cached is None or self._pipeline.stopping:
             return None
-        if not self._access.tokens.still_valid(cached.depends_on):
+        if not self._access.tokens.verified.still_valid(cached.depends_on):
             return None
         if cached.rate_limit and not self._pipeline.admits(cached.user_id, cached.rate_limit):
             return None

@@ -160,7 +160,7 @@ class ProviderAccounts:
         """Revoke the tokens of a provider's user or session, and notify open sockets."""
         for user_id in await self._users_of_session(issuer, sub, session):
             await self.store_refresh_token(user_id, None)
-            await self._tokens.revoke_all(user_id, tell=True, strategy=self._name)
+            await self._tokens.revoke_all(user_id, notify=True, strategy=self._name)
 
     async def _users_of_session(self, issuer: str, sub: str | None, session: str | None) -> list[str]:
         if sub is not None and self._settings.identifier == "sub":

@@ -16,7 +16,8 @@ from visado.plugins.calls import call_plugin
 from visado.request import Fields, Request, User, are_header_texts, current_request
 from visado.security.logins.challenges import PREFIX, Challenges
 from visado.security.observers import Observers
-from visado.security.tokens.tokens import Issued, Tokens
+from visado.security.tokens.issuing import IssuedToken
+from visado.security.tokens.tokens import Tokens
 from visado.security.users.users import Users
 from visado.strategy import Fail
 
@@ -117,17 +118,17 @@ class Logins:
         request = current_request()
         if request is None:
             raise RuntimeError("a login is completed during a request")
-        since = self._tokens.moment()
+        revocations = self._tokens.revocations
         admission = await self.admit(Login(request, user, strategy), Admission(user, asked=expires_in))
-        issued = await self.issue(admission, strategy, since)
-        return {**admission.data, **issued.shown()}
+        issued = await self.issue(admission, strategy, revocations)
+        return {**admission.data, **issued.as_dict()}
 
-    async def issue(self, admission: Admission, strategy: str, since: int) -> Issued:
+    async def issue(self, admission: Admission, strategy: str, revocations: int) -> IssuedToken:
         """Make the token, and tell the observers. Raises what `Tokens.create` raises, and `InvalidType`."""
         user_id = admission.user.id
         with self.refusals(strategy, user_id):
             lifetime = DURATION.read(admission.asked, "expiresIn", False)
-            issued = await self._tokens.create(user_id, lifetime, since=since)
+            issued = await self._tokens.create(user_id, lifetime, revocations=revocations)
         self._observers.note(events.LoginSucceeded(actor=user_id, target=user_id, strategy=strategy))
         return issued
 

@@ -1,1 +1,1 @@
-"""Tokens and API keys: how they are signed, kept, verified, remembered and revoked."""
+"""Tokens and API keys: signing, storage, verification, caching and revocation."""

@@ -1,4 +1,4 @@
-"""API keys: tokens that outlive a logout, kept as fingerprints only."""
+"""API keys: tokens that a logout does not revoke. The storage holds their fingerprints only."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from visado.host import Clock
 from visado.request import Fields, Token
 from visado.security.documents import METADATA, build_metadata, format_document
 from visado.security.observers import Observers
+from visado.security.tokens.issuing import choose_lifetime, sign_token
 from visado.security.tokens.signing import Signer, fingerprint
-from visado.security.tokens.tokens import Tokens, lifetime, mint
+from visado.security.tokens.tokens import Tokens
 from visado.settings.durations import FOREVER
 from visado.storage.protocol import Collection, DocumentExists, Storage
 from visado.storage.query import And, Equals, Page, Query
@@ -23,7 +24,7 @@ COLLECTION: Final = "api-keys"
 
 
 class ApiKeys:
-    """The keys of all users. A key that was verified is remembered beside the tokens."""
+    """The API keys of all users. Verified keys are cached with the verified tokens."""
 
     def __init__(self, storage: Storage, clock: Clock, signer: Signer, tokens: Tokens, observers: Observers) -> None:
         self._storage, self._clock, self._signer, self._tokens = storage, clock, signer, tokens
@@ -38,12 +39,16 @@ class ApiKeys:
         author: str,
         id: str | None,
         expires_in: int | None,
-        longest: int,
+        max_ttl: int,
     ) -> Fields:
-        """Make a key; its text is in the answer, and nowhere else. Raises `DocumentAlreadyExists`, `TtlExceeded`."""
-        ttl = lifetime(expires_in, FOREVER, longest)
+        """Create a key, and return it with its text, which is not stored.
+
+        `expires_in` and `max_ttl` in milliseconds, -1 for ever; without `id`, a UUID is generated. Raises
+        `DocumentAlreadyExists`, `TtlExceeded`.
+        """
+        ttl = choose_lifetime(expires_in, FOREVER, max_ttl)
         now = self._clock()
-        expires_at, text = mint(self._signer, PREFIX, user_id, ttl, now)
+        expires_at, text = sign_token(self._signer, PREFIX, user_id, ttl, now)
         key_id = id or str(uuid.uuid4())
         source = {
             "userId": user_id,
@@ -62,48 +67,47 @@ class ApiKeys:
         return format_document(key_id, {**source, "token": text})
 
     async def verify(self, text: str) -> Token:
-        """Find out whose key this is. Raises `InvalidToken`, `ExpiredToken`."""
-        claims, changes = self._signer.claims(PREFIX, text), self._tokens.changes
+        """Return the token of a key's text. Raises `InvalidToken`, `ExpiredToken`."""
+        claims, removals = self._signer.read_claims(PREFIX, text), self._tokens.verified.removals
         page = await self._storage.search(COLLECTION, Query(Equals("fingerprint", fingerprint(text)), limit=1))
         if not page.hits or page.hits[0][1]["userId"] != claims["_id"]:
             raise errors.InvalidToken
-        key_id, row = page.hits[0]
-        if row["expiresAt"] != FOREVER and self._clock() >= row["expiresAt"]:
+        key_id, document = page.hits[0]
+        if document["expiresAt"] != FOREVER and self._clock() >= document["expiresAt"]:
             raise errors.ExpiredToken
-        token = Token(_token_id(key_id), row["userId"], row["expiresAt"], row["ttl"], kind="api-key")
-        if changes == self._tokens.changes:
-            self._tokens.remember(text, token, row["expiresAt"])
+        token = Token(_token_id(key_id), document["userId"], document["expiresAt"], document["ttl"], kind="api-key")
+        self._tokens.verified.add(text, token, document["expiresAt"], removals)
         return token
 
     async def search(self, user_id: str, query: Query) -> Page:
-        """A page of a user's keys."""
-        mine = And((Equals("userId", user_id), query.where))
-        return await self._storage.search(COLLECTION, replace(query, where=mine))
+        """Return a page of a user's keys."""
+        where = And((Equals("userId", user_id), query.where))
+        return await self._storage.search(COLLECTION, replace(query, where=where))
 
     async def delete(self, user_id: str, key_id: str) -> None:
-        """End a key. Raises `DocumentNotFound`, `ApiKeyNotFound`."""
-        row = await self._storage.get(COLLECTION, key_id)
-        if row is None:
+        """Delete a key. Raises `DocumentNotFound`, and `ApiKeyNotFound` for the key of another user."""
+        document = await self._storage.get(COLLECTION, key_id)
+        if document is None:
             raise errors.DocumentNotFound(id=key_id, index="kuzzle", collection=COLLECTION)
-        if row["userId"] != user_id:
+        if document["userId"] != user_id:
             raise errors.ApiKeyNotFound(id=key_id, user=user_id)
         await self._delete(user_id, key_id)
 
     async def delete_all(self, user_id: str) -> None:
-        """End every key of a user."""
+        """Delete every key of a user."""
         for key_id, _ in (await self._storage.search(COLLECTION, Query(Equals("userId", user_id)))).hits:
             await self._delete(user_id, key_id)
 
     async def _delete(self, user_id: str, key_id: str) -> None:
         async with self._storage.transaction():
             await self._storage.delete(COLLECTION, key_id)
-            self._tokens.end(_token_id(key_id))
+            self._tokens.forget_after_commit(_token_id(key_id))
             self._observers.note(events.ApiKeyChanged(change="deleted", target=key_id, user=user_id))
 
 
-def listed(id: str, row: Mapping[str, Any]) -> Fields:
-    """Show a key in a list: never its text, which nobody has."""
-    return format_document(id, {name: value for name, value in row.items() if name != METADATA})
+def format_api_key(id: str, document: Mapping[str, Any]) -> Fields:
+    """Return a stored key in the form of search results: `{_id, _source}`, without its text."""
+    return format_document(id, {name: value for name, value in document.items() if name != METADATA})
 
 
 def _token_id(key_id: str) -> str:

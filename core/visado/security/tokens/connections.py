@@ -1,4 +1,4 @@
-"""Which open connections last used which token, and who must hear when it ends."""
+"""Connections: the token that each open socket used last, so that the socket is told when the token expires."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Final
 from visado.host import Clock
 from visado.request import Connection, Token
 
-_LONGEST_WAIT: Final = 86_400.0
+MAX_TIMER_SECONDS: Final = 86_400.0
 
 
 class Connections:
-    """At most one token per connection, any number of connections per token."""
+    """The open sockets and their tokens: one token per connection, any number of connections per token."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -21,21 +21,21 @@ class Connections:
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
     def link(self, connection: Connection, token: Token) -> None:
-        """Note that a connection uses a token, in place of the one before."""
+        """Note that a connection used a token, in place of the one before."""
         if self._token_of.get(connection) == token.id:
             return
         self.unlink(connection)
         self._token_of[connection] = token.id
         self._connections.setdefault(token.id, set()).add(connection)
         if token.id not in self._timers and token.expires_at >= 0:
-            self._wait(token)
+            self._start_timer(token)
 
     def holds(self, connection: Connection, token_id: str | None) -> bool:
-        """Whether a connection uses this token, or none is needed."""
+        """Return whether a connection used this token last; True where `token_id` is None."""
         return token_id is None or self._token_of.get(connection) == token_id
 
     def unlink(self, connection: Connection) -> None:
-        """Forget a connection."""
+        """Remove a connection."""
         token_id = self._token_of.pop(connection, None)
         if token_id is None:
             return
@@ -45,29 +45,29 @@ class Connections:
             self.drop(token_id)
 
     def move(self, token_id: str, token: Token) -> None:
-        """Give the connections of a refreshed token to its successor."""
+        """Link the connections of a refreshed token to its successor."""
         for connection in self._connections.get(token_id, set[Connection]()).copy():
             self.link(connection, token)
 
     def drop(self, token_id: str) -> None:
-        """Forget a token that was revoked: nobody is told."""
+        """Remove a revoked token without telling its connections."""
         timer = self._timers.pop(token_id, None)
         if timer is not None:
             timer.cancel()
         for connection in self._connections.pop(token_id, ()):
             self._token_of.pop(connection, None)
 
-    def _wait(self, token: Token) -> None:
+    def expire(self, token_id: str) -> None:
+        """Remove a token, and tell its connections that it expired."""
+        connections = list(self._connections.get(token_id, ()))
+        self.drop(token_id)
+        for connection in connections:
+            connection.expired()
+
+    def _start_timer(self, token: Token) -> None:
         left = (token.expires_at - self._clock()) / 1_000
         if left <= 0:
             self.expire(token.id)
             return
         loop = asyncio.get_running_loop()
-        self._timers[token.id] = loop.call_later(min(left, _LONGEST_WAIT), self._wait, token)
-
-    def expire(self, token_id: str) -> None:
-        """Tell the connections of a token that it has ended, and forget it."""
-        connections = list(self._connections.get(token_id, ()))
-        self.drop(token_id)
-        for connection in connections:
-            connection.expired()
+        self._timers[token.id] = loop.call_later(min(left, MAX_TIMER_SECONDS), self._start_timer, token)

@@ -1,4 +1,4 @@
-"""Signing and verifying: the one place that touches PyJWT."""
+"""Signing and verifying the text of tokens. No other module uses PyJWT."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from visado.settings.secret_files import read_secret
 from visado.settings.sections import TokenSettings
 from visado.storage.protocol import StorageError
 
-# Clients decode claims with plain base64, where `>`, `?` and `~` could become characters that they drop.
+# Clients decode claims with plain base64, whose alphabet lacks the characters that `>`, `?` and `~` may encode to.
 _ESCAPES: Final = {ord(char): f"\\u{ord(char):04x}" for char in ">?~\x7f"}
-_LONGEST: Final = 16_384
+MAX_TOKEN_BYTES: Final = 16_384
 _HASHES: Final = {"HS256": HMACAlgorithm.SHA256, "HS384": HMACAlgorithm.SHA384, "HS512": HMACAlgorithm.SHA512}
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
-class _Prepared(HMACAlgorithm):
-    """HMAC with keys that were examined at the start: PyJWT examines them anew with each token."""
+class _PreparedHmac(HMACAlgorithm):
+    """HMAC with keys that were checked at the start: PyJWT would check them again for each token."""
 
     @override
     def prepare_key(self, key: str | bytes) -> bytes:
@@ -35,7 +35,7 @@ class _Prepared(HMACAlgorithm):
 
 
 class Signer:
-    """One fixed algorithm; every secret verifies, the first signs."""
+    """Signs and verifies with one fixed algorithm. Every secret verifies, and the first one signs."""
 
     def __init__(self, settings: TokenSettings, folder: Path) -> None:
         self._algorithm, self._file = settings.algorithm, folder / "secret"
@@ -43,10 +43,10 @@ class Signer:
         self._keys: Sequence[jwt.PyJWK] = ()
         self._jws = jwt.PyJWS()
         self._jws.unregister_algorithm(settings.algorithm)
-        self._jws.register_algorithm(settings.algorithm, _Prepared(_HASHES[settings.algorithm]))
+        self._jws.register_algorithm(settings.algorithm, _PreparedHmac(_HASHES[settings.algorithm]))
 
     def open(self) -> None:
-        """Read the secret, or on the first start make one, unless the settings hold some. Raises `StorageError`."""
+        """Read the secret, unless the settings contain some; on the first start, create one. Raises `StorageError`."""
         try:
             secrets = self._secrets or [read_secret(self._file)]
             self._keys = [_prepared(secret, self._algorithm) for secret in secrets]
@@ -54,12 +54,12 @@ class Signer:
             raise StorageError(f"the secret of the tokens cannot be used: {error}") from None
 
     def sign(self, prefix: str, claims: Fields) -> str:
-        """Make the text of a token."""
+        """Return the text of a token."""
         return prefix + self._jws.encode(_encode(claims).translate(_ESCAPES).encode(), self._keys[0])
 
-    def claims(self, prefix: str, text: str) -> Fields:
-        """Verify a token's text and read its claims. Raises `InvalidToken`, `ExpiredToken`."""
-        if len(text) > _LONGEST or not text.isascii():
+    def read_claims(self, prefix: str, text: str) -> Fields:
+        """Verify the text of a token and return its claims. Raises `InvalidToken`, `ExpiredToken`."""
+        if len(text) > MAX_TOKEN_BYTES or not text.isascii():
             raise errors.InvalidToken
         expired = False
         for key in self._keys:
@@ -67,7 +67,7 @@ class Signer:
                 claims: Fields = jwt.decode(  # pyright: ignore[reportUnknownMemberType]
                     text.removeprefix(prefix),
                     key,
-                    # A clock that runs behind must not refuse what another node has just issued.
+                    # A node whose clock is behind must accept a token that another node has just issued.
                     options={"require": ["_id", "iat", "jti"], "verify_iat": False, "verify_nbf": False},
                 )
             except jwt.ExpiredSignatureError:
@@ -81,11 +81,11 @@ class Signer:
 
 
 def _prepared(secret: str, algorithm: str) -> jwt.PyJWK:
-    """Examine a secret, once. Raises `InvalidKeyError` for a public key."""
+    """Check a secret, once. Raises `InvalidKeyError` for a public key."""
     prepared = HMACAlgorithm(_HASHES[algorithm]).prepare_key(secret)
     return jwt.PyJWK({"kty": "oct", "k": base64.urlsafe_b64encode(prepared).decode()}, algorithm)
 
 
 def fingerprint(text: str) -> str:
-    """Compute what is kept of a token or a key: the SHA-256 of its whole text, in hexadecimal."""
+    """Return the SHA-256 of a text in hexadecimal: the storage holds it in place of a token, API key or reference."""
     return hashlib.sha256(text.encode()).hexdigest()
