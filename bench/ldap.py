@@ -26,8 +26,8 @@ from pathlib import Path
 
 from visado import Success
 from visado.request import Request
+from visado_kit.in_process import build_host
 from visado_kit.live import LiveHost
-from visado_kit.stage import open_host
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 slapd = importlib.import_module("tests.plugins.ldap.slapd")
@@ -117,7 +117,7 @@ async def in_host(strategy, clients, seconds):
 
 
 async def strategy_figures(server, folder, seconds):
-    async with open_host(folder, {"ldap": {"directories": {"ldap": settings(server)}}}) as host:
+    async with build_host(folder, {"ldap": {"directories": {"ldap": settings(server)}}}) as host:
         await host.open()
         strategy = host.security.strategies["ldap"]
         await in_host(strategy, 8, 1)  # the users are made

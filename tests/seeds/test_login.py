@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
-from visado_kit.live import Answer, LiveHost
+from visado_kit.live import LiveHost, LiveResponse
 
 from .conftest import usual_host
 
@@ -64,7 +64,7 @@ def melis(host: LiveHost) -> None:
     assert host.request("POST", "/users/melis/_create", user).status == 200
 
 
-def refused(answer: Answer) -> bool:
+def refused(answer: LiveResponse) -> bool:
     return (answer.status, answer.error_id) == (400, "api.assert.invalid_argument")
 
 
@@ -72,29 +72,29 @@ class Ways:
     """Where `expiresIn` may stand; each takes its JSON."""
 
     @staticmethod
-    def in_the_body(host: LiveHost, value: str) -> Answer:
+    def in_the_body(host: LiveHost, value: str) -> LiveResponse:
         body = json.dumps(CREDENTIALS)[:-1] + f', "expiresIn": {value}}}'
         return host.request("POST", "/_login", body.encode())
 
     @staticmethod
-    def in_the_body_of_the_strategys_route(host: LiveHost, value: str) -> Answer:
+    def in_the_body_of_the_strategys_route(host: LiveHost, value: str) -> LiveResponse:
         body = json.dumps(CREDENTIALS)[:-1] + f', "expiresIn": {value}}}'
         return host.request("POST", "/_login/local", body.encode())
 
     @staticmethod
-    def in_the_payload(host: LiveHost, value: str) -> Answer:
+    def in_the_payload(host: LiveHost, value: str) -> LiveResponse:
         fixed = json.dumps({"controller": "auth", "action": "login", "strategy": "local", "body": CREDENTIALS})
         return host.request("POST", "/_query", f'{fixed[:-1]}, "expiresIn": {value}}}'.encode())
 
 
-WAYS: list[Callable[[LiveHost, str], Answer]] = [
+WAYS: list[Callable[[LiveHost, str], LiveResponse]] = [
     Ways.in_the_body,
     Ways.in_the_body_of_the_strategys_route,
     Ways.in_the_payload,
 ]
 
 
-def in_the_query(host: LiveHost, text: str) -> Answer:
+def in_the_query(host: LiveHost, text: str) -> LiveResponse:
     from urllib.parse import quote
 
     return host.request("POST", f"/_login/local?expiresIn={quote(text)}", CREDENTIALS)
@@ -176,20 +176,20 @@ def test_a_text_that_is_no_duration(host: LiveHost, text: str):
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
 class TestJson:
     @pytest.mark.parametrize(("number", "ttl"), NUMBERS.items())
-    def test_a_number(self, host: LiveHost, way: Callable[[LiveHost, str], Answer], number: str, ttl: int):
+    def test_a_number(self, host: LiveHost, way: Callable[[LiveHost, str], LiveResponse], number: str, ttl: int):
         answer = way(host, number)
         assert answer.status == 200, answer.body
         assert answer.result["ttl"] == ttl
 
     @pytest.mark.parametrize("value", WRONG_NUMBERS)
-    def test_a_wrong_value(self, host: LiveHost, way: Callable[[LiveHost, str], Answer], value: str):
+    def test_a_wrong_value(self, host: LiveHost, way: Callable[[LiveHost, str], LiveResponse], value: str):
         assert refused(way(host, value))
 
     @pytest.mark.parametrize("value", DEFAULT)
-    def test_nothing_is_the_default(self, host: LiveHost, way: Callable[[LiveHost, str], Answer], value: str):
+    def test_nothing_is_the_default(self, host: LiveHost, way: Callable[[LiveHost, str], LiveResponse], value: str):
         assert way(host, value).result["ttl"] == HOUR
 
-    def test_a_fraction_is_cut_off_or_refused(self, host: LiveHost, way: Callable[[LiveHost, str], Answer]):
+    def test_a_fraction_is_cut_off_or_refused(self, host: LiveHost, way: Callable[[LiveHost, str], LiveResponse]):
         answer = way(host, "5000.7")
         assert refused(answer) or answer.result["ttl"] == 5_000
 

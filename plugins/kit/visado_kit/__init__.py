@@ -16,36 +16,39 @@ if TYPE_CHECKING:
     from visado import Commands
     from visado_kit.canaries import Canaries
     from visado_kit.clock import Clock
+    from visado_kit.hostile import HOSTILE_VALUES
+    from visado_kit.in_process import InProcessHost, build_host
     from visado_kit.live import LiveHost, serve
     from visado_kit.login_check import LoginCheckContract
     from visado_kit.observer import ObserverContract
-    from visado_kit.stage import HOSTILE, open_host
     from visado_kit.storage import StorageContract
     from visado_kit.strategy import StrategyContract
 
 __all__ = [
-    "HOSTILE",
+    "HOSTILE_VALUES",
     "Canaries",
     "Clock",
+    "InProcessHost",
     "LiveHost",
     "LoginCheckContract",
     "ObserverContract",
     "StorageContract",
     "StrategyContract",
-    "open_host",
+    "build_host",
     "serve",
 ]
 
 _MODULES: Final = {
     "Canaries": "canaries",
     "Clock": "clock",
-    "HOSTILE": "stage",
+    "HOSTILE_VALUES": "hostile",
+    "InProcessHost": "in_process",
     "LiveHost": "live",
     "LoginCheckContract": "login_check",
     "ObserverContract": "observer",
     "StorageContract": "storage",
     "StrategyContract": "strategy",
-    "open_host": "stage",
+    "build_host": "in_process",
     "serve": "live",
 }
 

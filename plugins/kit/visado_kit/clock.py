@@ -1,4 +1,4 @@
-"""Time for tests: it stands still until told."""
+"""A clock for tests, which stands still until the test moves it."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import time
 from dataclasses import dataclass, field
 
 
-def _now() -> int:
+def _system_time() -> int:
     return time.time_ns() // 1_000_000
 
 
 @dataclass
 class Clock:
-    """A clock that stands still, at first at the present: `open_host(folder, settings, clock=clock)`.
+    """A clock that stands still: `build_host(folder, settings, clock=clock)`.
 
-    `now` is in ms since 1970. Move it forwards only: libraries that look at the system's clock would take what was
-    made in a past that never was for outdated.
+    `now` is in ms since 1970, and starts at the system's time. Only move it forwards: libraries that read the system's
+    clock would find that what was made before it has expired.
     """
 
-    now: int = field(default_factory=_now)
+    now: int = field(default_factory=_system_time)
 
     def __call__(self) -> int:
-        """The time, in ms since 1970."""
+        """Return the time, in ms since 1970."""
         return self.now
 
     def advance(self, seconds: float) -> int:
-        """Let so many seconds pass; return the time, in ms since 1970."""
+        """Move the clock forwards; return the time, in ms since 1970."""
         self.now += round(seconds * 1_000)
         return self.now

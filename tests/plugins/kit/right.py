@@ -35,7 +35,7 @@ class Phrase(Strategy):
     decoy = hashed("decoy")
 
     def __init__(self, host):
-        self.host, self.credentials = host, host.security.credentials
+        self.host, self.credentials = host, host.credentials
 
     async def authenticate(self, request):
         match request.fields.get("name"):
@@ -177,10 +177,10 @@ class CodesContract(LoginCheckContract):
     def make(self, host):
         return self.Plugin(host)
 
-    async def enroll(self, stage, user_id):
-        await stage.check.give(user_id, [self.code(user_id, number) for number in range(20)])
+    async def enroll(self, harness, user_id):
+        await harness.check.give(user_id, [self.code(user_id, number) for number in range(20)])
 
-    async def answer(self, stage, user_id, challenge):
+    async def answer(self, harness, user_id, challenge):
         used = self.__dict__.setdefault("used", {})
         used[user_id] = used.get(user_id, -1) + 1
         return {"code": self.code(user_id, used[user_id])}
@@ -207,8 +207,8 @@ class ListenerContract(ObserverContract):
     def make(self, host):
         return self.Plugin(host)
 
-    async def heard(self, stage):
-        return stage.observer.heard
+    async def heard(self, harness):
+        return harness.observer.heard
 
 
 class TinyContract(StorageContract):

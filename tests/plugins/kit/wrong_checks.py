@@ -12,7 +12,7 @@ from .right import Codes, CodesContract
 
 
 class TestTakesReplays(CodesContract):
-    caught_by, says = "test_an_answer_works_once", "remember which answers were used"
+    caught_by, says = "test_an_answer_works_once", "record which answers were used"
 
     class Plugin(Codes):
         async def take(self, user_id, digest):
@@ -22,7 +22,7 @@ class TestTakesReplays(CodesContract):
 class TestLooksFirst(CodesContract):
     """Notes that a code is used in a second step: two may have seen it unused."""
 
-    caught_by, says = "test_one_of_many_answers_gets_a_token", "note in one step"
+    caught_by, says = "test_one_of_many_answers_gets_a_token", "record in one step"
 
     class Plugin(Codes):
         async def take(self, user_id, digest):
@@ -32,7 +32,7 @@ class TestLooksFirst(CodesContract):
 
 
 class TestTakesAnything(CodesContract):
-    caught_by, says = "test_wrong_answers_are_refused", "compare all of the answer with what was asked for"
+    caught_by, says = "test_wrong_answers_are_refused", "compare the whole answer with the expected one"
 
     class Plugin(Codes):
         async def answer(self, login, state):
@@ -42,7 +42,7 @@ class TestTakesAnything(CodesContract):
 class TestTakesNothing(CodesContract):
     """Compares what was not sent with what is not known."""
 
-    caught_by, says = "test_wrong_answers_are_refused", "an answer that is not there is wrong"
+    caught_by, says = "test_wrong_answers_are_refused", "return Fail from answer() for a missing answer"
 
     class Plugin(Codes):
         async def answer(self, login, state):
@@ -60,7 +60,7 @@ class TestTakesOdditiesForYes(CodesContract):
 
 
 class TestBreaksAtOddities(CodesContract):
-    caught_by, says = "test_hostile_answers_are_refused", "see the log for the cause"
+    caught_by, says = "test_hostile_answers_are_refused", "the log says what was raised"
 
     class Plugin(Codes):
         async def answer(self, login, state):
@@ -69,7 +69,7 @@ class TestBreaksAtOddities(CodesContract):
 
 
 class TestTellsTheCode(CodesContract):
-    caught_by, says = "test_no_secret_is_logged_or_shown", "is in a challenge or an answer"
+    caught_by, says = "test_no_secret_is_logged_or_shown", "is in a challenge or a response"
 
     class Plugin(Codes):
         async def check(self, login):
@@ -88,7 +88,7 @@ class TestLogsTheCode(CodesContract):
 
 
 class TestTakesAnybodysCode(CodesContract):
-    caught_by, says = "test_an_answer_is_of_one_user", "this was another user's answer"
+    caught_by, says = "test_an_answer_is_of_one_user", "this was the answer of another user"
 
     class Plugin(Codes):
         async def take(self, user_id, digest):
@@ -99,7 +99,7 @@ class TestTakesAnybodysCode(CodesContract):
 
 
 class TestLetsOthersWait(CodesContract):
-    caught_by, says = "test_does_not_hold_the_event_loop", "do slow work in a thread"
+    caught_by, says = "test_does_not_block_the_event_loop", "run slow work in a thread"
 
     class Plugin(Codes):
         async def answer(self, login, state):
@@ -108,7 +108,7 @@ class TestLetsOthersWait(CodesContract):
 
 
 class TestOpensWhereItCannotSee(CodesContract):
-    caught_by, says = "test_fails_closed", "who cannot be checked is not accepted"
+    caught_by, says = "test_fails_closed", "do not accept a login that cannot be checked"
 
     class Plugin(Codes):
         async def check(self, login):
@@ -119,7 +119,7 @@ class TestOpensWhereItCannotSee(CodesContract):
 
 
 class TestChallengesNobody(CodesContract):
-    caught_by, says = "test_a_right_answer_gets_a_token", "who is enrolled is challenged at every login"
+    caught_by, says = "test_a_right_answer_gets_a_token", "check() must return a Challenge at every login"
 
     class Plugin(Codes):
         async def check(self, login):
@@ -127,7 +127,7 @@ class TestChallengesNobody(CodesContract):
 
 
 class TestRefusesEverybody(CodesContract):
-    caught_by, says = "test_others_get_in", "return Accept() for users who are not concerned"
+    caught_by, says = "test_accepts_other_users", "return Accept() for a user for whom the check is not set up"
 
     class Plugin(Codes):
         async def check(self, login):
@@ -135,7 +135,7 @@ class TestRefusesEverybody(CodesContract):
 
 
 class TestRemembersTheDead(CodesContract):
-    caught_by, says = "test_forgets_deleted_users", "forget(user_id) what is kept of a deleted user"
+    caught_by, says = "test_forgets_deleted_users", "delete in forget(user_id) all that is stored of a user"
 
     class Plugin(Codes):
         async def forget(self, user_id):
@@ -143,7 +143,7 @@ class TestRemembersTheDead(CodesContract):
 
 
 class TestNeverGivesUp(CodesContract):
-    caught_by, says = "test_is_declared_well", "timeout: seconds"
+    caught_by, says = "test_is_declared_well", "timeout: use more than 0 and at most 60 seconds, not 3600"
 
     class Plugin(Codes):
         timeout = 3_600

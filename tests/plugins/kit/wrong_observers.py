@@ -9,7 +9,7 @@ from .right import Listener, ListenerContract
 
 
 class TestHearsNoRefusals(ListenerContract):
-    caught_by, says = "test_hears_what_happens", "write every event down once"
+    caught_by, says = "test_hears_what_happens", "record every event once"
 
     class Plugin(Listener):
         async def observe(self, event):
@@ -18,7 +18,7 @@ class TestHearsNoRefusals(ListenerContract):
 
 
 class TestExpectsATarget(ListenerContract):
-    caught_by, says = "test_takes_any_event", "observe() takes every event, of plugins too"
+    caught_by, says = "test_takes_any_event", "observe() must handle every event"
 
     class Plugin(Listener):
         async def observe(self, event):
@@ -26,7 +26,7 @@ class TestExpectsATarget(ListenerContract):
 
 
 class TestWritesOnTheLoop(ListenerContract):
-    caught_by, says = "test_does_not_hold_the_event_loop", "write in a thread"
+    caught_by, says = "test_does_not_block_the_event_loop", "write in a thread"
 
     class Plugin(Listener):
         async def observe(self, event):
@@ -35,7 +35,7 @@ class TestWritesOnTheLoop(ListenerContract):
 
 
 class TestKeepsTheLast(ListenerContract):
-    caught_by, says = "test_hears_many_at_once", "each is written down once"
+    caught_by, says = "test_hears_many_at_once", "exactly once"
 
     class Plugin(Listener):
         async def observe(self, event):
@@ -45,7 +45,7 @@ class TestKeepsTheLast(ListenerContract):
 
 
 class TestStaysLocked(ListenerContract):
-    caught_by, says = "test_abandoned_calls_harm_nobody", "after a call that was cancelled, the next event is heard"
+    caught_by, says = "test_cancelled_calls_leave_nothing_half_done", "record the event that follows a cancelled call"
 
     class Plugin(Listener):
         locked = False

@@ -16,7 +16,7 @@ from .right import TinyContract
 
 
 class TestLosesUpdates(TinyContract):
-    caught_by, says = "test_updates_are_atomic", "Of many increments at once, none is lost."
+    caught_by, says = "test_updates_are_atomic", "Of many updates of one document at once, none is lost."
 
     class Plugin(TinyStorage):
         async def update(self, collection, id, change):
@@ -26,7 +26,7 @@ class TestLosesUpdates(TinyContract):
 
 
 class TestTakesAnIdTwice(TinyContract):
-    caught_by, says = "test_creates_an_id_once", "A taken id is refused, and the first document stays"
+    caught_by, says = "test_creates_an_id_once", "create() refuses an id that exists, and the first document stays"
 
     class Plugin(TinyStorage):
         async def create(self, collection, id, document):
@@ -35,7 +35,7 @@ class TestTakesAnIdTwice(TinyContract):
 
 
 class TestFoldsIds(TinyContract):
-    caught_by, says = "test_gives_back_what_was_created", "under its id and in its collection only"
+    caught_by, says = "test_returns_a_created_document", "under its exact id and in its own collection only"
 
     class Plugin(TinyStorage):
         async def create(self, collection, id, document):
@@ -47,8 +47,8 @@ class TestFoldsIds(TinyContract):
 
 class TestKeepsTheCallersObject(TinyContract):
     caught_by, says = (
-        "test_keeps_no_object_of_the_caller",
-        "What the caller does to a document afterwards changes nothing",
+        "test_copies_documents",
+        "A change that the caller makes to a document after create() is not stored",
     )
 
     class Plugin(TinyStorage):
@@ -61,7 +61,7 @@ class TestKeepsTheCallersObject(TinyContract):
 
 
 class TestShufflesPages(TinyContract):
-    caught_by, says = "test_pages", "Pages follow each other without gap or repetition"
+    caught_by, says = "test_pages", "Consecutive pages hold every match once"
 
     class Plugin(TinyStorage):
         async def search(self, collection, query):
@@ -70,7 +70,7 @@ class TestShufflesPages(TinyContract):
 
 
 class TestWritesLater(TinyContract):
-    caught_by, says = "test_a_kill_loses_nothing_that_was_acknowledged", "once its call had returned"
+    caught_by, says = "test_a_kill_loses_no_acknowledged_write", "A write whose call has returned is stored"
 
     class Plugin(TinyStorage):
         async def create(self, collection, id, document):
@@ -81,7 +81,7 @@ class TestWritesLater(TinyContract):
 
 
 class TestWritesHalves(TinyContract):
-    caught_by, says = "test_a_transaction_that_raises_leaves_nothing", "Everything is as before"
+    caught_by, says = "test_a_transaction_that_raises_leaves_nothing", "A transaction that raises changes no document"
 
     class Plugin(TinyStorage):
         @asynccontextmanager
@@ -92,7 +92,7 @@ class TestWritesHalves(TinyContract):
 class TestReadsTimes(TinyContract):
     """Takes a text that looks like a time for one."""
 
-    caught_by, says = "test_moments_stay_as_they_are", "Times are numbers and texts like others"
+    caught_by, says = "test_times_are_numbers_and_texts", "A time is a number or a text like any other"
 
     class Plugin(TinyStorage):
         async def create(self, collection, id, document):
@@ -102,7 +102,7 @@ class TestReadsTimes(TinyContract):
 
 
 class TestBlocksOthers(TinyContract):
-    caught_by, says = "test_a_long_search_lets_others_work", "the event loop goes on"
+    caught_by, says = "test_a_long_search_lets_others_work", "the event loop runs other tasks"
 
     class Plugin(TinyStorage):
         async def search(self, collection, query):

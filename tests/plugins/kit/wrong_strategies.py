@@ -11,7 +11,10 @@ from .right import WRONG, Phrase, PhraseContract, hashed, is_text, verified
 
 
 class TestSomebodyElse(PhraseContract):
-    caught_by, says = "test_right_credentials_succeed", "right credentials log their owner in: return Success('kuid-of-"
+    caught_by, says = (
+        "test_right_credentials_succeed",
+        "right credentials must log in their owner: return Success('kuid-of-",
+    )
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -22,7 +25,7 @@ class TestSomebodyElse(PhraseContract):
 class TestNobody(PhraseContract):
     """Names the user who logged in by something that is no id of a user."""
 
-    caught_by, says = "test_right_credentials_succeed", "right credentials log their owner in: return Success"
+    caught_by, says = "test_right_credentials_succeed", "right credentials must log in their owner: return Success"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -42,7 +45,7 @@ class TestAnySecret(PhraseContract):
 class TestTellsWhoExists(PhraseContract):
     caught_by, says = (
         "test_wrong_secret_and_unknown_subject_fail_alike",
-        "an unknown subject and a wrong secret fail alike",
+        "return the same Fail for an unknown subject and for a wrong secret",
     )
 
     class Plugin(Phrase):
@@ -53,7 +56,10 @@ class TestTellsWhoExists(PhraseContract):
 
 
 class TestQuickWithStrangers(PhraseContract):
-    caught_by, says = "test_time_does_not_tell_who_exists", "do the same work for both, with a decoy"
+    caught_by, says = (
+        "test_time_does_not_tell_who_exists",
+        "do the same work for both; verify the secret of an unknown subject against a decoy",
+    )
     timing_samples = 5
 
     class Plugin(Phrase):
@@ -64,7 +70,7 @@ class TestQuickWithStrangers(PhraseContract):
 
 
 class TestHashesOnTheLoop(PhraseContract):
-    caught_by, says = "test_does_not_hold_the_event_loop", "in a thread (asyncio.to_thread)"
+    caught_by, says = "test_does_not_block_the_event_loop", "in a thread (asyncio.to_thread)"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -74,7 +80,7 @@ class TestHashesOnTheLoop(PhraseContract):
 
 
 class TestShowsTheSecret(PhraseContract):
-    caught_by, says = "test_created_credentials_exist_until_deleted", "is in a result: return what may be shown"
+    caught_by, says = "test_created_credentials_exist_until_deleted", "is in a result: return only what is public"
 
     class Plugin(Phrase):
         async def create(self, user_id, credentials):
@@ -83,7 +89,7 @@ class TestShowsTheSecret(PhraseContract):
 
 
 class TestShowsNoJson(PhraseContract):
-    caught_by, says = "test_created_credentials_exist_until_deleted", "return what JSON can write"
+    caught_by, says = "test_created_credentials_exist_until_deleted", "return only what JSON can represent"
 
     class Plugin(Phrase):
         async def info(self, user_id):
@@ -91,7 +97,7 @@ class TestShowsNoJson(PhraseContract):
 
 
 class TestLogsTheSecret(PhraseContract):
-    caught_by, says = "test_no_secret_is_logged_shown_or_kept", "is in the log"
+    caught_by, says = "test_no_secret_is_logged_shown_or_stored", "is in the log"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -100,7 +106,7 @@ class TestLogsTheSecret(PhraseContract):
 
 
 class TestShowsTheSecretOfItself(PhraseContract):
-    caught_by, says = "test_no_secret_is_logged_shown_or_kept", "is in a repr"
+    caught_by, says = "test_no_secret_is_logged_shown_or_stored", "is in a repr"
 
     class Plugin(Phrase):
         async def create(self, user_id, credentials):
@@ -112,7 +118,7 @@ class TestShowsTheSecretOfItself(PhraseContract):
 
 
 class TestKeepsTheSecret(PhraseContract):
-    caught_by, says = "test_no_secret_is_logged_shown_or_kept", "is in a row of the storage: keep a hash"
+    caught_by, says = "test_no_secret_is_logged_shown_or_stored", "is in a stored document: store its hash"
 
     class Plugin(Phrase):
         async def create(self, user_id, credentials):
@@ -122,7 +128,7 @@ class TestKeepsTheSecret(PhraseContract):
 
 
 class TestTellsTheSecret(PhraseContract):
-    caught_by, says = "test_no_secret_is_logged_shown_or_kept", "is in an error"
+    caught_by, says = "test_no_secret_is_logged_shown_or_stored", "is in an error"
 
     class Plugin(Phrase):
         async def create(self, user_id, credentials):
@@ -135,7 +141,7 @@ class TestTellsTheSecret(PhraseContract):
 class TestDeletesNothing(PhraseContract):
     caught_by, says = (
         "test_created_credentials_exist_until_deleted",
-        "exists() returns True or False, here False after de",
+        "exists() must return False after delete(), not True",
     )
 
     class Plugin(Phrase):
@@ -146,7 +152,7 @@ class TestDeletesNothing(PhraseContract):
 class TestForgetsOnlyTheUser(PhraseContract):
     """A deleted user's old secret goes on to work, because logins are answered out of a memory."""
 
-    caught_by, says = "test_created_credentials_exist_until_deleted", "delete() takes the credentials away"
+    caught_by, says = "test_created_credentials_exist_until_deleted", "delete() must delete the credentials"
 
     class Plugin(Phrase):
         def __init__(self, host):
@@ -188,7 +194,7 @@ class TestTwoOwners(PhraseContract):
 class TestLooksFirst(PhraseContract):
     """Keeps rows of its own, and looks whether a name is free before it hashes: two may find that it is."""
 
-    caught_by, says = "test_one_of_many_creations_wins", "take it in one step"
+    caught_by, says = "test_one_of_many_creations_wins", "reserve the subject in one step"
 
     class Plugin(Phrase):
         def __init__(self, host):
@@ -207,7 +213,10 @@ class TestLooksFirst(PhraseContract):
 
 
 class TestNearlyExists(PhraseContract):
-    caught_by, says = "test_created_credentials_exist_until_deleted", "exists() returns True or False"
+    caught_by, says = (
+        "test_created_credentials_exist_until_deleted",
+        "exists() must return False before create(), not None",
+    )
 
     class Plugin(Phrase):
         async def exists(self, user_id):
@@ -215,7 +224,7 @@ class TestNearlyExists(PhraseContract):
 
 
 class TestTrustsItsInput(PhraseContract):
-    caught_by, says = "test_hostile_logins_end_in_a_refusal", "check what a client sends before it is used"
+    caught_by, says = "test_hostile_logins_are_refused", "validate what a client sends before using it"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -234,7 +243,7 @@ class TestTrustsItsCredentials(PhraseContract):
 
 
 class TestReturnsNothing(PhraseContract):
-    caught_by, says = "test_hostile_logins_end_in_a_refusal", "refuse it with an error of 4xx"
+    caught_by, says = "test_hostile_logins_are_refused", "refuse it with an error of 4xx"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -252,7 +261,7 @@ class TestReturnsTrue(PhraseContract):
 
 
 class TestTwoLinesOfRedirection(PhraseContract):
-    caught_by, says = "test_redirects_to_an_address", "a location of one line"
+    caught_by, says = "test_redirects_to_an_address", "a Redirect needs a location of one line"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -260,7 +269,7 @@ class TestTwoLinesOfRedirection(PhraseContract):
 
 
 class TestRaisesItsOwn(PhraseContract):
-    caught_by, says = "test_its_errors_pass", "raise one of visado.errors, or your own subclass of one"
+    caught_by, says = "test_its_errors_pass", "raise an error of visado.errors, or your own subclass of one"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -268,7 +277,7 @@ class TestRaisesItsOwn(PhraseContract):
 
 
 class TestFoldsCase(PhraseContract):
-    caught_by, says = "test_the_whole_secret_counts", "do not fold, trim or cut it"
+    caught_by, says = "test_the_whole_secret_counts", "compare the whole secret without folding, trimming or cutting it"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -281,7 +290,7 @@ class TestFoldsCase(PhraseContract):
 
 
 class TestCutsLongSecrets(PhraseContract):
-    caught_by, says = "test_the_whole_secret_counts", "a long secret counts to its end"
+    caught_by, says = "test_the_whole_secret_counts", "compare a long secret to its end"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -294,7 +303,7 @@ class TestCutsLongSecrets(PhraseContract):
 
 
 class TestKeepsTheOldOne(PhraseContract):
-    caught_by, says = "test_an_update_takes_the_place", "update() keeps what it was given"
+    caught_by, says = "test_an_update_replaces_the_credentials", "update() must store the new credentials"
 
     class Plugin(Phrase):
         async def update(self, user_id, credentials):
@@ -304,7 +313,10 @@ class TestKeepsTheOldOne(PhraseContract):
 class TestLeavesHalfBehind(PhraseContract):
     """Reserves a name before it hashes, and never lets go of it where it is cancelled meanwhile."""
 
-    caught_by, says = "test_abandoned_calls_harm_nobody", "a create() that is cancelled leaves nothing, or all"
+    caught_by, says = (
+        "test_cancelled_calls_leave_nothing_half_done",
+        "a create() that is cancelled must store everything or nothing",
+    )
 
     class Plugin(Phrase):
         def __init__(self, host):
@@ -322,7 +334,7 @@ class TestLeavesHalfBehind(PhraseContract):
 
 
 class TestGoesOnRegardless(PhraseContract):
-    caught_by, says = "test_abandoned_calls_harm_nobody", "let asyncio.CancelledError pass"
+    caught_by, says = "test_cancelled_calls_leave_nothing_half_done", "let asyncio.CancelledError pass"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -333,7 +345,7 @@ class TestGoesOnRegardless(PhraseContract):
 
 
 class TestMixesUpLogins(PhraseContract):
-    caught_by, says = "test_many_logins_at_once_are_not_confused", "never on the strategy"
+    caught_by, says = "test_many_logins_at_once_are_not_confused", "not in attributes of the strategy"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -346,7 +358,10 @@ class TestMixesUpLogins(PhraseContract):
 class TestKeepsItInMind(PhraseContract):
     """What it knows is in memory alone: gone with the process."""
 
-    caught_by, says = "test_what_it_keeps_can_be_moved", "keep in the host's storage, as JSON, all that a login needs"
+    caught_by, says = (
+        "test_stored_credentials_can_be_moved",
+        "store all that a login needs in the host's storage, as JSON",
+    )
 
     class Plugin(Phrase):
         def __init__(self, host):
@@ -366,7 +381,7 @@ class TestKeepsItInMind(PhraseContract):
 
 
 class TestHidesItsFields(PhraseContract):
-    caught_by, says = "test_is_declared_well", "fields: name everything that credentials hold; phrase is not there"
+    caught_by, says = "test_is_declared_well", "fields: name every field of the credentials; phrase is missing"
 
     class Plugin(Phrase):
         fields = ("name",)

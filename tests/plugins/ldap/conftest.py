@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from visado.request import Request, User, set_current
-from visado_kit.stage import open_host
+from visado_kit.in_process import build_host
 
 from . import slapd
 
@@ -98,7 +98,7 @@ class Play:
 @asynccontextmanager
 async def playing(folder, directory_settings, preset="compatible"):
     given = {"ldap": {"directories": {"ldap": directory_settings}}, "security": {"preset": preset}}
-    async with open_host(folder, given) as host:
+    async with build_host(folder, given) as host:
         await host.open()
         yield Play(host)
 

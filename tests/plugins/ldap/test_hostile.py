@@ -6,8 +6,8 @@ import time
 import pytest
 
 from visado import Fail, Success, errors
+from visado_kit.hostile import HOSTILE_VALUES
 from visado_kit.live import serve
-from visado_kit.stage import HOSTILE
 from visado_ldap.errors import DirectoryRefused, DirectoryUnreachable
 
 from . import slapd, toxic
@@ -54,7 +54,7 @@ def test_hostile_input_reaches_no_directory_as_it_is(play, own_directory):
     async def scene(each):
         await each.link("kuid-1", username="user1")
         before = len(own_directory.log)
-        for value in (*HOSTILE, *texts):
+        for value in (*HOSTILE_VALUES, *texts):
             assert isinstance(await each.login(value, password_of(1)), Fail)
             assert isinstance(await each.login("user1", value), Fail)
             assert isinstance(await each.login(value, value), Fail)

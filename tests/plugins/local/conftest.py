@@ -7,7 +7,7 @@ import pytest
 
 from visado import SecuritySection
 from visado.request import ANONYMOUS, Request, Token, User, set_current
-from visado_kit.stage import open_host
+from visado_kit.in_process import build_host
 from visado_local.reset import PasswordController
 from visado_local.settings import LocalSection
 from visado_local.strategy import LocalStrategy
@@ -78,7 +78,7 @@ def play(tmp_path):
     def run(scene, *, preset="compatible", **section):
         async def main():
             settings = {"local": {**CHEAP, **section}, "security": {"preset": preset}}
-            async with open_host(tmp_path, settings) as host:
+            async with build_host(tmp_path, settings) as host:
                 await host.open()
                 return await scene(Local(host))
 

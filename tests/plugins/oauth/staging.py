@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
 
 from visado.request import Connection, Request, User, set_current
-from visado_kit.stage import open_host
+from visado_kit.in_process import build_host
 from visado_oauth.providers.discovery import DISCOVERY_PENDING
 
 from .hostile import SECRET
@@ -65,7 +65,7 @@ class Scene:
 
 @asynccontextmanager
 async def staged(folder, given):
-    async with open_host(folder, given) as host:
+    async with build_host(folder, given) as host:
         await host.open()
         for strategy in host.security.strategies.values():
             for _ in range(100):

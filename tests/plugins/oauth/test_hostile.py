@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from visado import Fail, Redirect, Success
-from visado_kit.stage import logged
+from visado_kit.canaries import capture_logs
 from visado_oauth.errors import ProviderFailed, ProviderTimeout, ProviderUnavailable, ReturnForbidden
 from visado_oauth.login.attempts import ATTEMPT_SECONDS, USED_COLLECTION
 
@@ -522,7 +522,7 @@ def test_browsers_are_sent_to_allowed_addresses_only(play):
 
 def test_no_secret_is_logged_or_shown(play, shady):
     async def scene(stage):
-        with logged() as log:
+        with capture_logs() as log:
             sent, cookie = await stage.begin()
             code = hostile.code("sub-1", sent["nonce"], token={"refresh_token": "canary-of-the-refresh-token"})
             back = {"code": code, "state": sent["state"]}

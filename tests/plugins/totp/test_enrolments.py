@@ -10,7 +10,7 @@ import pytest
 
 from visado import ServerSection, Settings, errors
 from visado_kit.clock import Clock
-from visado_kit.stage import open_host
+from visado_kit.in_process import build_host
 from visado_totp.enrolments import COLLECTION, Enrolments
 from visado_totp.errors import InvalidEnrolment, NotEnrolled, TooManyWrongCodes, UnreadableSecret, WrongCode
 from visado_totp.settings import TotpSection
@@ -57,7 +57,7 @@ def staged(scene):
     def run(tmp_path):
         async def play():
             clock = Clock()
-            async with open_host(tmp_path, {}, clock) as host:
+            async with build_host(tmp_path, {}, clock) as host:
                 stage = Stage(host, clock)
                 await host.open()
                 await scene(stage)

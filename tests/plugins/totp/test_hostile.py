@@ -7,14 +7,14 @@ import json
 import pytest
 
 from visado import codec
-from visado_kit.stage import HOSTILE
+from visado_kit.hostile import HOSTILE_VALUES
 
 from .conftest import Door
 
 
 def sent():
     """The hostile values that reach a plugin: the others are no JSON, or too deep."""
-    for value in HOSTILE:
+    for value in HOSTILE_VALUES:
         try:
             codec.decode(json.dumps(value).encode())
         except ValueError:

@@ -1,23 +1,23 @@
-"""What every storage must do, as tests to subclass.
+"""The contract of a storage, as tests: subclass `StorageContract`, and make the storage.
 
     class TestMyStorage(StorageContract):
         def make(self, folder: Path) -> Storage:
             return MyStorage(f"sqlite:{folder}/visado.db")
 
-Two storages made from one folder hold the same documents, one after the other: a storage that keeps them
-elsewhere derives a database or a schema from the folder's name.
+Two storages made from one folder, one after the other, hold the same documents. A storage that stores documents
+elsewhere derives the name of a database or a schema from the name of the folder.
 """
 
 from __future__ import annotations
 
-from visado_kit.storage.concurrency import Concurrency
-from visado_kit.storage.documents import Documents
-from visado_kit.storage.durability import Durability
-from visado_kit.storage.searching import Searching
-from visado_kit.storage.transactions import Transactions
+from visado_kit.storage.concurrency import StorageConcurrency
+from visado_kit.storage.documents import StorageDocuments
+from visado_kit.storage.durability import StorageDurability
+from visado_kit.storage.searching import StorageSearches
+from visado_kit.storage.transactions import StorageTransactions
 
 __all__ = ["StorageContract"]
 
 
-class StorageContract(Documents, Concurrency, Searching, Transactions, Durability):
-    """The suite: subclass it under a name that begins with `Test`, and say how to make the storage."""
+class StorageContract(StorageDocuments, StorageConcurrency, StorageSearches, StorageTransactions, StorageDurability):
+    """The suite."""

@@ -1,4 +1,4 @@
-"""Many callers at once."""
+"""Many callers of a storage at once."""
 
 from __future__ import annotations
 
@@ -8,61 +8,64 @@ from typing import ClassVar
 
 from visado.storage.protocol import Document, DocumentExists, Storage
 from visado.storage.query import Equals, Prefix, Query
-from visado_kit.storage.suite import StorageSuite, on_an_open_storage
+from visado_kit.storage.suite import StorageSuite, with_open_storage
 
 
-class Concurrency(StorageSuite):
-    """Nothing is lost or done twice between many callers."""
+class StorageConcurrency(StorageSuite):
+    """Of the writes of many callers, none is lost and none is done twice."""
 
     writers: ClassVar[int] = 64
+    """How many tasks write at once."""
     writes: ClassVar[int] = 500
+    """How many transactions each of them commits."""
     readers: ClassVar[int] = 8
+    """How many tasks read at the same time."""
 
-    @on_an_open_storage
+    @with_open_storage
     async def test_updates_are_atomic(self, storage: Storage) -> None:
-        """Of many increments at once, none is lost."""
+        """Of many updates of one document at once, none is lost."""
         await storage.create("plain", "counter", {"n": 0})
 
         async def increment() -> None:
             for _ in range(10):
-                await storage.update("plain", "counter", lambda present: {"n": present["n"] + 1})
+                await storage.update("plain", "counter", lambda stored: {"n": stored["n"] + 1})
 
         await asyncio.gather(*(increment() for _ in range(20)))
         assert await storage.get("plain", "counter") == {"n": 200}
 
-    @on_an_open_storage
+    @with_open_storage
     async def test_one_of_many_wins(self, storage: Storage) -> None:
-        """Of many that take the same thing, or the same id, exactly one gets it."""
+        """Of many callers that reserve one document, or create one id, exactly one succeeds."""
         await storage.create("plain", "seat", {"by": None})
 
-        async def take(who: int) -> bool:
-            def change(present: Document) -> Document:
-                return present if present["by"] is not None else {"by": who}
+        async def reserve(by: int) -> bool:
+            def change(stored: Document) -> Document:
+                return stored if stored["by"] is not None else {"by": by}
 
-            return await storage.update("plain", "seat", change) == {"by": who}
+            return await storage.update("plain", "seat", change) == {"by": by}
 
-        async def create(who: int) -> bool:
+        async def create(by: int) -> bool:
             with suppress(DocumentExists):
-                await storage.create("plain", "id", {"by": who})
+                await storage.create("plain", "id", {"by": by})
                 return True
             return False
 
-        async def create_as_a_whole(who: int) -> bool:
+        async def create_in_a_transaction(by: int) -> bool:
             with suppress(DocumentExists):
                 async with storage.transaction():
-                    await storage.create("plain", f"of {who}", {})
-                    await storage.create("plain", "id of a transaction", {"by": who})
+                    await storage.create("plain", f"of {by}", {})
+                    await storage.create("plain", "id of a transaction", {"by": by})
                 return True
             return False
 
-        assert sum(await asyncio.gather(*(take(who) for who in range(50)))) == 1
-        assert sum(await asyncio.gather(*(create(who) for who in range(50)))) == 1
-        assert sum(await asyncio.gather(*(create_as_a_whole(who) for who in range(10)))) == 1
+        assert sum(await asyncio.gather(*(reserve(by) for by in range(50)))) == 1
+        assert sum(await asyncio.gather(*(create(by) for by in range(50)))) == 1
+        assert sum(await asyncio.gather(*(create_in_a_transaction(by) for by in range(10)))) == 1
         assert (await storage.search("plain", Query(Prefix("_id", "of ")))).total == 1
 
-    @on_an_open_storage
+    @with_open_storage
     async def test_many_writers_and_readers(self, storage: Storage) -> None:
-        """Nothing is lost, nothing fails, and no reader sees half of a transaction."""
+        """With many writers at once no write is lost or fails, and a reader sees all of a transaction or nothing."""
         written: list[str] = []
 
         async def write(writer: int) -> None:

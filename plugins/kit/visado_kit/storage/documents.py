@@ -1,4 +1,4 @@
-"""One document at a time: create, get, update, delete, and what may be kept."""
+"""One document at a time: create, get, update and delete it, and which documents can be stored."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ from visado import errors
 from visado.storage.protocol import Collection, DocumentExists, DocumentMissing, Storage
 from visado.storage.query import Equals, Query
 from visado_kit.storage.samples import ANN, BOB, EVE, PEOPLE, STORABLE, UNSTORABLE
-from visado_kit.storage.suite import StorageSuite, on_an_open_storage, promised
+from visado_kit.storage.suite import StorageSuite, promise, with_open_storage
 
 
-class Documents(StorageSuite):
-    """Documents, one by one."""
+class StorageDocuments(StorageSuite):
+    """Operations on single documents."""
 
-    @on_an_open_storage
-    async def test_gives_back_what_was_created(self, storage: Storage) -> None:
-        """A document is there at once, under its id and in its collection only."""
+    @with_open_storage
+    async def test_returns_a_created_document(self, storage: Storage) -> None:
+        """get() returns a created document at once, under its exact id and in its own collection only."""
         await storage.create("people", "ann", ANN)
         assert await storage.get("people", "ann") == ANN
         assert await storage.get("people", "Ann") is None
         assert await storage.get("plain", "ann") is None
 
-    @on_an_open_storage
+    @with_open_storage
     async def test_creates_an_id_once(self, storage: Storage) -> None:
-        """A taken id is refused, and the first document stays; elsewhere, or once deleted, it is free."""
+        """create() refuses an id that exists, and the first document stays.
+
+        The id is free in other collections, and again after a deletion.
+        """
         await storage.create("people", "ann", ANN)
         with pytest.raises(DocumentExists):
             await storage.create("people", "ann", BOB)
@@ -38,23 +41,23 @@ class Documents(StorageSuite):
         await storage.create("people", "ann", EVE)
         assert await storage.get("people", "ann") == EVE
 
-    @on_an_open_storage
+    @with_open_storage
     async def test_updates_by_a_function(self, storage: Storage) -> None:
-        """The change sees the present document, and what it makes is kept and returned."""
+        """update() passes the stored document to the change, and stores and returns the result."""
         await storage.create("people", "ann", ANN)
-        updated = await storage.update("people", "ann", lambda present: {"was": present["name"]})
+        updated = await storage.update("people", "ann", lambda stored: {"was": stored["name"]})
         assert updated == {"was": "Ann Lee"} == await storage.get("people", "ann")
 
-    @on_an_open_storage
-    async def test_updates_only_what_is_there(self, storage: Storage) -> None:
-        """No document, no update, and the change is not asked."""
+    @with_open_storage
+    async def test_updates_only_existing_documents(self, storage: Storage) -> None:
+        """update() raises DocumentMissing for an unknown id, without calling the change."""
         with pytest.raises(DocumentMissing):
-            await storage.update("people", "ann", lambda _: pytest.fail("asked"))
+            await storage.update("people", "ann", lambda _: pytest.fail("the change was called"))
         assert await storage.get("people", "ann") is None
 
-    @on_an_open_storage
+    @with_open_storage
     async def test_keeps_a_document_whose_change_raises(self, storage: Storage) -> None:
-        """An error in the change comes through, and nothing is changed."""
+        """update() raises what the change raises, and the document stays as it was."""
         await storage.create("people", "ann", ANN)
         with pytest.raises(ZeroDivisionError):
             await storage.update("people", "ann", lambda _: {"x": 1 // 0})
@@ -62,18 +65,18 @@ class Documents(StorageSuite):
             await storage.update("people", "ann", lambda _: {"x": float("nan")})
         assert await storage.get("people", "ann") == ANN
 
-    @on_an_open_storage
+    @with_open_storage
     async def test_deletes(self, storage: Storage) -> None:
-        """Deleting says whether there was a document."""
+        """delete() returns whether the document existed."""
         await storage.create("people", "ann", ANN)
         assert await storage.delete("people", "ann") is True
         assert await storage.delete("people", "ann") is False
         assert await storage.get("people", "ann") is None
         assert (await storage.search("people", Query())).total == 0
 
-    @on_an_open_storage
+    @with_open_storage
     async def test_takes_any_id(self, storage: Storage) -> None:
-        """Ids are told apart exactly, and mean nothing to the storage."""
+        """An id is any text, and ids are compared exactly."""
         ids = ["", " ", "a", "A", "\u00e9", "e\u0301", "a/../b", "a'b\"c", "%00", "\x00", "*", "#", "x" * 500]
         for id_ in ids:
             await storage.create("plain", id_, {"is": id_})
@@ -81,10 +84,10 @@ class Documents(StorageSuite):
             assert await storage.get("plain", id_) == {"is": id_}
         assert (await storage.search("plain", Query())).total == len(ids)
 
-    @promised
+    @promise
     @pytest.mark.parametrize("name", STORABLE)
-    def test_keeps_any_json(self, tmp_path: Path, name: str) -> None:
-        """What JSON can say comes back as it was, now and after a restart."""
+    def test_stores_any_json(self, tmp_path: Path, name: str) -> None:
+        """Every JSON object is returned unchanged, now and after a restart."""
         document = STORABLE[name]
 
         async def main() -> None:
@@ -96,10 +99,10 @@ class Documents(StorageSuite):
 
         asyncio.run(main())
 
-    @promised
+    @promise
     @pytest.mark.parametrize("name", UNSTORABLE)
-    def test_refuses_what_is_no_json(self, tmp_path: Path, name: str) -> None:
-        """What JSON cannot say is refused before anything is changed, and what follows is kept."""
+    def test_refuses_values_that_are_not_json(self, tmp_path: Path, name: str) -> None:
+        """A document that JSON cannot represent raises InvalidDocument and changes nothing; later writes work."""
 
         async def main() -> None:
             async with self.opened(tmp_path / "data") as storage:
@@ -117,25 +120,25 @@ class Documents(StorageSuite):
 
         asyncio.run(main())
 
-    @on_an_open_storage
-    async def test_refuses_an_id_that_is_no_text(self, storage: Storage) -> None:
-        """An id that no encoding can write is refused like a document."""
+    @with_open_storage
+    async def test_refuses_an_id_that_cannot_be_encoded(self, storage: Storage) -> None:
+        """An id with a lone surrogate raises InvalidDocument."""
         with pytest.raises(errors.InvalidDocument):
             await storage.create("plain", "\ud800", {})
         assert await storage.get("plain", "\ud800") is None
 
-    @on_an_open_storage
-    async def test_keeps_no_object_of_the_caller(self, storage: Storage) -> None:
-        """What the caller does to a document afterwards changes nothing."""
+    @with_open_storage
+    async def test_copies_documents(self, storage: Storage) -> None:
+        """A change that the caller makes to a document after create() is not stored."""
         document: dict[str, Any] = {"list": [1], "object": {"a": 1}}
         await storage.create("plain", "a", document)
         document["list"].append(2)
         document["object"]["a"] = 2
         assert await storage.get("plain", "a") == {"list": [1], "object": {"a": 1}}
 
-    @promised
+    @promise
     def test_takes_a_declaration_while_it_is_open(self, tmp_path: Path) -> None:
-        """A collection that is declared late is like any other, and is there again after a restart."""
+        """A collection that is declared while the storage is open works like any other, also after a restart."""
 
         async def main() -> None:
             for before in (0, 1):
@@ -147,9 +150,9 @@ class Documents(StorageSuite):
 
         asyncio.run(main())
 
-    @promised
+    @promise
     def test_takes_a_declaration_twice(self, tmp_path: Path) -> None:
-        """Once more with the same words does no harm."""
+        """A second declaration that equals the first is accepted."""
         storage = self.make(tmp_path / "data")
         storage.declare(PEOPLE)
         storage.declare(Collection(PEOPLE.name, PEOPLE.indexes))

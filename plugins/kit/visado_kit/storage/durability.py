@@ -1,4 +1,4 @@
-"""What is left after a restart, a kill and a close."""
+"""What a storage holds after a restart, after SIGKILL and after it was closed."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ import pytest
 from visado import errors
 from visado.storage.protocol import Storage
 from visado.storage.query import Equals, Query, Range, Sort
-from visado_kit.storage.samples import ANN, BOB, EVE, MOMENTS, PLAIN
-from visado_kit.storage.suite import StorageSuite, on_an_open_storage, promised
+from visado_kit.storage.samples import ANN, BOB, EVE, PLAIN, TIMES
+from visado_kit.storage.suite import StorageSuite, promise, with_open_storage
 
 
-class Durability(StorageSuite):
-    """What was acknowledged stays."""
+class StorageDurability(StorageSuite):
+    """A write that has returned is never lost."""
 
-    @promised
-    def test_keeps_everything_over_a_restart(self, tmp_path: Path) -> None:
-        """What was acknowledged is there again, is found by the indexes again, and can be changed."""
+    @promise
+    def test_a_restart_loses_nothing(self, tmp_path: Path) -> None:
+        """After a restart every document is stored, found by its indexes, and can be changed."""
 
         async def main() -> None:
             async with self.opened(tmp_path / "data") as storage:
                 for id_, document in (("ann", ANN), ("bob", BOB), ("eve", EVE)):
                     await storage.create("people", id_, document)
-                await storage.update("people", "bob", lambda present: {**present, "team": "red"})
+                await storage.update("people", "bob", lambda stored: {**stored, "team": "red"})
                 await storage.delete("people", "eve")
                 async with storage.transaction():
                     await storage.create("plain", "ann", {})
@@ -47,9 +47,9 @@ class Durability(StorageSuite):
 
         asyncio.run(main())
 
-    @promised
-    def test_a_kill_inside_a_transaction_leaves_nothing(self, tmp_path: Path) -> None:
-        """A process killed inside has kept what was acknowledged before, and nothing of the transaction."""
+    @promise
+    def test_a_kill_inside_a_transaction_stores_nothing_of_it(self, tmp_path: Path) -> None:
+        """A process killed inside a transaction has stored the writes before it, and none of the transaction."""
 
         async def write() -> None:
             async with self.opened(tmp_path / "data") as storage:
@@ -66,13 +66,14 @@ class Durability(StorageSuite):
         _in_child(write)
         assert asyncio.run(read()) == ["before"]
 
-    @promised
-    def test_a_kill_loses_nothing_that_was_acknowledged(self, tmp_path: Path) -> None:
-        """What was written is there after a kill at any moment, once its call had returned."""
+    @promise
+    def test_a_kill_loses_no_acknowledged_write(self, tmp_path: Path) -> None:
+        """A write whose call has returned is stored, at whatever moment the process is killed."""
         for round_ in range(3):
             acknowledged = self._killed_after(tmp_path / "data", round_, 10 + 20 * round_)
-            kept = asyncio.run(self._ids(tmp_path / "data"))
-            assert {*acknowledged} <= {*kept}, f"{len({*acknowledged} - {*kept})} of {len(acknowledged)} are lost"
+            stored = asyncio.run(self._ids(tmp_path / "data"))
+            lost = {*acknowledged} - {*stored}
+            assert not lost, f"{len(lost)} of {len(acknowledged)} acknowledged writes are lost"
 
     def _killed_after(self, folder: Path, round_: int, count: int) -> list[str]:
         """Write in another process, kill it after so many acknowledged writes, and return their ids."""
@@ -100,23 +101,23 @@ class Durability(StorageSuite):
         async with self.opened(folder) as storage:
             return [id_ for id_, _ in (await storage.search("plain", Query())).hits]
 
-    @promised
-    def test_moments_stay_as_they_are(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Times are numbers and texts like others: they come back as they were, in their order, whatever zone it is."""
+    @promise
+    def test_times_are_numbers_and_texts(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A time is a number or a text like any other: returned unchanged and sorted as such, in every time zone."""
 
         async def write() -> None:
             async with self.opened(tmp_path / "data") as storage:
-                for number, text in enumerate(MOMENTS):
+                for number, text in enumerate(TIMES):
                     await storage.create("plain", text, {"at": 1_774_746_000_000 + number, "text": text})
 
         async def read() -> None:
             async with self.opened(tmp_path / "data") as storage:
                 page = await storage.search("plain", Query(Range("at", gte=1_774_746_000_000), (Sort("at"),)))
-                assert [document["text"] for _, document in page.hits] == list(MOMENTS)
-                assert [document["at"] % 1_000 for _, document in page.hits] == [*range(len(MOMENTS))]
+                assert [document["text"] for _, document in page.hits] == list(TIMES)
+                assert [document["at"] % 1_000 for _, document in page.hits] == [*range(len(TIMES))]
                 texts = await storage.search("plain", Query(sort=(Sort("text"),)))
-                assert [id_ for id_, _ in texts.hits] == sorted(MOMENTS)
-                for text in MOMENTS:
+                assert [id_ for id_, _ in texts.hits] == sorted(TIMES)
+                for text in TIMES:
                     assert (await storage.search("plain", Query(Equals("text", text)))).total == 1
 
         try:
@@ -128,15 +129,15 @@ class Durability(StorageSuite):
             monkeypatch.undo()
             time.tzset()
 
-    @on_an_open_storage
-    async def test_checks_itself(self, storage: Storage) -> None:
-        """A storage that works says so, and keeps no trace of the question."""
+    @with_open_storage
+    async def test_check_succeeds(self, storage: Storage) -> None:
+        """check() of a storage that works raises nothing, and stores no document."""
         await storage.check()
         assert (await storage.search("plain", Query())).total == 0
 
-    @promised
+    @promise
     def test_a_closed_storage_refuses(self, tmp_path: Path) -> None:
-        """Before `open` and after `close`, everything is refused; closing twice does no harm."""
+        """Before open() and after close() every call raises StorageUnavailable; a second close() does nothing."""
 
         async def main() -> None:
             storage = self.make(tmp_path / "data")
@@ -156,14 +157,14 @@ class Durability(StorageSuite):
 
 
 def _in_child(body: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run something in a process of its own, which may come to a bad end."""
+    """Run a coroutine in a process of its own, and wait until the process ends."""
     os.waitpid(_fork(body), 0)
 
 
 def _fork(body: Callable[[], Coroutine[Any, Any, None]]) -> int:
-    """Begin something in a process of its own, and return its id."""
+    """Start a coroutine in a process of its own; return the id of the process."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads: the child uses none of them
+        warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads, of which the child uses none
         child = os.fork()
     if child == 0:
         try:

@@ -1,4 +1,4 @@
-"""What the tests of a storage keep in it, and what they must find."""
+"""The documents that the tests of a storage write, and the results of searches among them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ STORABLE: dict[str, Document] = {
 }
 
 
-MOMENTS = (
+TIMES = (
     "2026-03-29T01:30:00.000Z",
     "2026-03-29T02:30:00+01:00",
     "2026-10-25T02:30:00",
@@ -79,7 +79,7 @@ UNSTORABLE: dict[str, Callable[[], Any]] = {
     "no object": lambda: [1],
 }
 
-FINDS: list[tuple[str, Predicate, set[str]]] = [
+SEARCHES: list[tuple[str, Predicate, set[str]]] = [
     ("anything", Anything(), {"ann", "bob", "eve"}),
     ("equals", Equals("team", "red"), {"ann", "eve"}),
     ("equals, not indexed", Equals("name", "Bob"), {"bob"}),

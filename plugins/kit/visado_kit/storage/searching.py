@@ -1,4 +1,4 @@
-"""Predicates, pages, order, and indexes that follow the documents."""
+"""Searches: predicates, pages, order, and indexes that follow the documents."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import pytest
 
 from visado.storage.protocol import Document, Storage
 from visado.storage.query import Anything, Equals, Predicate, Prefix, Query, Sort
-from visado_kit.storage.samples import ANN, BOB, EVE, FINDS
-from visado_kit.storage.suite import StorageSuite, on_an_open_storage, promised
+from visado_kit.storage.samples import ANN, BOB, EVE, SEARCHES
+from visado_kit.storage.suite import StorageSuite, promise, with_open_storage
 
 
-class Searching(StorageSuite):
-    """What is searched for is found, in its order."""
+class StorageSearches(StorageSuite):
+    """A search returns the documents that match, in the order of its sort keys."""
 
-    @promised
-    @pytest.mark.parametrize(("where", "found"), [find[1:] for find in FINDS], ids=[find[0] for find in FINDS])
-    def test_finds(self, tmp_path: Path, where: Predicate, found: set[str]) -> None:
-        """Every predicate finds what it says, with an index and without."""
+    @promise
+    @pytest.mark.parametrize(
+        ("where", "expected"), [search[1:] for search in SEARCHES], ids=[search[0] for search in SEARCHES]
+    )
+    def test_finds(self, tmp_path: Path, where: Predicate, expected: set[str]) -> None:
+        """Every predicate finds the documents that match it, with an index and without."""
 
         async def main() -> None:
             async with self.opened(tmp_path / "data") as storage:
@@ -27,14 +29,14 @@ class Searching(StorageSuite):
                     for id_, document in (("ann", ANN), ("bob", BOB), ("eve", EVE)):
                         await storage.create(collection, id_, document)
                     page = await storage.search(collection, Query(where))
-                    assert {id_ for id_, _ in page.hits} == found
-                    assert page.total == len(found) == len(page.hits)
+                    assert {id_ for id_, _ in page.hits} == expected
+                    assert page.total == len(expected) == len(page.hits)
 
         asyncio.run(main())
 
-    @on_an_open_storage
+    @with_open_storage
     async def test_an_index_follows_updates(self, storage: Storage) -> None:
-        """After an update or a deletion, a document is found by what it holds now, and by that alone."""
+        """After an update or a deletion, a document is found by its new values, and no longer by its old ones."""
 
         async def by(field: str, value: object) -> list[str]:
             return sorted(id_ for id_, _ in (await storage.search("people", Query(Equals(field, value)))).hits)
@@ -51,9 +53,9 @@ class Searching(StorageSuite):
         await storage.delete("people", "eve")
         assert await by("team", "red") == []
 
-    @on_an_open_storage
+    @with_open_storage
     async def test_pages(self, storage: Storage) -> None:
-        """Pages follow each other without gap or repetition, and the total is that of all of them."""
+        """Consecutive pages hold every match once, and each has the total of all matches."""
         for number in range(25):
             await storage.create("people", f"{number:02}", {"team": "red", "n": number % 5})
         for where in (Anything(), Equals("team", "red"), Prefix("team", "r")):
@@ -65,9 +67,9 @@ class Searching(StorageSuite):
                 assert [hit for page in pages for hit in page.hits] == whole.hits
         assert await storage.search("people", Query(limit=0)) == await storage.search("people", Query(offset=99))
 
-    @on_an_open_storage
+    @with_open_storage
     async def test_sorts(self, storage: Storage) -> None:
-        """By several keys, up and down; documents without the key come last either way."""
+        """Several keys sort, ascending and descending; documents without the key are last in both orders."""
         documents: dict[str, Document] = {
             "a": {"team": "x", "age": 2},
             "b": {"team": "y", "age": 10},
@@ -87,9 +89,9 @@ class Searching(StorageSuite):
         assert await order(Sort("age", descending=True), Sort("_id")) == "cbade"
         assert await order(Sort("team", descending=True), Sort("age"), Sort("_id")) == "bdace"
 
-    @on_an_open_storage
-    async def test_goes_on_after_a_document(self, storage: Storage) -> None:
-        """With `after`, a page begins behind the sort values of the last; the total does not change."""
+    @with_open_storage
+    async def test_continues_after_a_document(self, storage: Storage) -> None:
+        """With `after`, a page starts behind these sort values; the total stays that of all matches."""
         for number in range(10):
             await storage.create("people", str(number), {"n": number // 2})
         sort = (Sort("n", descending=True), Sort("_id"))
@@ -97,9 +99,9 @@ class Searching(StorageSuite):
         assert [id_ for id_, _ in page.hits] == ["7", "4", "5", "2"]
         assert page.total == 10
 
-    @on_an_open_storage
+    @with_open_storage
     async def test_a_long_search_lets_others_work(self, storage: Storage) -> None:
-        """While many documents are looked through and sorted, the event loop goes on, and so do writers."""
+        """While a search filters and sorts many documents, the event loop runs other tasks, and writes are served."""
         async with storage.transaction():
             for number in range(20_000):
                 await storage.create("people", str(number), {"name": f"n{-number}", "n": number})

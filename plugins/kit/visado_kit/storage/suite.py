@@ -1,4 +1,4 @@
-"""The storage under test: made by the subclass, opened in a new folder for each test."""
+"""The storage under test: the subclass makes it, and each test opens it in a new folder."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ _Test = Callable[[Any, Storage], Coroutine[Any, Any, None]]
 P = ParamSpec("P")
 
 
-def promised(test: Callable[P, None]) -> Callable[P, None]:
-    """Where a test fails, say what a storage promises: the docstring of the test."""
+def promise(test: Callable[P, None]) -> Callable[P, None]:
+    """Put the docstring of a test, which says what a storage must do, into the message where it fails."""
 
     @functools.wraps(test)
     def run(*args: P.args, **named: P.kwargs) -> None:
         try:
             test(*args, **named)
         except (Exception, pytest.fail.Exception) as error:
-            promise = " ".join((test.__doc__ or "").split())
-            raise AssertionError(f"A storage promises: {promise} This one: {error!r}") from error
+            text = " ".join((test.__doc__ or "").split())
+            raise AssertionError(f"A storage must keep this promise: {text} Here: {error!r}") from error
 
     return run
 
 
-def on_an_open_storage(test: _Test) -> Callable[[StorageSuite, Path], None]:
-    """Run a test on an open storage in a new folder."""
+def with_open_storage(test: _Test) -> Callable[[StorageSuite, Path], None]:
+    """Make a test of a coroutine: it runs with an open storage in a new folder."""
 
     def run(self: StorageSuite, tmp_path: Path) -> None:
         async def main() -> None:
@@ -44,19 +44,19 @@ def on_an_open_storage(test: _Test) -> Callable[[StorageSuite, Path], None]:
         asyncio.run(main())
 
     run.__name__, run.__doc__ = test.__name__, test.__doc__
-    return promised(run)
+    return promise(run)
 
 
 class StorageSuite(ABC):
-    """Where the tests get their storage from."""
+    """The hook that makes the storage."""
 
     @abstractmethod
     def make(self, folder: Path) -> Storage:
-        """Make a storage of this folder, not yet open."""
+        """Make a storage of this folder, which is not open yet."""
 
     @asynccontextmanager
     async def opened(self, folder: Path) -> AsyncGenerator[Storage, None]:
-        """A storage of this folder, open for the block, with the collections of the suite."""
+        """Open a storage of this folder, with the collections of the suite; close it after the block."""
         storage = self.make(folder)
         storage.declare(PEOPLE)
         storage.declare(PLAIN)

@@ -1,4 +1,4 @@
-"""What every strategy promises, as tests: subclass `StrategyContract`, and say how yours is made and fed.
+"""The contract of a strategy, as tests: subclass `StrategyContract`, make the strategy, and make its credentials.
 
     class TestMine(StrategyContract):
         def make(self, host):
@@ -7,19 +7,19 @@
         def credentials(self, number):
             return {"username": f"user{number}", "password": f"secret-{number}-xyzzy"}
 
-Every test has a host of its own, built as `visado serve` builds it, over a storage in a new folder. So `make` may
-take what a plugin has declared, such as `host.settings[MySection]` or `host.security.strategies["mine"]`.
+Each test has a host of its own, built as `visado serve` builds it, with a storage in a new folder. So `make` may use
+what an installed plugin has registered, such as `host.settings[MySection]` or `host.strategies["mine"]`.
 """
 
 from __future__ import annotations
 
-from visado_kit.strategy.crowds import Crowds
-from visado_kit.strategy.endings import Endings
-from visado_kit.strategy.lifecycle import Lifecycle
-from visado_kit.strategy.secrecy import Secrecy
+from visado_kit.strategy.concurrency import StrategyConcurrency
+from visado_kit.strategy.lifecycle import StrategyLifecycle
+from visado_kit.strategy.outcomes import StrategyOutcomes
+from visado_kit.strategy.secrecy import StrategySecrecy
 
 __all__ = ["StrategyContract"]
 
 
-class StrategyContract(Endings, Lifecycle, Crowds, Secrecy):
-    """The suite. What a strategy does not have (an ending, `by_id`) its hook answers with None: it is skipped."""
+class StrategyContract(StrategyOutcomes, StrategyLifecycle, StrategyConcurrency, StrategySecrecy):
+    """The suite. Where a hook returns None, the strategy lacks that feature, and its tests are skipped."""

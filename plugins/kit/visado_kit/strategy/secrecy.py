@@ -1,4 +1,4 @@
-"""What must stay secret, and what must survive."""
+"""Where secrets must not be, and whether stored credentials can be moved to another host."""
 
 from __future__ import annotations
 
@@ -11,35 +11,37 @@ import pytest
 from visado.request import Fields
 from visado.strategy import Fail
 from visado_kit.canaries import Canaries
-from visado_kit.stage import Stage, ask, dump, load, refused, staged
-from visado_kit.strategy.suite import StrategySuite
+from visado_kit.expectations import expect_refusal
+from visado_kit.harness import with_harness
+from visado_kit.in_process import dump_documents, load_documents
+from visado_kit.strategy.suite import StrategyHarness, StrategySuite
 
 
-class Secrecy(StrategySuite):
-    """Secrets stay where they are, and what is kept can be moved."""
+class StrategySecrecy(StrategySuite):
+    """No secret is logged, returned or stored, and stored credentials work in another host."""
 
     portable: ClassVar[bool] = True
-    """Whether the host's storage and settings hold all that a login needs: not so with a key file, for instance."""
+    """Whether the storage and the settings hold all that a login needs; False if a key is in a file, for instance."""
 
-    @staged
-    async def test_no_secret_is_logged_shown_or_kept(self, stage: Stage) -> None:
-        """Neither right nor wrong secrets are in a log, a result, an error, a `repr` or a row."""
+    @with_harness
+    async def test_no_secret_is_logged_shown_or_stored(self, harness: StrategyHarness) -> None:
+        """Neither right nor wrong secrets are in a log, a result, an error, a `repr` or a stored document."""
         credentials = self.credentials(0)
-        canaries, name = Canaries(self.secrets(credentials)), stage.strategy.name
+        canaries, name = Canaries(self.secrets(credentials)), harness.strategy.name
         with canaries.watch():
-            user_id, _ = await self.enroll(stage)
-            outcomes = [await stage.login(each) for each in self._bodies(credentials, canaries)]
-            error = await refused(stage.strategy.create(user_id, credentials))
+            user_id, _ = await self.enroll(harness)
+            outcomes = [await harness.authenticate(each) for each in self._bodies(credentials, canaries)]
+            error = await expect_refusal(harness.strategy.create(user_id, credentials))
             bodies = self._bodies(credentials, canaries)
-            answers = [await ask(stage.host, "auth:login", each, strategy=name) for each in bodies]
-            shown = await ask(stage.host, "security:getCredentials", strategy=name, _id=user_id)
+            responses = [await harness.host.run("auth:login", each, strategy=name) for each in bodies]
+            shown = await harness.host.run("security:getCredentials", strategy=name, _id=user_id)
         canaries.check(error.as_dict(), error, where="an error")
-        canaries.check(stage.strategy, *outcomes, where="a repr: write one without it")
-        canaries.check(*(each.envelope("node") for each in (*answers, shown)), where="an answer of the host")
-        canaries.check(await dump(stage.host), where="a row of the storage: keep a hash")
+        canaries.check(harness.strategy, *outcomes, where="a repr: write a __repr__ without it")
+        canaries.check(*(each.envelope("node") for each in (*responses, shown)), where="a response of the host")
+        canaries.check(await dump_documents(harness.host), where="a stored document: store its hash")
 
     def _bodies(self, credentials: Fields, canaries: Canaries) -> tuple[Fields, Fields, Fields]:
-        """Make right, wrong and unknown logins; what is guessed in them is secret, too."""
+        """Make a right, a wrong and an unknown login; the wrong values are followed as secrets, too."""
         body = self.login(credentials)
         wrong = self.wrong(body)
         for field, value in wrong.items():
@@ -47,30 +49,31 @@ class Secrecy(StrategySuite):
                 canaries.add(value)
         return body, wrong, self.unknown(body)
 
-    def test_what_it_keeps_can_be_moved(self, tmp_path: Path) -> None:
-        """Copied by the storage's own words into another host, the same credentials log the same user in."""
+    def test_stored_credentials_can_be_moved(self, tmp_path: Path) -> None:
+        """The same credentials log in the same user of another host, to which every document was copied."""
         if not self.portable:
-            pytest.skip("this strategy keeps something elsewhere")
-        kept: dict[str, Any] = {}
+            pytest.skip("portable is False: this strategy needs something that the storage does not hold")
+        exported: dict[str, Any] = {}
 
-        @staged
-        async def export(self: Secrecy, stage: Stage) -> None:
-            user_id, _ = await self.enroll(stage)
-            kept.update(user_id=user_id, info=await stage.strategy.info(user_id))
-            kept["rows"] = json.loads(json.dumps(await dump(stage.host)))
+        @with_harness
+        async def export(self: StrategySecrecy, harness: StrategyHarness) -> None:
+            user_id, _ = await self.enroll(harness)
+            exported.update(user_id=user_id, info=await harness.strategy.info(user_id))
+            exported["documents"] = json.loads(json.dumps(await dump_documents(harness.host)))
 
-        @staged
-        async def compare(self: Secrecy, stage: Stage) -> None:
-            user_id, credentials = kept["user_id"], self.credentials(0)
-            mend = "keep in the host's storage, as JSON, all that a login needs; or say portable = False"
-            assert await stage.strategy.exists(user_id) is True, f"{mend}: after a move, exists() finds nothing"
-            info: Fields = await stage.strategy.info(user_id)
-            assert info == kept["info"], f"{mend}: after a move, info() shows something else"
-            await self.enroll(stage, 1)
-            await self.gets_in(stage, credentials, user_id, mend)
-            outcome = await stage.login(self.wrong(self.login(credentials)))
-            assert isinstance(outcome, Fail), f"{mend}: after a move, a wrong secret leads to {outcome!r}"
+        @with_harness
+        async def compare(self: StrategySecrecy, harness: StrategyHarness) -> None:
+            user_id, credentials = exported["user_id"], self.credentials(0)
+            advice = "store all that a login needs in the host's storage, as JSON, or declare portable = False"
+            exists = await harness.strategy.exists(user_id)
+            assert exists is True, f"{advice}: after a move, exists() returns {exists!r}"
+            info: Fields = await harness.strategy.info(user_id)
+            assert info == exported["info"], f"{advice}: after a move, info() returns something else"
+            await self.enroll(harness, 1)
+            await self.expect_login(harness, credentials, user_id, advice)
+            outcome = await harness.authenticate(self.wrong(self.login(credentials)))
+            assert isinstance(outcome, Fail), f"{advice}: after a move, a wrong secret leads to {outcome!r}"
 
         export(self, tmp_path / "old")
-        load(tmp_path / "new", kept["rows"])
+        load_documents(tmp_path / "new", exported["documents"])
         compare(self, tmp_path / "new")

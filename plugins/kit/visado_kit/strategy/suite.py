@@ -1,4 +1,4 @@
-"""The strategy under test: made and fed by the subclass, in a host of its own for each test."""
+"""The strategy under test: the subclass makes it and its credentials, and each test has a host of its own."""
 
 from __future__ import annotations
 
@@ -6,107 +6,130 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from visado.app import Visado
 from visado.codec import is_object
-from visado.request import Fields
-from visado.strategy import Strategy, Success
+from visado.request import Fields, Request, User
+from visado.strategy import Outcome, Redirect, Strategy, Success
 from visado_kit.canaries import Canaries
-from visado_kit.stage import Stage, open_host, survived, told
+from visado_kit.expectations import expect_no_server_error, short_repr
+from visado_kit.in_process import InProcessHost, build_host, copy_body
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyHarness:
+    """The strategy under test, in an open host."""
+
+    host: InProcessHost
+    strategy: Strategy
+
+    async def create_user(self, number: int = 0) -> str:
+        """Create a user without credentials; return the id."""
+        return await self.host.create_user(number)
+
+    async def authenticate(self, body: Any) -> Outcome:
+        """Call the strategy with this body of a login; return its outcome."""
+        return await self.strategy.authenticate(self._request(body))
+
+    async def log_in(self, body: Any) -> tuple[User, Success] | Redirect:
+        """Log in with this body through the host, which checks the outcome.
+
+        Raises `errors.LoginRefused` for `Fail` and `Pass`, the errors of `visado.errors` that the strategy raises, and
+        an error of 500 for any other.
+        """
+        return await self.host.strategies.authenticate(self.strategy.name, self._request(body))
+
+    def _request(self, body: Any) -> Request:
+        return Request("login", "auth", "login", {"strategy": self.strategy.name}, copy_body(body))
 
 
 class StrategySuite(ABC):
-    """Where the tests get their strategy from, and what they feed it with."""
+    """The hooks that make the strategy and its input, and what several tests expect of it."""
 
     users: ClassVar[int] = 5
-    """How many users there are where there are many."""
+    """How many users the tests of concurrency create."""
 
     @abstractmethod
-    def make(self, host: Visado) -> Strategy:
-        """Make the strategy, or find the one that the host has."""
+    def make(self, host: InProcessHost) -> Strategy:
+        """Make the strategy, or return the one that the host has."""
 
     @abstractmethod
     def credentials(self, number: int) -> Fields:
-        """Make valid credentials of the user of this number, unlike any other's."""
+        """Make valid credentials for the user of this number, counted from 0: always the same, and unique."""
 
     def login(self, credentials: Fields) -> Fields:
-        """Make the body that logs in with these credentials."""
+        """Make the body of a login with these credentials."""
         return credentials
 
     def wrong(self, body: Fields) -> Fields:
-        """Put a wrong secret into the body of a login."""
+        """Replace the secret in the body of a login by a wrong one."""
         return {**body, "password": "not-the-secret"}
 
     def unknown(self, body: Fields) -> Fields:
-        """Put a subject that nobody has into the body of a login."""
+        """Replace the subject in the body of a login by one that no user has."""
         return {**body, "username": "nobody-has-this-name"}
 
     def changed(self, credentials: Fields) -> Fields | None:
-        """What the credentials are to become by an update; None where they cannot change."""
+        """Make the credentials that an update replaces these by; None if credentials cannot be updated."""
         return {**credentials, "password": f"{credentials['password']}-changed"}
 
     def subject(self, credentials: Fields) -> str | None:
-        """The subject for `by_id`; None where the strategy does without."""
+        """Return the subject for `by_id`; None if the strategy does not implement it."""
         return str(credentials["username"])
 
     def secrets(self, credentials: Fields) -> list[str]:
-        """The texts that must never appear in an answer, a log, or a row."""
+        """Return the texts that must not appear in a response, a log or a stored document."""
         return [credentials["password"]]
 
     def passing(self) -> Any:
-        """The body of a login in which there is nothing for this strategy; None where it never passes."""
+        """Make the body of a login that ends in `Pass`; None if the strategy never returns it."""
         return None
 
     def redirecting(self) -> Fields | None:
-        """The body of a login that is sent elsewhere; None where the strategy never redirects."""
+        """Make the body of a login that ends in `Redirect`; None if the strategy never returns it."""
         return None
 
     def raising(self) -> Fields | None:
-        """The body of a login that ends in one of `visado.errors`; None where there is none."""
+        """Make the body of a login that raises an error of `visado.errors`; None if the strategy raises none."""
         return None
 
     def settings(self) -> Fields:
-        """Settings for the host, by section."""
+        """Return settings for the host, by section."""
         return {}
 
     @asynccontextmanager
-    async def stage(self, folder: Path) -> AsyncGenerator[Stage, None]:
+    async def harness(self, folder: Path) -> AsyncGenerator[StrategyHarness, None]:
         """Open a host with the strategy in it."""
-        async with open_host(folder, self.settings()) as host:
+        async with build_host(folder, self.settings()) as host:
             strategy = self.make(host)
-            installed = host.security.strategies.get(strategy.name)
-            if installed is not strategy:
-                if installed is not None:
-                    host.security.strategies.drop(strategy.name)
-                host.security.strategies.add(strategy)
+            host.replace_strategy(strategy)
             await host.open()
-            assert host.security.strategies.get(strategy.name) is strategy, (
-                "open() works in a host of the suite: see the log"
-            )
-            yield Stage(host, strategy)
+            opened = host.strategies.get(strategy.name) is strategy
+            assert opened, "open() must not raise in a host of the suite: the log says what it raised"
+            yield StrategyHarness(host, strategy)
 
-    async def enroll(self, stage: Stage, number: int = 0) -> tuple[str, Fields]:
-        """Make a user with credentials."""
-        user_id, credentials = await stage.user(number), self.credentials(number)
-        await stage.strategy.validate(user_id, credentials, update=False)
-        await stage.strategy.create(user_id, credentials)
+    async def enroll(self, harness: StrategyHarness, number: int = 0) -> tuple[str, Fields]:
+        """Create a user with credentials; return the id and the credentials."""
+        user_id, credentials = await harness.create_user(number), self.credentials(number)
+        await harness.strategy.validate(user_id, credentials, update=False)
+        await harness.strategy.create(user_id, credentials)
         return user_id, credentials
 
-    async def gets_in(self, stage: Stage, credentials: Fields, user_id: str, mend: str) -> None:
-        """Expect that these credentials log this user in, on the host's own path, too."""
-        outcome = await stage.login(self.login(credentials))
-        assert outcome == Success(user_id), f"{mend}: return Success({user_id!r}), not {outcome!r}"
-        entered = await survived(stage.enter(self.login(credentials)))
-        assert isinstance(entered, tuple), f"{mend}: the same login once more led to {entered!r}"
+    async def expect_login(self, harness: StrategyHarness, credentials: Fields, user_id: str, advice: str) -> None:
+        """Expect that these credentials log this user in, by the strategy alone and through the host."""
+        outcome = await harness.authenticate(self.login(credentials))
+        assert outcome == Success(user_id), f"{advice}: return Success({user_id!r}), not {outcome!r}"
+        entered = await expect_no_server_error(harness.log_in(self.login(credentials)))
+        assert isinstance(entered, tuple), f"{advice}: the same login a second time led to {entered!r}"
 
-    def shows(self, credentials: Fields, *results: Any) -> None:
-        """Expect results that may be shown: objects that JSON can write, without a secret."""
+    def expect_public(self, credentials: Fields, *results: Any) -> None:
+        """Expect objects that JSON can represent, and that hold no secret of these credentials."""
         for each in results:
-            assert is_object(each), f"return an object of what may be shown, not {told(each)}"
+            assert is_object(each), f"return an object of the public credentials, not {short_repr(each)}"
             try:
                 json.dumps(each, allow_nan=False)
             except (TypeError, ValueError) as error:
-                raise AssertionError(f"return what JSON can write, not {told(each)}: {error}") from None
-        Canaries(self.secrets(credentials)).check(*results, where="a result: return what may be shown")
+                raise AssertionError(f"return only what JSON can represent, not {short_repr(each)}: {error}") from None
+        Canaries(self.secrets(credentials)).check(*results, where="a result: return only what is public")

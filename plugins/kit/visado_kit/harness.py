@@ -1,0 +1,67 @@
+"""How a suite runs a test: with a harness, which is an open host with the plugin's part in it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from typing_extensions import override
+
+from visado import errors
+from visado.request import Request
+from visado.strategy import Fail, Outcome, Strategy, Success
+
+
+class Suite(Protocol):
+    """A class of tests that can open a harness."""
+
+    def harness(self, folder: Path) -> AbstractAsyncContextManager[Any]:
+        """Open a host that stores its data in `folder`, with what is tested in it."""
+        ...
+
+
+S = TypeVar("S", bound=Suite)
+
+
+def with_harness(test: Callable[[S, Any], Awaitable[None]]) -> Callable[[S, Path], None]:
+    """Make a test of a coroutine: it runs with a harness of its own, in a new folder."""
+
+    @functools.wraps(test)
+    def run(self: S, tmp_path: Path) -> None:
+        async def play() -> None:
+            async with self.harness(tmp_path) as harness:
+                await test(self, harness)
+
+        asyncio.run(play())
+
+    del run.__wrapped__  # or pytest reads the parameters of the coroutine
+    return run
+
+
+class StubStrategy(Strategy):
+    """Logs in any user by id, with the password `right`: for tests of what follows a login.
+
+    Its fields have names that no login check uses for its answers.
+    """
+
+    name = "stub"
+    fields = ("stub_user", "stub_password")
+    RIGHT = "right"
+
+    @override
+    async def authenticate(self, request: Request) -> Outcome:
+        fields = request.fields
+        return Success(fields["stub_user"]) if fields.get("stub_password") == self.RIGHT else Fail()
+
+    @override
+    async def exists(self, user_id: str) -> bool:
+        return False
+
+    async def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise errors.CredentialsRejected(reason="the stub has no credentials")
+
+    create = update = delete = validate = info = _refuse

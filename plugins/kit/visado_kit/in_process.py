@@ -1,0 +1,126 @@
+"""A host in the process of the test, built as `visado serve` builds it.
+
+The only module of the kit that touches the host's application.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from visado.app import Visado, create_app
+from visado.codec import is_object
+from visado.events import Observer
+from visado.host import now
+from visado.login_check import LoginCheck
+from visado.request import Connection, Fields, Request, Response
+from visado.storage.protocol import Collection, Document
+from visado.storage.query import Query
+from visado.strategy import Strategy
+from visado.tinydb import TinyStorage
+
+
+class InProcessHost:
+    """A host in the process of the test: `settings`, and the parts of `visado.Host` under the same names.
+
+    `strategies`, `logins` and `observers` hold what the installed plugins have registered: `host.strategies["mine"]`,
+    and iterations over login checks, and over pairs of a plugin's name and an observer.
+    """
+
+    def __init__(self, app: Visado) -> None:
+        self.app = app
+        self.settings, self.clock, self.storage = app.settings, app.clock, app.storage
+        self.security = security = app.security
+        self.users, self.credentials, self.tokens = security.users, security.credentials, security.tokens
+        self.strategies, self.logins, self.observers = security.strategies, security.logins, security.observers
+
+    async def open(self) -> None:
+        """Open the storage and the parts of every plugin."""
+        await self.app.open()
+
+    async def run(self, action: str, body: Any = None, *, token: str | None = None, **arguments: Any) -> Response:
+        """Run an action, such as `auth:login`, through the host's pipeline as a local client; return the response."""
+        controller, _, name = action.rpartition(":")
+        request = Request("1", controller, name, arguments, copy_body(body), jwt=token, connection=Connection())
+
+        async def decode() -> Request:
+            return request
+
+        async def respond() -> Response:
+            return await self.app.pipeline.run(decode())
+
+        return await asyncio.create_task(respond())  # each request has a context of its own
+
+    async def create_user(self, number: int = 0) -> str:
+        """Create the user `kuid-of-user-NUMBER` with the profile `default`; return the id."""
+        return (await self.users.create({"profileIds": ["default"]}, f"kuid-of-user-{number}")).id
+
+    def replace_strategy(self, strategy: Strategy) -> None:
+        """Register a strategy in the place of the host's own of the same name, before the host is open."""
+        installed = self.strategies.get(strategy.name)
+        if installed is strategy:
+            return
+        if installed is not None:
+            self.strategies.drop(strategy.name)
+        self.strategies.add(strategy)
+
+    def replace_login_check(self, check: LoginCheck) -> None:
+        """Register a login check in the place of the host's own of the same name, before the host is open."""
+        self.logins._checks.pop(check.name, None)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+        self.logins.add(check)
+
+    def add_observer(self, observer: Observer) -> None:
+        """Register an observer, unless it is the host's own, before the host is open."""
+        if all(each is not observer for _, each in self.observers):
+            self.observers.add(observer=observer, plugin="under-test")
+
+
+@asynccontextmanager
+async def build_host(
+    folder: Path, settings: Mapping[str, Fields], clock: Callable[[], int] = now
+) -> AsyncGenerator[InProcessHost, None]:
+    """Build a host that stores its data in `folder`, and close it after the block.
+
+    The block opens it, once everything is registered: `await host.open()`. `settings` are by section, such as
+    `{"security": {"preset": "strict"}}`. `clock` returns the time in ms since 1970, as `Clock` does. Raises
+    `SettingsError` and `StartError`.
+    """
+    app = create_app({"server": {"data": str(folder)}, "storage": {"url": "tinydb:"}, **settings}, clock=clock)
+    try:
+        yield InProcessHost(app)
+    finally:
+        await app.close()
+
+
+def copy_body(body: Any) -> Any:
+    """Copy the body of a request, because a plugin may change it."""
+    return body.copy() if is_object(body) else body
+
+
+async def dump_documents(host: InProcessHost) -> Mapping[str, Mapping[str, Document]]:
+    """Return every stored document by its collection and its id."""
+    storage = host.app.storage.inner
+    assert isinstance(storage, TinyStorage), "build_host() stores documents in its folder"
+    return {name: dict((await storage.search(name, Query())).hits) for name in storage.collections}
+
+
+def load_documents(folder: Path, documents: Mapping[str, Mapping[str, Document]]) -> None:
+    """Write what `dump_documents` returned into the data folder of a host that is not running."""
+
+    async def write() -> None:
+        storage = TinyStorage(folder)
+        for collection in documents:
+            storage.declare(Collection(collection))
+        await storage.open()
+        try:
+            async with storage.transaction():
+                for collection, by_id in documents.items():
+                    for id_, document in by_id.items():
+                        await storage.create(collection, id_, document)
+        finally:
+            await storage.close()
+
+    asyncio.run(write())
