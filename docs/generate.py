@@ -30,7 +30,7 @@ from pydantic import TypeAdapter
 import settings_page
 from settings_page import cell, prose
 from visado import app, cli, errors, events, hookspecs
-from visado.arguments import Parameter, Place
+from visado.arguments import ArgumentPlace, Parameter
 from visado.cli import options
 from visado.controller import Action, ActionTable, Route
 from visado.errors.base import VisadoError
@@ -150,11 +150,11 @@ def _route(route: Route) -> str:
 
 
 def _parameter(each: Parameter, routes: Iterable[Route]) -> str:
-    if each.place is Place.WHOLE:
-        return f"| *the whole body* | body | {each.kind.expected} | {_default(each)} |"
+    if each.place is ArgumentPlace.WHOLE:
+        return f"| *the whole body* | body | {each.type.expected} | {_default(each)} |"
     in_path = any(f":{each.wire}" in route.path.split("/") for route in routes)
-    where = "body" if each.place is Place.BODY else ("path" if in_path else "query")
-    return f"| `{each.wire}` | {where} | {each.kind.expected} | {_default(each)} |"
+    where = "body" if each.place is ArgumentPlace.BODY else ("path" if in_path else "query")
+    return f"| `{each.wire}` | {where} | {each.type.expected} | {_default(each)} |"
 
 
 def _default(each: Parameter) -> str:
@@ -295,7 +295,7 @@ def _commands() -> Iterator[str]:
     helps = {each.dest: each.help for each in commands._choices_actions}  # noqa: SLF001
     for name, each in sorted(commands.choices.items()):
         yield from _command(f"visado {name}", helps.get(name) or "", each)
-    described = options.action("CONTROLLER:ACTION")
+    described = options.action_parser("CONTROLLER:ACTION")
     yield from _command(
         "visado CONTROLLER:ACTION",
         "run any [action](actions.md) on a host that is running, and print its result",

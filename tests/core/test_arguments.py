@@ -18,13 +18,13 @@ from visado.arguments import (
     STRICT_DURATION,
     TEXT,
     TEXTS,
+    ArgumentPlace,
+    ArgumentType,
     Body,
     BodyText,
     Flag,
     Id,
     Integer,
-    Kind,
-    Place,
     Text,
     parameters,
 )
@@ -33,7 +33,7 @@ from visado.request import Request
 INVALID, MISSING, BAD = "api.assert.invalid_type", "api.assert.missing_argument", "api.assert.invalid_argument"
 
 
-def read(kind: Kind, value: Any, textual: bool = False) -> Any:
+def read(kind: ArgumentType, value: Any, textual: bool = False) -> Any:
     """Read a value, or return the id of the refusal."""
     try:
         return kind.read(value, "x", textual)
@@ -117,8 +117,8 @@ def declared() -> dict[str, Any]:
 def test_declarations_are_read_from_the_signature():
     found = declared()
     assert [each.wire for each in found.values()] == ["_id", "name", "whole", "onTop", "from", "other"]
-    assert found["name"].place is Place.BODY
-    assert found["whole"].place is Place.WHOLE
+    assert found["name"].place is ArgumentPlace.BODY
+    assert found["whole"].place is ArgumentPlace.WHOLE
     assert [each.required for each in found.values()] == [True, True, True, False, False, False]
 
 

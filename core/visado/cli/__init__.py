@@ -1,7 +1,6 @@
-"""The command line: serve the host, look at it, and run any action as a command.
+"""The command line: run the host, inspect it, and run any action of a running host.
 
-Owns the words of the command line. Every room is imported only when its command is used, so that `--help`
-is quick.
+Owns the commands and their options. The modules of a command are imported only when it runs, so that `--help` is quick.
 """
 
 from __future__ import annotations
@@ -13,21 +12,21 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from visado.cli import options
 
-_USAGE = 2
+_EXIT_INTERRUPTED = 130
 _EPILOG = """\
 Plugins add commands, which `visado plugins` lists:
-  visado new-plugin NAME        make the package of a plugin (of visado-kit)
+  visado new-plugin NAME        create the package of a plugin (of visado-kit)
   visado ldap:check NAME        test a directory step by step (of visado-ldap)
 
-Any action is a command too, for a host that is running:
+Every action is a command too, for a running host:
   visado auth:login -a strategy=local --body '{username: "melis", password: "password"}'
   visado security:getUser --id melis --username admin --password ...
-  visado auth:login --help      says what the action takes
+  visado auth:login --help      describe an action and its arguments
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; return its exit code: 0 done, 1 refused or failed, 2 wrong usage or settings."""
+    """Run a command and return its exit code: 0 for success, 1 for a failure, 2 for wrong usage or settings."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser, own = parsers()
     if words and not words[0].startswith("-") and words[0] not in own:
@@ -38,34 +37,34 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run_other(words: Sequence[str], parser: argparse.ArgumentParser, own: Collection[str]) -> int:
     """Run a command of a plugin, or an action of a running host."""
-    from visado.cli import client, plugin_commands  # noqa: PLC0415 - only what the command needs
+    from visado.cli import client, plugin_commands  # noqa: PLC0415 - imported only if needed
 
     code = plugin_commands.run(words, own)
     if code is not None:
         return code
     if ":" in words[0]:
         return client.run(words)
-    parser.parse_args(words)  # an unknown command: argparse says which there are, and exits
-    return _USAGE
+    parser.parse_args(words)  # an unknown command: argparse prints the known ones and exits
+    return options.EXIT_USAGE
 
 
 def _run(command: Callable[[], int]) -> int:
     try:
         code = command()
         sys.stdout.flush()
-    except BrokenPipeError:  # who reads has seen enough
+    except BrokenPipeError:  # the reader has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return options.EXIT_FAILED
     except KeyboardInterrupt:
-        return 130
+        return _EXIT_INTERRUPTED
     return code
 
 
 def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
-    """Make the parser of visado's own commands; return it, and the parser of each command by its name."""
+    """Return the parser of visado's own commands, and the parser of each command by its name."""
     parser = argparse.ArgumentParser(
         prog="visado",
-        description="The authentication host.",
+        description="visado, an authentication host.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -73,23 +72,33 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     serve = commands.add_parser("serve", help="run the host", allow_abbrev=False)
-    serve.add_argument("--host", help="address to listen on (127.0.0.1)")
-    serve.add_argument("--port", type=int, help="port to listen on (7512)")
-    options.add_place(serve)
+    serve.add_argument("--host", help="the address to listen on (default: 127.0.0.1)")
+    serve.add_argument("--port", type=int, help="the port to listen on (default: 7512)")
+    options.add_settings_options(serve)
     serve.set_defaults(run=_serve)
-    listing = commands.add_parser("plugins", help="list the installed plugins, and why one does not work")
-    options.add_place(listing)
+    listing = commands.add_parser("plugins", help="list the installed plugins and their state")
+    options.add_settings_options(listing)
     listing.set_defaults(run=_plugins)
-    config = commands.add_parser("config", help="check the settings, or print a template of them")
-    config.add_argument("--template", action="store_true", help="print every setting with its default, as TOML")
-    options.add_place(config)
+    config = commands.add_parser("config", help="check and print the settings")
+    config.add_argument(
+        "--template", action="store_true", help="print a commented TOML file with every setting and its default"
+    )
+    options.add_settings_options(config)
     config.set_defaults(run=_config)
-    create = commands.add_parser("admin:create", help="make the first administrator of a running host, and close it")
+    create = commands.add_parser(
+        "admin:create", help="create the first administrator of a running host, and restrict all other rights"
+    )
     create.set_defaults(run=_create_admin)
-    options.place_of_host(create)
-    create.add_argument("--username", default=os.environ.get("VISADO_USERNAME"), help="user name of the administrator")
+    options.add_url_options(create)
     create.add_argument(
-        "--password", default=os.environ.get("VISADO_PASSWORD"), help="its password; without it, you are asked"
+        "--username",
+        default=os.environ.get("VISADO_USERNAME"),
+        help="the user name (default: VISADO_USERNAME; without it, you are asked)",
+    )
+    create.add_argument(
+        "--password",
+        default=os.environ.get("VISADO_PASSWORD"),
+        help="the password (default: VISADO_PASSWORD; without it, you are asked)",
     )
     return parser, commands.choices
 

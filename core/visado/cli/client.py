@@ -1,4 +1,4 @@
-"""Any action as a command, for a host that is running."""
+"""The commands that run an action of a running host, such as `visado auth:login`."""
 
 from __future__ import annotations
 
@@ -10,75 +10,81 @@ import tempfile
 import uuid
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from visado.cli import options
+from visado.cli.options import EXIT_FAILED, EXIT_USAGE
 from visado.codec import is_object
 from visado.request import Fields
 
-_FAILED: Final = 1
-_USAGE: Final = 2
-_PATIENCE: Final = 60.0
-_WORDS: Final[dict[str, Any]] = {"true": True, "false": False}
-Ask = Callable[[Fields], Fields]
+_TIMEOUT_SECONDS: Final = 60.0
+_LOGIN_LIFETIME: Final = "90s"
+"""The lifetime of the token for one command."""
+_BOOLEANS: Final[dict[str, Any]] = {"true": True, "false": False}
+
+_PLACES: Final = {"ARGS": "-a", "BODY": "in the body", "WHOLE": "the body"}
+"""Where the command takes an argument, by the name of its `Place`."""
+
+Send: TypeAlias = Callable[[Fields], Fields]
+"""Send a request payload and return the response. Raises `RequestFailed`."""
 
 
-class Refused(Exception):
-    """The host answered with an error, or not at all."""
+class RequestFailed(Exception):
+    """The host could not be reached, sent no valid response, or refused the login that precedes the action."""
 
 
-_FAILURES: Final = (OSError, ValueError, Refused, http.client.HTTPException)
+_FAILURES: Final = (OSError, ValueError, RequestFailed, http.client.HTTPException)
 
 
 def run(words: Sequence[str]) -> int:
-    """Run an action, and print its result."""
+    """Run the action that the first word names, print its result, and return the exit code."""
     name, *rest = words
-    parser = options.action(name)
-    given = parser.parse_args(rest)
-    if given.protocol not in options.PROTOCOLS:
-        parser.error(f"VISADO_PROTOCOL: {given.protocol!r} is none of {', '.join(options.PROTOCOLS)}")
-    if given.help:
-        return _explain(name, parser.format_help())
+    parser = options.action_parser(name)
+    arguments = parser.parse_args(rest)
+    if arguments.protocol not in options.PROTOCOLS:
+        parser.error(f"VISADO_PROTOCOL: {arguments.protocol!r} is none of {', '.join(options.PROTOCOLS)}")
+    if arguments.help:
+        return _print_help(name, parser.format_help())
     try:
-        payload = _payload(name, given)
+        payload = _payload(name, arguments)
     except ValueError as error:
         print(f"visado {name}: {error}", file=sys.stderr)
-        return _USAGE
+        return EXIT_USAGE
 
-    def work(ask: Ask) -> Fields:
-        return ask(payload if "jwt" in payload else payload | _token(given, ask))
+    def send_payload(send: Send) -> Fields:
+        return send(payload if "jwt" in payload else payload | _token(arguments, send))
 
     if name == "auth:login" and "body" not in payload:
-        return _log_in(given, payload, work)
-    return _answer(given, work)
+        return _log_in(arguments, payload, send_payload)
+    return _run(arguments, send_payload)
 
 
-def _log_in(given: Namespace, payload: Fields, work: Callable[[Ask], Fields]) -> int:
-    """Log in; where the strategy sends a browser on, let its plugin open one and wait."""
+def _log_in(arguments: Namespace, payload: Fields, send_payload: Callable[[Send], Fields]) -> int:
+    """Log in. If the strategy redirects to a browser, run the `login` command of its plugin."""
     try:
-        with _connect(given) as ask:
-            answer = work(ask)
+        with _Connection(arguments) as send:
+            response = send_payload(send)
     except _FAILURES as failure:
-        return _complain(failure)
-    result: Any = answer.get("result")
-    if not given.envelope and is_object(result) and "Location" in result.get("headers", ()):
-        from visado.cli import plugin_commands  # noqa: PLC0415 - only what the command needs
+        return _print_failure(failure)
+    result: Any = response.get("result")
+    if not arguments.envelope and is_object(result) and "Location" in result.get("headers", ()):
+        from visado.cli import plugin_commands  # noqa: PLC0415 - imported only if needed
 
-        code = plugin_commands.log_in(str(payload.get("strategy", "local")), given.url)
+        code = plugin_commands.log_in(str(payload.get("strategy", "local")), arguments.url)
         if code is not None:
             return code
-    return _show(given, answer)
+    return _print_response(arguments, response)
 
 
-def create_admin(given: Namespace) -> int:
-    """Make the first administrator, and close the host for everybody else."""
+def create_admin(arguments: Namespace) -> int:
+    """Create the first administrator of a running host, restrict the default rights, and return the exit code."""
     try:
-        username = given.username or input("User name of the administrator: ")
-        password = given.password or _new_password()
+        username = arguments.username or input("User name of the administrator: ")
+        password = arguments.password or _ask_new_password()
     except EOFError:
-        print("visado: nobody to ask: give --username and --password", file=sys.stderr)
-        return _FAILED
+        print("visado: standard input is closed: use --username and --password", file=sys.stderr)
+        return EXIT_FAILED
     credentials = {"local": {"username": username, "password": password}}
     payload: Fields = {
         "controller": "security",
@@ -86,78 +92,80 @@ def create_admin(given: Namespace) -> int:
         "reset": True,
         "body": {"content": {}, "credentials": credentials},
     }
-    given.envelope = False
-    code = _answer(given, lambda ask: ask(payload))
-    if code == _FAILED:
-        print("visado: a host that has an administrator is closed, and makes no second first one", file=sys.stderr)
+    arguments.envelope = False
+    code = _run(arguments, lambda send: send(payload))
+    if code == EXIT_FAILED:
+        print("visado: a host that already has an administrator refuses to create a first one", file=sys.stderr)
     return code
 
 
-def _new_password() -> str:
+def _ask_new_password() -> str:
     while True:
         password = getpass.getpass("Password: ")
-        if password and password == getpass.getpass("Password again: "):
+        if password and password == getpass.getpass("Repeat the password: "):
             return password
-        print("The two differ, or are empty: once more.", file=sys.stderr)
+        print("The passwords differ, or are empty. Try again.", file=sys.stderr)
 
 
-def _answer(given: Namespace, work: Callable[[Ask], Fields]) -> int:
+def _run(arguments: Namespace, send_payload: Callable[[Send], Fields]) -> int:
     try:
-        with _connect(given) as ask:
-            answer = work(ask)
+        with _Connection(arguments) as send:
+            response = send_payload(send)
     except _FAILURES as failure:
-        return _complain(failure)
-    return _show(given, answer)
+        return _print_failure(failure)
+    return _print_response(arguments, response)
 
 
-def _complain(failure: Exception) -> int:
+def _print_failure(failure: Exception) -> int:
     print(f"visado: {failure}", file=sys.stderr)
-    return _FAILED
+    return EXIT_FAILED
 
 
-def _show(given: Namespace, answer: Fields) -> int:
-    error = answer.get("error")
+def _print_response(arguments: Namespace, response: Fields) -> int:
+    """Print the response's error on standard error and its result on standard output; return the exit code."""
+    error = response.get("error")
     if error:
         print(f"visado: {error['id']}: {error['message']}", file=sys.stderr)
-    if given.envelope or not error or answer.get("result") is not None:
-        shown = answer if given.envelope else answer.get("result")
-        print(shown if answer.get("raw") else json.dumps(shown, indent=2, ensure_ascii=False))
-    return _FAILED if error else 0
+    if arguments.envelope or not error or response.get("result") is not None:
+        printed = response if arguments.envelope else response.get("result")
+        print(printed if response.get("raw") else json.dumps(printed, indent=2, ensure_ascii=False))
+    return EXIT_FAILED if error else 0
 
 
-def _token(given: Namespace, ask: Ask) -> Fields:
-    """Find the token to ask with: an API key, or what a login brings."""
-    if given.api_key:
-        return {"jwt": given.api_key}
-    if not given.username:
+def _token(arguments: Namespace, send: Send) -> Fields:
+    """Return the payload's member `jwt`: the API key, or the token of a login as `--username`; else no member."""
+    if arguments.api_key:
+        return {"jwt": arguments.api_key}
+    if not arguments.username:
         return {}
-    password = given.password or getpass.getpass(f"Password of {given.username}: ")
-    login = {"controller": "auth", "action": "login", "strategy": "local", "expiresIn": "90s"}
-    answer = ask(login | {"body": {"username": given.username, "password": password}})
-    if answer.get("error"):
-        raise Refused(f"{answer['error']['id']}: {answer['error']['message']}")
-    return {"jwt": answer["result"]["jwt"]}
+    password = arguments.password or getpass.getpass(f"Password of {arguments.username}: ")
+    login = {"controller": "auth", "action": "login", "strategy": "local", "expiresIn": _LOGIN_LIFETIME}
+    response = send(login | {"body": {"username": arguments.username, "password": password}})
+    if response.get("error"):
+        raise RequestFailed(f"{response['error']['id']}: {response['error']['message']}")
+    return {"jwt": response["result"]["jwt"]}
 
 
-def _payload(name: str, given: Namespace) -> Fields:
+def _payload(name: str, arguments: Namespace) -> Fields:
+    """Return the request payload. Raises `ValueError` for an argument or a body that cannot be parsed."""
     controller, _, action = name.rpartition(":")
     payload: Fields = {"controller": controller, "action": action}
-    for each in given.arg:
-        key, found, value = each.partition("=")
-        if not found:
-            raise ValueError(f"-a {each}: KEY=VALUE is needed")
-        payload[key] = _WORDS.get(value, value)
-    if given.id is not None:
-        payload["_id"] = given.id
-    text = given.body if given.body is not None else given.body_text
+    for each in arguments.arg:
+        key, equals, value = each.partition("=")
+        if not equals:
+            raise ValueError(f"-a {each}: expected KEY=VALUE")
+        payload[key] = _BOOLEANS.get(value, value)
+    if arguments.id is not None:
+        payload["_id"] = arguments.id
+    text = arguments.body if arguments.body is not None else arguments.body_text
     if text == "-":
         text = sys.stdin.read()
     if text:
-        payload["body"] = _relaxed(text)
+        payload["body"] = _parse_body(text)
     return payload
 
 
-def _relaxed(text: str) -> Any:
+def _parse_body(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
@@ -166,85 +174,85 @@ def _relaxed(text: str) -> Any:
         try:
             return json5.loads(text)
         except ValueError as error:
-            raise ValueError(f"the body is no JSON, relaxed or not: {error}") from None
+            raise ValueError(f"the body is neither JSON nor JSON5: {error}") from None
 
 
-class _connect:  # noqa: N801 - reads as a function
-    """A connection to the host: something to ask."""
+class _Connection:
+    """A connection to the host: a context manager that returns the function with which payloads are sent."""
 
-    def __init__(self, given: Namespace) -> None:
-        self._url: str = given.url.rstrip("/")
-        self._protocol: str = given.protocol
+    def __init__(self, arguments: Namespace) -> None:
+        self._url: str = arguments.url.rstrip("/")
+        self._protocol: str = arguments.protocol
         self._socket: Any = None
 
-    def __enter__(self) -> Ask:
+    def __enter__(self) -> Send:
         if self._protocol == "http":
-            return self._ask_http
-        from websockets.sync.client import connect  # noqa: PLC0415
+            return self._send_over_http
+        from websockets.sync.client import connect  # noqa: PLC0415 - imported only if needed
 
         try:
-            address = self._url.replace("http", "ws", 1)
-            self._socket = connect(address, open_timeout=_PATIENCE, max_size=None, proxy=None)
+            url = self._url.replace("http", "ws", 1)
+            self._socket = connect(url, open_timeout=_TIMEOUT_SECONDS, max_size=None, proxy=None)
         except Exception as error:
-            raise Refused(f"{self._url}: {error}") from None
-        return self._ask_socket
+            raise RequestFailed(f"{self._url}: {error}") from None
+        return self._send_over_websocket
 
     def __exit__(self, *_: object) -> None:
         if self._socket is not None:
             self._socket.close()
 
-    def _ask_http(self, payload: Fields) -> Fields:
+    def _send_over_http(self, payload: Fields) -> Fields:
         parts = urlsplit(self._url)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=_PATIENCE)
+        connect = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = connect(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
         try:
             headers = {"Content-Type": "application/json"}
             connection.request("POST", f"{parts.path}/_query", json.dumps(payload).encode(), headers)
-            return _read(connection.getresponse().read(), self._url)
+            return _parse_response(connection.getresponse().read(), self._url)
         except OSError as error:
-            raise Refused(f"{self._url}: {error.strerror or error}") from None
+            raise RequestFailed(f"{self._url}: {error.strerror or error}") from None
         finally:
             connection.close()
 
-    def _ask_socket(self, payload: Fields) -> Fields:
-        room = str(uuid.uuid4())
-        self._socket.send(json.dumps(payload | {"requestId": room}))
+    def _send_over_websocket(self, payload: Fields) -> Fields:
+        request_id = str(uuid.uuid4())
+        self._socket.send(json.dumps(payload | {"requestId": request_id}))
         while True:
-            data = self._socket.recv(timeout=_PATIENCE)
-            answer: Any = json.loads(data)
-            if isinstance(answer, str):  # a text comes without an envelope, and without a room
-                return _read(answer, self._url)
-            if room in (answer.get("room"), answer.get("requestId")):
-                answer.pop("room", None)
-                return _read(json.dumps(answer), self._url)
+            data = self._socket.recv(timeout=_TIMEOUT_SECONDS)
+            response: Any = json.loads(data)
+            if isinstance(response, str):  # a raw text has no envelope and no request id
+                return _parse_response(response, self._url)
+            if request_id in (response.get("room"), response.get("requestId")):
+                response.pop("room", None)
+                return _parse_response(json.dumps(response), self._url)
 
 
-def _read(data: bytes | str, url: str) -> Fields:
-    """Read an answer: an envelope, a bare error, or what an action answers without an envelope."""
+def _parse_response(data: bytes | str, url: str) -> Fields:
+    """Return the response as an envelope: from an envelope, an error without one, or a raw result."""
     try:
-        answer: Any = json.loads(data)
+        response: Any = json.loads(data)
     except ValueError:
         return {"result": (data.decode() if isinstance(data, bytes) else data).rstrip(), "raw": True}
-    if not is_object(answer):
-        raise Refused(f"{url}: this is no visado")
-    if "requestId" in answer:
-        return answer
-    return {"error": answer} if "message" in answer and "status" in answer else {"result": answer}
+    if not is_object(response):
+        raise RequestFailed(f"{url}: the server is no visado host")
+    if "requestId" in response:
+        return response
+    return {"error": response} if "message" in response and "status" in response else {"result": response}
 
 
-def _explain(name: str, usage: str) -> int:
-    """Say what an action takes, from its declaration."""
-    from visado.app import create_app  # noqa: PLC0415
+def _print_help(name: str, usage: str) -> int:
+    """Print the description of an action and its arguments, from the action table of a new host."""
+    from visado.app import create_app  # noqa: PLC0415 - imports the whole host
 
     with tempfile.TemporaryDirectory() as folder:
         table = create_app({"server": {"data": folder}}).table
     action = next((each for each in table if each.id == name), None)
     if action is None:
         print(f"visado: no action is called {name}", file=sys.stderr)
-        return _FAILED
+        return EXIT_FAILED
     print(f"{action.doc}\n")
     for each in action.parameters:
         default = "required" if each.required else f"default {json.dumps(each.default)}"
-        print(f"  {each.wire:<20} in {each.place.value:<12} {each.kind.expected:<10} {default}")
+        print(f"  {each.wire:<20} {_PLACES[each.place.name]:<12} {each.type.expected:<10} {default}")
     print(f"\n{usage}")
     return 0

@@ -1,4 +1,4 @@
-"""`visado plugins` and `visado config`."""
+"""`visado plugins` and `visado config`: list the plugins, and check the settings."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
 from visado.cli import plugin_commands
-from visado.cli.building import from_arguments, troubles
+from visado.cli.startup import build_host, problems
 from visado.plugins.manager import Plugin
 from visado.plugins.watchdog import Watchdog
 from visado.settings.loading import Section
 
 
 def list_plugins(arguments: argparse.Namespace) -> int:
-    """List every plugin: package, version, what it brings, or why it is quarantined."""
-    host = from_arguments(arguments, Watchdog())
+    """Print every plugin with its package, version and state, what it provides, or why it does not work."""
+    host = build_host(arguments, Watchdog())
     if isinstance(host, int):
         return host
     for plugin in host.plugins:
         print(f"{plugin.name}  {plugin.package} {plugin.version}  {plugin.state}")
         for line in [*plugin.contributes, *_commands(plugin), *filter(None, [plugin.reason])]:
             print(f"    {line}")
-    for what in troubles(host):
-        print(f"not ready: {what}")
+    for problem in problems(host):
+        print(f"not ready: {problem}")
     if not host.security.strategies:
         print("no strategy: nobody can log in. Install one, for instance: pip install visado-local")
     return 0
@@ -39,8 +39,8 @@ def _commands(plugin: Plugin) -> list[str]:
 
 
 def show_config(arguments: argparse.Namespace) -> int:
-    """Check the settings and print them, secrets as stars; or print a template."""
-    host = from_arguments(arguments)
+    """Check the settings and print them, with asterisks for secrets; with `--template`, print a commented template."""
+    host = build_host(arguments)
     if isinstance(host, int):
         return host
     if arguments.template:
@@ -61,8 +61,8 @@ def _template(name: str, section: type[BaseModel]) -> Iterator[str]:
             continue
         if field.description:
             yield f"# {field.description}"
-        none = default is None or default is PydanticUndefined or isinstance(default, SecretStr)
-        yield f"# {key} has no default" if none else f"# {key} = {_toml(default)}"
+        has_default = not (default is None or default is PydanticUndefined or isinstance(default, SecretStr))
+        yield f"# {key} = {_toml(default)}" if has_default else f"# {key} has no default"
     yield ""
     for place, inner in nested:
         yield from _template(place, inner)

@@ -1,62 +1,76 @@
-"""What the commands that talk to a running host have in common."""
+"""The options and the exit codes that several commands share."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from typing import Any
+from typing import Final
 
-URL = "http://127.0.0.1:7512"
-PROTOCOLS = ("http", "websocket")
+EXIT_FAILED: Final = 1
+"""The command was refused or failed."""
+EXIT_USAGE: Final = 2
+"""The command was called with wrong arguments, or the settings are wrong."""
+DEFAULT_URL: Final = "http://127.0.0.1:7512"
+PROTOCOLS: Final = ("http", "websocket")
 
 
-def place_of_host(parser: argparse.ArgumentParser) -> Any:
-    """Add the options that say which host, and how to talk to it. Each is an environment variable, too."""
+def add_url_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Add the options for the URL of a running host and the protocol. Environment variables give their defaults."""
     group = parser.add_argument_group("connection")
     group.add_argument(
-        "--url", default=os.environ.get("VISADO_URL", URL), help=f"address of the host ({URL}; VISADO_URL)"
+        "--url",
+        default=os.environ.get("VISADO_URL", DEFAULT_URL),
+        help=f"the host's URL (default: VISADO_URL, or {DEFAULT_URL})",
     )
     group.add_argument(
         "--protocol",
         choices=PROTOCOLS,
         default=os.environ.get("VISADO_PROTOCOL", "http"),
-        help="how to talk to it (http; VISADO_PROTOCOL)",
+        help="the protocol of the request (default: VISADO_PROTOCOL, or http)",
     )
     return group
 
 
-def connection(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say which host, and who asks."""
-    group = place_of_host(parser)
+def add_connection_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for a running host, and for the user or the API key of the request."""
+    group = add_url_options(parser)
     group.add_argument(
         "--username",
         default=os.environ.get("VISADO_USERNAME"),
-        help="log in first, by the strategy local (VISADO_USERNAME)",
+        help="log in as this user first, with the strategy local (default: VISADO_USERNAME)",
     )
-    group.add_argument("--password", default=os.environ.get("VISADO_PASSWORD"), help="its password (VISADO_PASSWORD)")
-    group.add_argument("--api-key", default=os.environ.get("VISADO_API_KEY"), help="use an API key (VISADO_API_KEY)")
+    group.add_argument(
+        "--password",
+        default=os.environ.get("VISADO_PASSWORD"),
+        help="the user's password (default: VISADO_PASSWORD; without it, you are asked)",
+    )
+    group.add_argument(
+        "--api-key",
+        default=os.environ.get("VISADO_API_KEY"),
+        help="use this API key or token (default: VISADO_API_KEY)",
+    )
 
 
-def add_place(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say where settings and data are."""
+def add_settings_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for the files of the settings, and for the data folder."""
     group = parser.add_argument_group("settings")
-    group.add_argument("--data", help="folder for the secret and the documents (./visado-data)")
-    group.add_argument("--config", help="settings in TOML (./visado.toml, if there is one)")
-    group.add_argument("--secrets", help="folder of secret files, each named as its setting: ldap__bind_password")
+    group.add_argument("--data", help="the folder of the generated secrets and the documents (default: ./visado-data)")
+    group.add_argument("--config", help="the TOML file of the settings (default: ./visado.toml, if it exists)")
+    group.add_argument("--secrets", help="a folder of secret files, each named after its setting: ldap__bind_password")
 
 
-def action(name: str) -> argparse.ArgumentParser:
-    """Make the parser of a command that is an action."""
+def action_parser(name: str) -> argparse.ArgumentParser:
+    """Return the parser of the command that runs an action, such as `auth:login`."""
     parser = argparse.ArgumentParser(prog=f"visado {name}", add_help=False, allow_abbrev=False)
     parser.add_argument(
-        "body_text", nargs="?", metavar="BODY", help="the body, as relaxed JSON; - reads standard input"
+        "body_text", nargs="?", metavar="BODY", help="the body, as JSON or JSON5; - reads it from standard input"
     )
-    parser.add_argument("--body", help="the same, as an option")
+    parser.add_argument("--body", help="the body, as an option")
     parser.add_argument("--id", help="the argument _id")
     parser.add_argument(
-        "-a", "--arg", action="append", default=[], metavar="KEY=VALUE", help="an argument; may be repeated"
+        "-a", "--arg", action="append", default=[], metavar="KEY=VALUE", help="an argument of the action; repeatable"
     )
-    parser.add_argument("--envelope", action="store_true", help="print the whole answer, not its result alone")
-    parser.add_argument("-h", "--help", action="store_true", help="say what the action takes")
-    connection(parser)
+    parser.add_argument("--envelope", action="store_true", help="print the whole response, not only its result")
+    parser.add_argument("-h", "--help", action="store_true", help="describe the action and its arguments")
+    add_connection_options(parser)
     return parser

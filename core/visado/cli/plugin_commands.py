@@ -17,8 +17,6 @@ from visado.plugins.distributions import find_candidates
 from visado.plugins.manager import Plugins
 from visado.settings.sections import PluginsSection
 
-_FAILED: Final = 1
-_USAGE: Final = 2
 _PACKAGES: Final = {"new-plugin": "visado-kit"}
 """Commands that the documentation tells everybody to call, and the packages that bring them."""
 
@@ -52,12 +50,12 @@ class PluginCommands:
         command = self._commands.choices[words[0]]
         takes_settings = _takes_settings(command.get_default("run"))
         if takes_settings:
-            options.add_place(command)
+            options.add_settings_options(command)
         arguments = self._parser.parse_args(words)
         command_run: Callable[..., int] = arguments.run
         if not takes_settings:
             return command_run(arguments)
-        from visado.cli.building import read_settings  # noqa: PLC0415 - imports the whole host
+        from visado.cli.startup import read_settings  # noqa: PLC0415 - imports the whole host
 
         settings = read_settings(arguments)
         return settings if isinstance(settings, int) else command_run(arguments, settings)
@@ -87,15 +85,17 @@ def run(words: Sequence[str], reserved: Collection[str] = ()) -> int | None:
         return _complain(
             f"the plugins {' and '.join(repr(each.plugin) for each in having)} all add the command {name!r}: "
             "uninstall all of them but one",
-            _FAILED,
+            options.EXIT_FAILED,
         )
     if having:
         return having[0].run(words)
     if len(loaded) < len(asked):
-        return _FAILED if colon else None
+        return options.EXIT_FAILED if colon else None
     if name in _PACKAGES:
         package = _PACKAGES[name]
-        return _complain(f"{name} is a command of {package}, which is not installed: pip install {package}", _USAGE)
+        return _complain(
+            f"{name} is a command of {package}, which is not installed: pip install {package}", options.EXIT_USAGE
+        )
     return None
 
 

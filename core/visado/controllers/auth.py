@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import quote, urlencode
 
 from visado import errors, events
-from visado.arguments import DURATION, Body, BodyText, Flag, Integer, Reading, StrictDuration, Text
+from visado.arguments import DURATION, ArgumentReading, Body, BodyText, Flag, Integer, StrictDuration, Text
 from visado.controller import Controller, action, get, post, put
 from visado.controllers import cookies
 from visado.controllers.result_types import (
@@ -66,7 +66,7 @@ class AuthController(Controller):
         self,
         request: Request,
         strategy: Text | None = None,
-        expires_in: Annotated[Any, DURATION, Reading.DEFERRED] = None,
+        expires_in: Annotated[Any, DURATION, ArgumentReading.DEFERRED] = None,
         cookie_auth: Flag | None = None,
     ) -> LoginResult:
         """Log in with a strategy and receive a token.

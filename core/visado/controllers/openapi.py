@@ -12,7 +12,7 @@ from typing import Any, Final, get_args, get_origin
 from pydantic import TypeAdapter
 
 from visado import errors
-from visado.arguments import Parameter, Place
+from visado.arguments import ArgumentPlace, Parameter
 from visado.controller import Action, ActionTable, Route
 from visado.request import Fields
 
@@ -141,7 +141,7 @@ def _operation(action: Action, route: Route, rank: int) -> Fields:
 
 
 def _parameters(action: Action, path_names: list[str]) -> list[Fields]:
-    described = [_parameter(each, path_names) for each in action.parameters if each.place is Place.ARGS]
+    described = [_parameter(each, path_names) for each in action.parameters if each.place is ArgumentPlace.ARGS]
     declared = {each["name"] for each in described}
     unread = [name for name in path_names if name not in declared]  # still a part of the path
     return described + [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in unread]
@@ -153,15 +153,15 @@ def _parameter(each: Parameter, path_names: list[str]) -> Fields:
         "name": each.wire,
         "in": "path" if in_path else "query",
         "required": in_path or each.required,
-        "schema": each.kind.schema,
+        "schema": each.type.schema,
     }
 
 
 def _body(action: Action) -> Fields:
-    members = [each for each in action.parameters if each.place is Place.BODY]
-    whole = any(each.place is Place.WHOLE and each.required for each in action.parameters)
+    members = [each for each in action.parameters if each.place is ArgumentPlace.BODY]
+    whole = any(each.place is ArgumentPlace.WHOLE and each.required for each in action.parameters)
     required = [each.wire for each in members if each.required]
-    schema: Fields = {"type": "object", "properties": {each.wire: each.kind.schema for each in members}}
+    schema: Fields = {"type": "object", "properties": {each.wire: each.type.schema for each in members}}
     if required:
         schema["required"] = required
     media: Fields = {"schema": schema}

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Annotated, Literal
 
 from visado import errors
-from visado.arguments import TEXTS, Body, BodyObject, BodyTexts, Id, Integer, List, Place, Text
+from visado.arguments import TEXTS, ArgumentPlace, Body, BodyObject, BodyTexts, Id, Integer, List, Text
 from visado.controller import Controller, action, delete, get, post, put
 from visado.controllers.auth import is_allowed
 from visado.controllers.result_types import (
@@ -181,7 +181,7 @@ class UsersController(Controller):
     async def m_get_users(
         self,
         request: Request,
-        body_ids: Annotated[list[str] | None, TEXTS, Place.BODY, "ids"] = None,
+        body_ids: Annotated[list[str] | None, TEXTS, ArgumentPlace.BODY, "ids"] = None,
         ids: List | None = None,
     ) -> HitsResult:
         """Return several users by their `ids`. Users that do not exist are omitted."""

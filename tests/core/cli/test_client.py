@@ -161,7 +161,7 @@ def test_a_host_that_is_no_visado(tmp_path):
         thread.join()
         server.server_close()
     assert (found.returncode, found.stdout) == (1, "")
-    assert "no visado" in found.stderr
+    assert "no visado host" in found.stderr
 
 
 def test_help_says_what_an_action_takes():

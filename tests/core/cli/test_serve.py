@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from visado_kit.live import LiveHost
+from visado_kit.live import LiveHost, serve
 
 from .broken import BROKEN
 from .commands import PASSWORD, run
@@ -79,6 +79,12 @@ def test_the_start_says_what_it_should(live):
     assert re.search(r"active +local \(visado-local \d+\.\d+\.\d+\): .*strategy local", text)
     assert "manual:" in text
     assert "NOT SAFE YET: no administrator" in text
+    assert "note: failed logins are not throttled" in text
+
+
+def test_the_start_says_that_throttling_has_no_effect_yet(tmp_path):
+    with serve(tmp_path, config="[throttle]\nenabled = true") as host:
+        assert any("[throttle] enabled = true has no effect yet" in line for line in host.report)
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])

@@ -5,7 +5,7 @@ import re
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from visado.arguments import Place
+from visado.arguments import ArgumentPlace
 
 
 @pytest.fixture
@@ -75,9 +75,9 @@ def test_required_arguments_that_are_not_in_the_path_are_required(described):
             operation = document["paths"][path][route.verb.lower()]
             shown = {each["name"]: each for each in operation["parameters"]}
             for parameter in action.parameters:
-                if parameter.place is Place.ARGS:
+                if parameter.place is ArgumentPlace.ARGS:
                     assert parameter.wire in shown
-                if parameter.place is Place.ARGS and parameter.required:
+                if parameter.place is ArgumentPlace.ARGS and parameter.required:
                     assert shown[parameter.wire]["required"], (action.id, parameter.wire)
 
 
