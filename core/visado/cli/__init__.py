@@ -89,17 +89,7 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
         "admin:create", help="create the first administrator of a running host, and restrict all other rights"
     )
     create.set_defaults(run=_create_admin)
-    options.add_url_options(create)
-    create.add_argument(
-        "--username",
-        default=os.environ.get("VISADO_USERNAME"),
-        help="the user name (default: VISADO_USERNAME; without it, you are asked)",
-    )
-    create.add_argument(
-        "--password",
-        default=os.environ.get("VISADO_PASSWORD"),
-        help="the password (default: VISADO_PASSWORD; without it, you are asked)",
-    )
+    options.add_admin_options(create)
     return parser, commands.choices
 
 

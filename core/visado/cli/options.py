@@ -31,6 +31,21 @@ def add_url_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     return group
 
 
+def add_admin_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options for a running host, and for the credentials of its first administrator."""
+    add_url_options(parser)
+    parser.add_argument(
+        "--username",
+        default=os.environ.get("VISADO_USERNAME"),
+        help="the user name (default: VISADO_USERNAME; without it, you are asked)",
+    )
+    parser.add_argument(
+        "--password",
+        default=os.environ.get("VISADO_PASSWORD"),
+        help="the password (default: VISADO_PASSWORD; without it, you are asked)",
+    )
+
+
 def add_connection_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for a running host, and for the user or the API key of the request."""
     group = add_url_options(parser)
