@@ -40,7 +40,7 @@ WRITER = textwrap.dedent("""
     from visado.storage import Collection
     from visado.tinydb import TinyStorage, journal
 
-    journal._SHORTEST = 100_000  # a new snapshot every second or so
+    journal._MIN_SNAPSHOT_BYTES = 100_000  # a new snapshot every second or so
     folder, round_, writers = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 
     def say(*words):

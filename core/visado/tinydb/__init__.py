@@ -1,7 +1,8 @@
-"""The default storage: TinyDB, its documents in memory, every change on disk before it is acknowledged.
+"""The default storage: TinyDB with its documents in memory, and each change on disk before it is acknowledged.
 
-Owns the folder of `[storage] url = "tinydb:PATH"`: its files and format (`journal`, `frames`), who waits for
-a write (`commits`), what a transaction hides and holds (`transactions`), the tables in memory (`tables`).
+Owns the folder of `[storage] url = "tinydb:PATH"`: its files and their format (`journal`, `frames`, `encoding`), group
+commit (`commits`), transactions and their locks (`transactions`), the tables in memory (`tables`) and their search
+(`searching`). Does not own the meaning of a search: that is `visado.storage.query`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ hookimpl = pluggy.HookimplMarker("visado")
 
 @hookimpl
 def open_storage(settings: Settings) -> TinyStorage | None:
-    """Keep documents in a folder, where the URL is `tinydb:PATH`; without a path, in the data folder."""
+    """Return a storage in a folder if the URL is `tinydb:PATH`; without a path, in the data folder."""
     scheme, _, path = settings[StorageSection].url.partition(":")
     if scheme != "tinydb":
         return None

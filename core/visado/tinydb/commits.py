@@ -1,7 +1,7 @@
-"""Group commit: everybody who writes at the same time waits for one write and one sync of the disk.
+"""Group commit: all tasks that write at the same time share one write and one sync of the disk.
 
-Changes are made in memory before they are queued here, on the event loop alone. So what a failed write leaves
-to be undone is exactly the batch and all that was queued behind it, newest first.
+Changes are made in memory before they are queued here, on the event loop alone. So after a failed write exactly the
+batch and the writes queued behind it must be undone, the newest first.
 """
 
 from __future__ import annotations
@@ -20,38 +20,40 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Write:
+class _QueuedWrite:
+    """The rows of a write, the function that undoes its changes in memory, and the future of the task that waits."""
+
     rows: Sequence[bytes]
     undo: Callable[[], None]
     done: asyncio.Future[None]
 
 
 class GroupCommit:
-    """The queue in front of the journal; it renews the snapshot too, when the journal has grown long."""
+    """The queue in front of the journal. It also writes a new snapshot when the journal has grown long."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._queue: list[_Write] = []
+        self._queue: list[_QueuedWrite] = []
         self._flushing: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
         self._threads = ThreadPoolExecutor(2, "visado-storage")
         self.failures = 0
 
     def add(self, rows: Sequence[bytes], undo: Callable[[], None]) -> asyncio.Future[None]:
-        """Queue what was changed in memory. The future ends when it is safe, or with `StorageUnavailable`."""
-        write = _Write(rows, undo, asyncio.get_running_loop().create_future())
+        """Queue a change that was made in memory. The future ends when it is on disk, or with `StorageUnavailable`."""
+        write = _QueuedWrite(rows, undo, asyncio.get_running_loop().create_future())
         self._queue.append(write)
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
         return write.done
 
     async def settle(self) -> None:
-        """Wait until what is in memory now is safe. Raises `StorageUnavailable` where it was undone."""
+        """Wait until all that is in memory now is on disk. Raises `StorageUnavailable` if it was undone."""
         if self._flushing is not None:
             await self.add((), lambda: None)
 
     async def close(self) -> None:
-        """Wait for what is under way, and close the journal."""
+        """Wait for writes and snapshots that are under way, and close the journal."""
         while task := self._flushing or self._saving:
             await task
         self._threads.shutdown()
@@ -62,10 +64,10 @@ class GroupCommit:
             while self._queue:
                 batch, self._queue = self._queue, []
                 try:
-                    # Now memory is what the journal will be after this batch, neither more nor less.
-                    view = self._view() if self._journal.is_long and self._saving is None else None
+                    # At this moment memory holds exactly the documents that the journal will hold after this batch.
+                    view = self._view() if self._journal.needs_snapshot and self._saving is None else None
                     await self._in_thread(self._journal.append, [row for write in batch for row in write.rows])
-                except Exception as error:  # whatever it was, nothing was kept
+                except Exception as error:  # whatever the reason, nothing was written
                     _log.exception("A write failed, and its changes were undone")
                     self._fail(batch, error)
                     continue
@@ -73,11 +75,11 @@ class GroupCommit:
                     if not write.done.done():
                         write.done.set_result(None)
                 if view is not None:
-                    await self._begin_snapshot(view)
+                    await self._start_snapshot(view)
         finally:
             self._flushing = None
 
-    def _fail(self, batch: list[_Write], error: Exception) -> None:
+    def _fail(self, batch: list[_QueuedWrite], error: Exception) -> None:
         failed, self._queue = batch + self._queue, []
         self.failures += 1
         for write in reversed(failed):
@@ -89,13 +91,13 @@ class GroupCommit:
                 write.done.set_exception(unavailable)
 
     def _view(self) -> Tables:
-        return {name: rows.copy() for name, rows in self._journal.read().items()}
+        return {collection: rows.copy() for collection, rows in self._journal.read().items()}
 
-    async def _begin_snapshot(self, view: Tables) -> None:
+    async def _start_snapshot(self, view: Tables) -> None:
         try:
             await self._in_thread(self._journal.rotate)
         except OSError:
-            _log.exception("No new journal could be begun: the present one goes on")
+            _log.exception("No new journal could be started: the old one goes on")
         else:
             self._saving = asyncio.create_task(self._save(view))
 
@@ -103,7 +105,7 @@ class GroupCommit:
         try:
             await self._in_thread(self._journal.save, view)
         except OSError:
-            _log.exception("The snapshot could not be renewed: the journals hold what it lacks")
+            _log.exception("The snapshot could not be written: the journals hold the changes since the last one")
         finally:
             self._saving = None
 

@@ -1,9 +1,9 @@
-"""The folder of the default storage: a snapshot of every document, and journals of what changed since.
+"""The folder of the default storage: a snapshot of every document, and journals of the changes since.
 
-lock               held by the process that has the folder open; holds its id
-snapshot           every document as of the beginning of the journal of the same generation
-snapshot.backup    the snapshot before; the journals since then are kept too, so it can replace the newer
-journal.N          the changes since, in their order; each names the checksum at which the one before ended
+lock               locked by the process that has the folder open; contains its id
+snapshot           every document as of the start of the journal of the same generation
+snapshot.backup    the snapshot before; with the journals since then, it can replace the newer one
+journal.N          the changes since, in order; each names the checksum at which the one before ended
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 from tinydb.storages import Storage
 from typing_extensions import override
@@ -29,29 +29,30 @@ Tables: TypeAlias = dict[str, dict[str, Document]]
 
 _log = logging.getLogger(__name__)
 _sync = getattr(os, "fdatasync", os.fsync)
-_SHORTEST = 4 << 20
-_FRAME = 64 << 10
-_REST = 0.001
-_OWNER_ONLY = 0o700
-_ID_WIDTH = 19
+_MIN_SNAPSHOT_BYTES = 4 << 20
+"""A journal that is shorter needs no new snapshot."""
+_FRAME_BYTES: Final = 64 << 10
+_PAUSE_SECONDS: Final = 0.001
+_OWNER_ONLY: Final = 0o700
+_PROCESS_ID_WIDTH: Final = 19
 
 
 class Journal(Storage):
-    """The durable side, as TinyDB's storage: read at start, appended to, and at times written anew.
+    """The files of the folder, as TinyDB's storage: read at the start, appended to, and replaced by a new snapshot.
 
-    One thread at a time may append or rotate; `save` may run beside them.
+    One thread at a time may call `append` or `rotate`; `save` may run beside them.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Take the folder and read it. Raises `StorageError`."""
+        """Lock the folder and read it. Raises `StorageError`."""
         self._folder = folder
         self._snapshot, self._backup = folder / "snapshot", folder / "snapshot.backup"
         self._new_snapshot, self._new_journal = folder / "snapshot.new", folder / "journal.new"
         self._tables: Tables = {}
         self._fd, self._generation, self._size, self._crc = -1, 0, 0, 0
         self._snapshot_generation = self._snapshot_size = 0
-        self._is_spoilt = self._is_unlisted = False
-        _own(folder)
+        self._has_partial_write = self._has_new_name = False
+        _prepare_folder(folder)
         self._lock = _lock(folder)
         try:
             self._load()
@@ -63,49 +64,49 @@ class Journal(Storage):
 
     @override
     def read(self) -> Tables:
-        """The documents themselves, not a copy."""
+        """Return the documents themselves, not a copy."""
         return self._tables
 
     @override
     def write(self, data: Mapping[str, Mapping[str, Any]]) -> None:
-        """Keep these documents in the place of all others."""
+        """Replace all documents."""
         self.rotate()
         self.save(data)
         self._tables = cast("Tables", data)
 
     @property
-    def is_long(self) -> bool:
-        """Whether a new snapshot would be quicker to read than this journal."""
-        return self._size > max(_SHORTEST, self._snapshot_size)
+    def needs_snapshot(self) -> bool:
+        """Whether a new snapshot would be faster to read than this journal."""
+        return self._size > max(_MIN_SNAPSHOT_BYTES, self._snapshot_size)
 
     def append(self, rows: Sequence[bytes]) -> None:
-        """Keep these rows for good: all of them, or none where this raises OSError."""
-        if self._is_spoilt:
-            self._mend()
+        """Write rows to the disk: all of them, or none if this raises OSError."""
+        if self._has_partial_write:
+            self._drop_partial_write()
         frame, crc = frames.frame(rows, self._crc)
-        self._is_spoilt = True
+        self._has_partial_write = True
         try:
             frames.write(self._fd, frame, self._size)
             _sync(self._fd)
-            if self._is_unlisted:
+            if self._has_new_name:
                 self._sync_folder()
         except OSError:
             with suppress(OSError):
-                self._mend()
+                self._drop_partial_write()
             raise
-        self._is_spoilt = False
+        self._has_partial_write = False
         self._size, self._crc = self._size + len(frame), crc
 
     def rotate(self) -> None:
-        """Begin the journal of the next generation. Where this raises OSError, the present one goes on."""
-        if self._is_spoilt:
-            self._mend()
+        """Start the journal of the next generation. If this raises OSError, the old one goes on."""
+        if self._has_partial_write:
+            self._drop_partial_write()
         previous = self._fd
-        self._begin(self._generation + 1, self._crc)
+        self._start_journal(self._generation + 1, self._crc)
         os.close(previous)
 
     def save(self, tables: Mapping[str, Mapping[str, Document]]) -> None:
-        """Make the documents as of the last `rotate` the snapshot, and the present one the backup."""
+        """Write the documents as of the last `rotate` as the new snapshot; the old one becomes the backup."""
         generation, oldest = self._generation, self._snapshot_generation
         size = self._write_snapshot(tables, generation)
         if self._snapshot.exists():
@@ -120,10 +121,10 @@ class Journal(Storage):
 
     @override
     def close(self) -> None:
-        """Let go of the folder."""
-        if self._is_spoilt:
+        """Close the files and unlock the folder."""
+        if self._has_partial_write:
             with suppress(OSError):
-                self._mend()
+                self._drop_partial_write()
         if self._fd >= 0:
             os.close(self._fd)
         os.close(self._lock)
@@ -133,7 +134,7 @@ class Journal(Storage):
             left_over.unlink(missing_ok=True)
         journals = self._journals()
         if not os.path.lexists(self._snapshot):
-            self._start(journals)
+            self._create(journals)
             return
         with frames.Reader(self._snapshot, "snapshot") as snapshot:
             self._replay(snapshot.rows())
@@ -148,20 +149,20 @@ class Journal(Storage):
                 self._replay(journal.rows(may_be_torn=number == last))
             crc = journal.crc
             if number == last:
-                self._go_on(journal)
+                self._continue(journal)
 
-    def _start(self, journals: list[int]) -> None:
-        """Fill a new folder. A start that was cut off left a journal without rows, and no snapshot."""
+    def _create(self, journals: list[int]) -> None:
+        """Create the files of a new folder. If this was interrupted before, a journal without rows was left."""
         is_unused = not self._backup.exists() and journals in ([], [1])
         if is_unused and journals:
             with frames.Reader(self._journal(1), "journal") as journal:
                 is_unused = not any(journal.rows(may_be_torn=True))
         if not is_unused:
             raise frames.refusal(self._snapshot, "is missing")
-        self._begin(1)
+        self._start_journal(1)
         self.save({})
 
-    def _replay(self, rows: Iterator[frames.Row]) -> None:
+    def _replay(self, rows: Iterator[frames.JournalRow]) -> None:
         for collection, doc_id, document in rows:
             table = self._tables.setdefault(collection, {})
             if document is None:
@@ -169,20 +170,20 @@ class Journal(Storage):
             else:
                 table[doc_id] = document
 
-    def _go_on(self, journal: frames.Reader) -> None:
+    def _continue(self, journal: frames.Reader) -> None:
         self._fd = frames.open_file(journal.path, os.O_RDWR)
         self._generation, self._size, self._crc = journal.generation, journal.size, journal.crc
         if journal.torn:
             _log.warning("%s: dropped %d bytes that were never acknowledged", journal.path, journal.torn)
-            self._mend()
+            self._drop_partial_write()
 
-    def _begin(self, generation: int, continues: int | None = None) -> None:
+    def _start_journal(self, generation: int, continues: int | None = None) -> None:
         with _new_file(self._new_journal) as fd:
             size, crc = frames.write_header(fd, "journal", generation, continues)
             os.fsync(fd)
             self._new_journal.replace(self._journal(generation))
             self._fd, self._generation, self._size, self._crc = os.dup(fd), generation, size, crc
-        self._is_unlisted = True
+        self._has_new_name = True
 
     def _write_snapshot(self, tables: Mapping[str, Mapping[str, Document]], generation: int) -> int:
         with _new_file(self._new_snapshot) as fd:
@@ -194,15 +195,15 @@ class Journal(Storage):
             os.fsync(fd)
         return size
 
-    def _mend(self) -> None:
-        """Cut off what is left of a write that failed."""
+    def _drop_partial_write(self) -> None:
+        """Cut off the bytes that a failed write has left."""
         os.ftruncate(self._fd, self._size)
         _sync(self._fd)
-        self._is_spoilt = False
+        self._has_partial_write = False
 
     def _sync_folder(self) -> None:
-        _sync_names(self._folder)
-        self._is_unlisted = False
+        _sync_directory(self._folder)
+        self._has_new_name = False
 
     def _journal(self, number: int) -> Path:
         return self._folder / f"journal.{number}"
@@ -214,7 +215,7 @@ class Journal(Storage):
 
 @contextmanager
 def _new_file(path: Path) -> Generator[int, None, None]:
-    """A file to write under a name that is not its last; where that fails, it gives its space back."""
+    """Create a file under a temporary name, and delete it if the block raises."""
     path.unlink(missing_ok=True)
     fd = frames.open_file(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     try:
@@ -227,23 +228,23 @@ def _new_file(path: Path) -> Generator[int, None, None]:
 
 
 def _portions(tables: Mapping[str, Mapping[str, Document]]) -> Iterator[list[bytes]]:
-    """Rows enough for a frame at a time; in between, the event loop may have the interpreter."""
+    """Yield the rows of one frame at a time, with pauses in which the event loop can run."""
     rows: list[bytes] = []
     size = 0
     for collection, documents in tables.items():
         for doc_id, document in documents.items():
             rows.append(frames.encode_row(collection, doc_id, document))
             size += len(rows[-1])
-            if size > _FRAME:
+            if size > _FRAME_BYTES:
                 yield rows
                 rows, size = [], 0
-                time.sleep(_REST)
+                time.sleep(_PAUSE_SECONDS)
     if rows:
         yield rows
 
 
-def _sync_names(folder: Path) -> None:
-    """Make sure that the folder's files are found under their names after a power cut."""
+def _sync_directory(folder: Path) -> None:
+    """Sync the names of a folder's files, so that a power cut does not lose them."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
@@ -251,12 +252,12 @@ def _sync_names(folder: Path) -> None:
         os.close(fd)
 
 
-def _own(folder: Path) -> None:
-    """Make sure that there is a folder, and that nobody else may look into it."""
+def _prepare_folder(folder: Path) -> None:
+    """Create the folder if it is missing, and let its owner alone read it. Raises `StorageError`."""
     try:
         if not folder.exists():
             folder.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
-            _sync_names(folder.parent)
+            _sync_directory(folder.parent)
         mode = folder.stat().st_mode
         if not mode & stat.S_ISVTX:
             folder.chmod(_OWNER_ONLY)
@@ -267,7 +268,7 @@ def _own(folder: Path) -> None:
 
 
 def _lock(folder: Path) -> int:
-    """Hold the folder against other processes, which find here who does."""
+    """Lock the folder against other processes, and write our process id for them. Raises `StorageError`."""
     path = folder / "lock"
     try:
         fd = frames.open_file(path, os.O_RDWR | os.O_CREAT)
@@ -276,11 +277,11 @@ def _lock(folder: Path) -> int:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        holder = os.pread(fd, _ID_WIDTH, 0).decode("ascii", "replace").strip()
+        holder = os.pread(fd, _PROCESS_ID_WIDTH, 0).decode("ascii", "replace").strip()
         os.close(fd)
         if not isinstance(error, BlockingIOError):
             raise StorageError(f"{path} cannot be locked ({error.strerror}).") from error
         raise StorageError(f"{folder} is in use by process {holder}: stop it first.") from None
-    with suppress(OSError):  # a full disk is no reason not to read
-        os.pwrite(fd, b"%-*d\n" % (_ID_WIDTH, os.getpid()), 0)
+    with suppress(OSError):  # a full disk must not prevent reading
+        os.pwrite(fd, b"%-*d\n" % (_PROCESS_ID_WIDTH, os.getpid()), 0)
     return fd

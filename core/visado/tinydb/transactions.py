@@ -1,7 +1,8 @@
-"""Transactions: what a task has written and not yet committed, and the documents that it holds meanwhile.
+"""Transactions: the uncommitted changes of a task, and the documents that the task has locked.
 
-Changes wait outside the tables: nobody else sees half of them, and to roll back is to forget. Who else writes
-the same document waits for the end, as in an SQL database; of two that wait for each other, one is refused.
+Changes wait outside the tables, so other tasks never see half of a transaction, and a rollback drops the changes. A
+task that writes a document which an open transaction has written waits for the end of that transaction, as in an SQL
+database. Of two transactions that wait for each other, one is refused.
 """
 
 from __future__ import annotations
@@ -12,47 +13,44 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from visado import errors
-from visado.storage.protocol import Document
+from visado.tinydb.encoding import EncodedDocument
 
-Key: TypeAlias = tuple[str, str]
+DocumentKey: TypeAlias = tuple[str, str]
 """A collection and an id."""
-
-Written: TypeAlias = tuple[bytes, Document | None]
-"""A row, and the document in it."""
 
 
 class Transaction:
-    """The changes of a block, over those of the blocks around it."""
+    """The changes of a block, on top of those of the blocks around it."""
 
     def __init__(self, outer: Transaction | None, failures: int) -> None:
         self.outer = outer
         self.root: Transaction = outer.root if outer else self
-        self.changes: ChainMap[Key, Written] = outer.changes.new_child() if outer else ChainMap()
+        self.changes: ChainMap[DocumentKey, EncodedDocument] = outer.changes.new_child() if outer else ChainMap()
         self.failures = failures
-        self.claimed: set[Key] = set()
+        self.locked: set[DocumentKey] = set()
         self.waits_for: list[Transaction] = []
         self.after_commit: list[Callable[[], None]] = []
         self.ended = asyncio.Event()
 
-    def report(self, done: asyncio.Future[None] | None = None) -> None:
-        """Tell those who asked, unless the commit failed."""
+    def call_after_commit(self, done: asyncio.Future[None] | None = None) -> None:
+        """Make the calls that wait for the commit, unless `done`, the future of the commit, has failed."""
         if done is None or done.exception() is None:
             for call in self.after_commit:
                 call()
 
     def is_stuck_behind(self, other: Transaction) -> bool:
-        """Whether this cannot end before the other does."""
+        """Return whether this transaction cannot end before the other one does."""
         return self is other or any(owner.is_stuck_behind(other) for owner in self.waits_for)
 
 
-class Claims:
-    """Which open transaction has written which document."""
+class DocumentLocks:
+    """The documents that open transactions have written, each with its transaction."""
 
     def __init__(self) -> None:
-        self._owners: dict[Key, Transaction] = {}
+        self._owners: dict[DocumentKey, Transaction] = {}
 
-    async def free(self, key: Key, transaction: Transaction | None) -> None:
-        """Wait until no other transaction has written this document."""
+    async def wait(self, key: DocumentKey, transaction: Transaction | None) -> None:
+        """Wait until no other transaction holds the lock. Raises `StorageUnavailable` in a deadlock."""
         root = transaction.root if transaction else None
         while (owner := self._owners.get(key)) is not None and owner is not root:
             if root is None:
@@ -66,13 +64,13 @@ class Claims:
             finally:
                 root.waits_for.remove(owner)
 
-    def take(self, key: Key, transaction: Transaction) -> None:
-        """Let nobody but this transaction write the document."""
+    def lock(self, key: DocumentKey, transaction: Transaction) -> None:
+        """Lock a document for a transaction, after `wait` without anything between."""
         self._owners[key] = transaction.root
-        transaction.root.claimed.add(key)
+        transaction.root.locked.add(key)
 
     def release(self, transaction: Transaction) -> None:
-        """Let others write what this transaction wrote."""
-        for key in transaction.claimed:
+        """Release the locks of a transaction."""
+        for key in transaction.locked:
             del self._owners[key]
-        transaction.claimed.clear()
+        transaction.locked.clear()

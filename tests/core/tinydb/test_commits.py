@@ -95,7 +95,7 @@ def test_a_write_fails_with_those_that_were_built_on_it(
 
 def test_the_event_loop_is_never_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither by a slow disk nor by a snapshot."""
-    monkeypatch.setattr(journal, "_SHORTEST", 1_000)
+    monkeypatch.setattr(journal, "_MIN_SNAPSHOT_BYTES", 1_000)
     append = Journal.append
 
     def slowly(self: Journal, rows: list[bytes]) -> None:

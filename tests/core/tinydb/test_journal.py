@@ -259,7 +259,7 @@ WRITER = textwrap.dedent("""
     from visado.storage import Collection
     from visado.tinydb import TinyStorage, journal
 
-    journal._SHORTEST = 20_000  # renews the snapshot every few hundred writes
+    journal._MIN_SNAPSHOT_BYTES = 20_000  # renews the snapshot every few hundred writes
 
     def say(*words):
         os.write(1, (" ".join(words) + "\\n").encode())

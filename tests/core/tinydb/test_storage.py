@@ -34,7 +34,7 @@ class TestTinyStorage(StorageContract):
 def test_a_snapshot_that_fails_is_made_later(
     tmp_path: Path, full_disk: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "_SHORTEST", 1_000)
+    monkeypatch.setattr(journal, "_MIN_SNAPSHOT_BYTES", 1_000)
 
     async def body(storage: TinyStorage) -> None:
         for number in range(300):
@@ -131,7 +131,7 @@ def test_a_disk_of_four_megabytes(tmp_path: Path) -> None:
 
 
 def test_a_snapshot_is_renewed_while_everybody_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "_SHORTEST", 20_000)
+    monkeypatch.setattr(journal, "_MIN_SNAPSHOT_BYTES", 20_000)
     saved: list[int] = []
     save = Journal.save
 
@@ -157,7 +157,7 @@ def test_a_snapshot_is_renewed_while_everybody_writes(tmp_path: Path, monkeypatc
 
 
 def test_what_nobody_declares_any_more_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal, "_SHORTEST", 100)
+    monkeypatch.setattr(journal, "_MIN_SNAPSHOT_BYTES", 100)
     kept = Journal(tmp_path / "data")
     kept.append([frames.encode_row("forgotten", "a", {"n": 1})])
     kept.close()
