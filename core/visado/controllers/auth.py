@@ -192,9 +192,9 @@ class AuthController(Controller):
     ) -> LoginResult:
         """Exchange the token of the request for a new one.
 
-        The old token stays valid for the setting `security.token.grace_period`. `expiresIn` is the new token's
-        lifetime. A `strategy` other than `local` decides whether the token may be refreshed, and for how long. With
-        `cookieAuth`, over HTTP, the new token is sent in the cookie `authToken`.
+        The old token stays valid for the time of the setting `[security.token] grace_period`. `expiresIn` is the
+        lifetime of the new token. A `strategy` other than `local` decides whether the token may be refreshed, and for
+        how long. With `cookieAuth`, over HTTP, the new token is sent in the cookie `authToken`.
         """
         if request.token is None:
             raise errors.LoginRequired(controller="auth", action="refreshToken")
