@@ -16,7 +16,7 @@ from visado.request import Connection, Request, Response
 from visado.strategy import Strategy
 from visado_kit.live import LiveHost
 
-START = 2_000_000_000_000  # later than the system's clock, which PyJWT looks at
+START = 2_000_000_000_000
 
 
 @dataclass

@@ -90,7 +90,7 @@ class Security:
 
     def _build_tokens(self, storage: Storage, clock: Clock) -> None:
         settings = self._settings[sections.SecuritySection].token
-        self.signer = Signer(settings, self._settings[sections.ServerSection].data)
+        self.signer = Signer(settings, self._settings[sections.ServerSection].data, clock)
         self.connections = Connections(clock)
         self.tokens = Tokens(storage, clock, self.signer, settings, self.connections, self.observers)
         self.api_keys = ApiKeys(storage, clock, self.signer, self.tokens, self.observers)
