@@ -1,34 +1,33 @@
 """visado-local: log in with a user name and a password.
 
-Owns the strategy `local`, its settings and its reset flow. Does not own where credentials are kept: the
-host's `Credentials` are that.
+Owns the strategy `local`, its password policies and the reset of passwords. Does not own the storage of credentials:
+the host's `Credentials` store them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from visado import Controller, Host, Section, SecuritySection, Settings, Strategy, hookimpl
-from visado_local.reset import PasswordController
+from visado import Controller, Host, Section, Settings, Strategy, hookimpl
+from visado_local.controller import PasswordController
 from visado_local.settings import LocalSection
 from visado_local.strategy import LocalStrategy
 
 
 @hookimpl
 def register_settings() -> type[Section]:
-    """Declare `[local]`."""
+    """Declare the section `[local]`."""
     return LocalSection
 
 
 @hookimpl
 def register_strategies(settings: Settings, host: Host) -> Iterable[Strategy]:
-    """Offer `local`."""
-    strict = settings[SecuritySection].preset == "strict"
-    return [LocalStrategy(settings[LocalSection], host, strict=strict)]
+    """Offer the strategy `local`."""
+    return [LocalStrategy(settings, host)]
 
 
 @hookimpl
 def register_controllers(host: Host) -> Iterable[Controller]:
-    """Offer the reset flow of `local`."""
-    local = host.strategies.get(LocalStrategy.name)
-    return [PasswordController(local, host.users, host.logins)] if isinstance(local, LocalStrategy) else []
+    """Offer the actions that reset a password, if the strategy works."""
+    strategy = host.strategies.get(LocalStrategy.name)
+    return [PasswordController(strategy, host)] if isinstance(strategy, LocalStrategy) else []

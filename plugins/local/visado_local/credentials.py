@@ -1,4 +1,4 @@
-"""Credentials as clients send them, read with care: any JSON may stand where a name or a password should."""
+"""User names and passwords as clients send them: any JSON value may be in the place of either."""
 
 from __future__ import annotations
 
@@ -14,46 +14,42 @@ from visado_local.errors import (
     PasswordRequired,
     UsernameRequired,
 )
-from visado_local.passwords import MAX_LENGTH, encode
+from visado_local.passwords import MAX_PASSWORD_BYTES, encode_password
 
-LONGEST_USERNAME: Final = 256
-_SAFE: Final = 2**53
+MAX_USERNAME_LENGTH: Final = 256
+MAX_EXACT_INTEGER: Final = 2**53
+"""Whole numbers below this have the same digits in every JSON parser, so that they may be user names."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Given:
-    """A user name and a password, each None where it is absent or empty."""
+class PasswordCredentials:
+    """A user name and a password, each None if it is absent or empty; `has_kuid` if a user's id was sent too."""
 
     username: str | None
     password: str | None
     has_kuid: bool
 
     @classmethod
-    def read(cls, credentials: Any) -> Given:
-        """Read the credentials of a user. Raises `InvalidUsername` or `InvalidPassword`."""
+    def read(cls, credentials: Any) -> PasswordCredentials:
+        """Read the credentials that a request creates or changes. Raises `InvalidUsername` or `InvalidPassword`."""
         fields = cast("Fields", credentials) if isinstance(credentials, dict) else {}
         username, password = fields.get("username"), fields.get("password")
-        if username is not None and _name(username) is None and username != "":
-            raise InvalidUsername(rule=f"a text of at most {LONGEST_USERNAME} characters")
-        if password is not None and (not isinstance(password, str) or encode(password) is None):
-            raise InvalidPassword(rule=f"a text of at most {MAX_LENGTH} bytes")
-        return cls(_name(username) or None, password or None, bool(fields.get("kuid")))
-
-    @staticmethod
-    def login(fields: Fields) -> tuple[str | None, str | None] | None:
-        """Read what a login sends: None where it is missing, and a part None where nobody can have it."""
-        username, password = fields.get("username"), fields.get("password")
-        if not all(isinstance(each, (str, int, float)) and each for each in (username, password)):
-            return None
-        return _name(username), password if isinstance(password, str) else None
+        if username is not None and _read_username(username) is None and username != "":
+            raise InvalidUsername(rule=f"a text of at most {MAX_USERNAME_LENGTH} characters")
+        if password is not None and (not isinstance(password, str) or encode_password(password) is None):
+            raise InvalidPassword(rule=f"a text of at most {MAX_PASSWORD_BYTES} bytes")
+        return cls(_read_username(username) or None, password or None, bool(fields.get("kuid")))
 
     def refuse_kuid(self) -> None:
-        """Raise if the credentials say whose they are."""
+        """Raise `KuidForbidden` if a user's id was sent: the request names the user."""
         if self.has_kuid:
             raise KuidForbidden
 
     def require(self, *, update: bool) -> None:
-        """Raise unless there is enough here to create, or to update."""
+        """Raise unless the fields suffice for a creation or an update.
+
+        Raises `UsernameRequired`, `PasswordRequired` or `NothingToChange`.
+        """
         if update:
             if self.username is None and self.password is None:
                 raise NothingToChange
@@ -63,10 +59,21 @@ class Given:
             raise PasswordRequired
 
 
-def _name(value: Any) -> str | None:
-    """Read a user name: free text, of which a whole number may be the digits."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _SAFE:
+def read_login(fields: Fields) -> tuple[str | None, str | None] | None:
+    """Read the user name and the password of a login.
+
+    Return None if either is missing; either is None if no user can have it.
+    """
+    username, password = fields.get("username"), fields.get("password")
+    if not all(isinstance(each, (str, int, float)) and each for each in (username, password)):
+        return None
+    return _read_username(username), password if isinstance(password, str) else None
+
+
+def _read_username(value: Any) -> str | None:
+    """Return a user name: any text, or the digits of a whole number."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < MAX_EXACT_INTEGER:
         return str(value)
-    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_USERNAME:
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_USERNAME_LENGTH:
         return None
     return None if any("\ud800" <= char <= "\udfff" for char in value) else value

@@ -1,4 +1,4 @@
-"""The errors of the local strategy: those that the wire contract names, and ids for those it leaves bare."""
+"""The errors of visado-local. The wire contract names the first seven; it gives no id to the others."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing_extensions import override
 
 from visado import errors
 
-_WIRE = "plugin.kuzzle-plugin-auth-passport-local"
+_CONTRACT_PREFIX = "plugin.kuzzle-plugin-auth-passport-local"
 
 
 class LoginForbidden(errors.Unauthorized):
-    """The password is right, but must be changed first: `resetToken` lets its owner do it."""
+    """The password is right, but must be changed before the login: `resetToken` resets it."""
 
     def __init__(self, reset_token: str) -> None:
         super().__init__()
@@ -21,110 +21,110 @@ class LoginForbidden(errors.Unauthorized):
         return {"resetToken": self._reset_token}
 
 
-class ExpiredPassword(LoginForbidden, id=f"{_WIRE}.expired_password", code=0x04000001):
+class ExpiredPassword(LoginForbidden, id=f"{_CONTRACT_PREFIX}.expired_password", code=0x04000001):
     """The password is older than a policy allows."""
 
     message = "Expired password"
 
 
-class ExpiredResetToken(errors.Unauthorized, id=f"{_WIRE}.expired_token", code=0x04000002):
-    """The reset token was valid once."""
+class ExpiredResetToken(errors.Unauthorized, id=f"{_CONTRACT_PREFIX}.expired_token", code=0x04000002):
+    """The reset token has expired."""
 
     message = "Expired token"
 
 
-class InvalidResetToken(errors.BadRequest, id=f"{_WIRE}.invalid_token", code=0x04000003):
-    """The reset token is forged, used, or older than the password."""
+class InvalidResetToken(errors.BadRequest, id=f"{_CONTRACT_PREFIX}.invalid_token", code=0x04000003):
+    """The reset token is invalid, was used already, or is older than the password."""
 
     message = "Invalid token"
 
 
-class LoginInPassword(errors.BadRequest, id=f"{_WIRE}.login_in_password", code=0x04000004):
+class LoginInPassword(errors.BadRequest, id=f"{_CONTRACT_PREFIX}.login_in_password", code=0x04000004):
     """A policy forbids the user name in the password."""
 
     message = "Password cannot contain Username"
 
 
-class MustChangePassword(LoginForbidden, id=f"{_WIRE}.must_change_password", code=0x04000005):
-    """Somebody else set the password, and a policy wants its owner to."""
+class MustChangePassword(LoginForbidden, id=f"{_CONTRACT_PREFIX}.must_change_password", code=0x04000005):
+    """An administrator has set the password, and a policy requires the user to change it."""
 
     message = "Password change required"
 
 
-class ReusedPassword(errors.BadRequest, id=f"{_WIRE}.reused_password", code=0x04000006):
-    """A policy forbids one of the last passwords."""
+class ReusedPassword(errors.BadRequest, id=f"{_CONTRACT_PREFIX}.reused_password", code=0x04000006):
+    """A policy forbids this password: it is one of the user's last passwords."""
 
     message = "Cannot reuse password"
 
 
-class WeakPassword(errors.BadRequest, id=f"{_WIRE}.weak_password", code=0x04000007):
-    """A policy's pattern does not match the password."""
+class WeakPassword(errors.BadRequest, id=f"{_CONTRACT_PREFIX}.weak_password", code=0x04000007):
+    """The pattern of a policy does not match the password."""
 
     message = "Password is too weak"
 
 
 class KuidForbidden(errors.BadRequest, id="local.kuid.forbidden", code=0x04008001):
-    """Credentials do not say whose they are."""
+    """Credentials may not contain `kuid`: the request names the user."""
 
     message = "kuid cannot be specified in credentials."
 
 
 class UsernameRequired(errors.BadRequest, id="local.username.required", code=0x04008002):
-    """New credentials need a user name."""
+    """New credentials must contain a user name."""
 
     message = "Username required."
 
 
 class PasswordRequired(errors.BadRequest, id="local.password.required", code=0x04008003):
-    """New credentials need a password."""
+    """New credentials must contain a password."""
 
     message = "Password required."
 
 
 class PasswordNeeded(errors.BadRequest, id="local.password.needed", code=0x04008004):
-    """Credentials were to be created without a password, and without validation."""
+    """New credentials contain no password, and were not validated before."""
 
     message = "Password needed."
 
 
 class NothingToChange(errors.BadRequest, id="local.credentials.required", code=0x04008005):
-    """A change names a user name, a password, or both."""
+    """An update must contain a user name, a password, or both."""
 
     message = "Missing username or password."
 
 
 class KuidUnexpected(errors.BadRequest, id="local.kuid.unexpected", code=0x04008006):
-    """Credentials were to be given to another user, without validation."""
+    """An update may not contain `kuid`: credentials cannot be given to another user."""
 
     message = "The request must not contain a kuid attribute."
 
 
 class InvalidUsername(errors.BadRequest, id="local.username.invalid", code=0x04008007):
-    """No user name can be this."""
+    """The value is not a valid user name."""
 
     message = "Invalid username: {rule}."
 
 
 class InvalidPassword(errors.BadRequest, id="local.password.invalid", code=0x04008008):
-    """No password can be this."""
+    """The value is not a valid password."""
 
     message = "Invalid password: {rule}."
 
 
 class CurrentPasswordRequired(errors.BadRequest, id="local.current_password.required", code=0x04008009):
-    """Users prove with `currentPassword` that they may change their credentials."""
+    """Users must send `currentPassword` to change their credentials."""
 
     message = "Cannot update credentials: password required."
 
 
 class CurrentPasswordWrong(errors.Forbidden, id="local.current_password.wrong", code=0x0400800A):
-    """`currentPassword` is not the present password."""
+    """`currentPassword` is not the current password."""
 
     message = "Invalid user or password."
 
 
-class ForbiddenField(errors.Forbidden, id="local.search.forbidden_field", code=0x0400800B):
-    """Credentials are searched by user name alone."""
+class ForbiddenSearchField(errors.Forbidden, id="local.search.forbidden_field", code=0x0400800B):
+    """A search of credentials uses a field other than the user name."""
 
     message = (
         'Forbidden field "{field}". '
@@ -132,49 +132,49 @@ class ForbiddenField(errors.Forbidden, id="local.search.forbidden_field", code=0
     )
 
 
-class ForbiddenKeyword(errors.BadRequest, id="local.search.forbidden_keyword", code=0x0400800C):
-    """Searches of credentials know few words."""
+class ForbiddenSearchKeyword(errors.BadRequest, id="local.search.forbidden_keyword", code=0x0400800C):
+    """A search of credentials uses a keyword that is not allowed."""
 
     message = 'The "{keyword}" keyword is not allowed in this search query for security concerns.'
 
 
 class ResetBodyRequired(errors.BadRequest, id="local.reset.body_required", code=0x0400800D):
-    """A reset needs a body with `password` and `token`."""
+    """The request has no body: it must contain `password` and `token`."""
 
     message = "Missing request body"
 
 
 class ResetPasswordRequired(errors.BadRequest, id="local.reset.password_required", code=0x0400800E):
-    """A reset needs the new password."""
+    """The body does not contain the new password."""
 
     message = 'Missing "password" attribute'
 
 
 class ResetPasswordInvalid(errors.BadRequest, id="local.reset.password_invalid", code=0x0400800F):
-    """The new password is no text, or blank."""
+    """The new password is not a text, or is blank."""
 
     message = "Invalid password supplied. Must be a non-empty string"
 
 
 class ResetTokenRequired(errors.BadRequest, id="local.reset.token_required", code=0x04008010):
-    """A reset needs the reset token."""
+    """The body does not contain the reset token."""
 
     message = 'Missing "token" attribute'
 
 
 class ResetTokenInvalid(errors.BadRequest, id="local.reset.token_invalid", code=0x04008011):
-    """The reset token is no text."""
+    """The reset token is not a text."""
 
     message = "Invalid token supplied"
 
 
 class ResetKuidRequired(errors.BadRequest, id="local.reset.kuid_required", code=0x04008012):
-    """A reset token is for a user."""
+    """The request names no user."""
 
     message = "Missing kuid"
 
 
 class ResetKuidInvalid(errors.BadRequest, id="local.reset.kuid_invalid", code=0x04008013):
-    """No user of this id has a password."""
+    """No user with this id has a password."""
 
     message = "Invalid kuid given"

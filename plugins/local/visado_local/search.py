@@ -1,11 +1,11 @@
-"""What a search of credentials may use: user names alone, and few words, so that no hash is guessed piece by piece."""
+"""The rules of searches of credentials: user names only, and few keywords, so that no search reveals a hash."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from visado.search import SearchRules
-from visado_local.errors import ForbiddenField, ForbiddenKeyword
+from visado_local.errors import ForbiddenSearchField, ForbiddenSearchKeyword
 
 SEARCH_RULES: Final = SearchRules(
     fields={"username": "_id"},
@@ -14,6 +14,6 @@ SEARCH_RULES: Final = SearchRules(
         "and bool boost equals filter in match must must_not not or order prefix query should should_not term terms "
         "value".split()
     ),
-    forbidden_field=lambda name: ForbiddenField(field=name),
-    forbidden_word=lambda word: ForbiddenKeyword(keyword=word),
+    forbidden_field=lambda name: ForbiddenSearchField(field=name),
+    forbidden_word=lambda word: ForbiddenSearchKeyword(keyword=word),
 )

@@ -17,6 +17,8 @@ from visado import (
     Host,
     Outcome,
     Request,
+    SecuritySection,
+    Settings,
     Strategy,
     Success,
     current_request,
@@ -24,7 +26,7 @@ from visado import (
     events,
 )
 from visado.search import parse_search
-from visado_local.credentials import Given
+from visado_local.credentials import PasswordCredentials, read_login
 from visado_local.errors import (
     CurrentPasswordRequired,
     CurrentPasswordWrong,
@@ -38,37 +40,41 @@ from visado_local.errors import (
 )
 from visado_local.passwords import Passwords
 from visado_local.policies import Policies
-from visado_local.reset_tokens import Claims, ResetTokens
+from visado_local.reset_tokens import ResetClaims, ResetTokens
 from visado_local.search import SEARCH_RULES
 from visado_local.settings import LocalSection
 
-Row: TypeAlias = Mapping[str, Any]
-"""`{userId, hash, revision, changedAt, byOwner, former}`: see `_fields`."""
+StoredPassword: TypeAlias = Mapping[str, Any]
+"""The password of a user, as the host's credentials hold it under the user name.
 
-_WRONG: Final = "wrong username or password"
+    {userId, hash, revision: changes with the password, changedAt (ms), byOwner, former: [hash]}
+"""
+
+_WRONG_CREDENTIALS: Final = "wrong username or password"
 _log = logging.getLogger("visado.local")
 
 
 class LocalStrategy(Strategy):
-    """Checks passwords, and keeps their hashes in the host's credentials, under the user name."""
+    """Checks passwords. Their hashes are in the host's credentials, under the user name."""
 
     name = "local"
     stored = True
     fields = ("username", "password")
-    concurrency = 100_000  # the pool of `Passwords` is the limit: it refuses at once
+    concurrency = 100_000  # no limit here: `Passwords` has its own, and refuses at once
 
-    def __init__(self, section: LocalSection, host: Host, *, strict: bool) -> None:
+    def __init__(self, settings: Settings, host: Host) -> None:
+        section, self._strict = settings[LocalSection], settings[SecuritySection].preset == "strict"
         self._users, self._credentials, self._tokens = host.users, host.credentials, host.tokens
-        self._storage, self._clock, self._strict, self._events = host.storage, host.clock, strict, host.events
+        self._storage, self._events, self._clock = host.storage, host.events, host.clock
         self._passwords = Passwords(section.memory, section.iterations, section.parallelism)
-        self._policies = Policies(section, host.users, self._passwords, strict=strict)
-        self._reset_tokens = ResetTokens(host.storage, section.reset_password_expires_in)
-        self._require_password = section.require_password or strict
+        self._policies = Policies(settings, host, self._passwords)
+        self._reset_tokens = ResetTokens(host, section.reset_password_expires_in)
+        self._require_password = section.require_password or self._strict
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @override
     async def open(self) -> None:
-        await self._reset_tokens.prepare()
+        await self._reset_tokens.open()
 
     @override
     async def close(self) -> None:
@@ -76,76 +82,76 @@ class LocalStrategy(Strategy):
 
     @override
     async def authenticate(self, request: Request) -> Outcome:
-        given = Given.login(request.fields)
-        if given is None:
+        login = read_login(request.fields)
+        if login is None:
             return Fail("Missing credentials")
-        username, password = given
-        row = await self._credentials.get(self.name, username) if username is not None else None
-        if not await self._passwords.verify(row.get("hash") if row else None, password) or row is None:
-            return Fail(_WRONG)
-        user = await self._users.get(row["userId"])
+        username, password = login
+        stored = await self._credentials.get(self.name, username) if username is not None else None
+        if not await self._passwords.verify(stored.get("hash") if stored else None, password) or stored is None:
+            return Fail(_WRONG_CREDENTIALS)
+        user = await self._users.get(stored["userId"])
         if user is None:
-            return Fail(_WRONG)
-        refusal = self._policies.refusal(user, row, self._clock())
+            return Fail(_WRONG_CREDENTIALS)
+        refusal = self._policies.refusal(user, stored)
         if refusal is not None:
             raise refusal(await self.reset_token(user.id))
-        if password is not None and self._passwords.outdated(row["hash"]):
-            await self._upgrade(user.id, row["hash"], password)
+        if password is not None and self._passwords.is_outdated(stored["hash"]):
+            await self._rehash(user.id, stored["hash"], password)
         return Success(user.id)
 
     @override
     async def validate(self, user_id: str, credentials: Fields, *, update: bool) -> None:
-        given = Given.read(credentials)
-        given.refuse_kuid()
-        if given.username is not None:
-            owner = await self._credentials.get(self.name, given.username)
+        sent = PasswordCredentials.read(credentials)
+        sent.refuse_kuid()
+        if sent.username is not None:
+            owner = await self._credentials.get(self.name, sent.username)
             if owner is not None and owner["userId"] != user_id:
-                raise errors.SubjectTaken(subject=given.username)
-        given.require(update=update)
-        if given.password is not None:
-            subject, row = await self._credentials.get_of_user(self.name, user_id) or ("", None)
-            username = given.username or subject
-            await self._policies.check_content(user_id, username, given.password, row)
+                raise errors.SubjectTaken(subject=sent.username)
+        sent.require(update=update)
+        if sent.password is not None:
+            subject, stored = await self._credentials.get_of_user(self.name, user_id) or ("", None)
+            username = sent.username or subject
+            await self._policies.check_password(user_id, username, sent.password, stored)
 
     @override
     async def create(self, user_id: str, credentials: Fields) -> Fields:
-        given = Given.read(credentials)
-        if given.username is None:
+        sent = PasswordCredentials.read(credentials)
+        if sent.username is None:
             raise UsernameRequired
-        if given.password is None:
+        if sent.password is None:
             raise PasswordNeeded
-        if await self.exists(user_id):  # `link` says so, too, but after a hash for nothing
+        if await self.exists(user_id):  # `link` would raise this too, but after a hash was computed
             raise errors.UserLinked(user=user_id)
-        fields = await self._fields(given.password, by_owner=_asked_by(user_id))
-        await self._credentials.link(self.name, given.username, user_id, fields)
-        return {"username": given.username}
+        fields = await self._password_fields(sent.password, by_owner=_is_request_of(user_id))
+        await self._credentials.link(self.name, sent.username, user_id, fields)
+        return {"username": sent.username}
 
     @override
     async def update(self, user_id: str, credentials: Fields) -> Fields:
-        given = Given.read(credentials)
-        if given.has_kuid:
+        sent = PasswordCredentials.read(credentials)
+        if sent.has_kuid:
             raise KuidUnexpected
-        if given.username is None and given.password is None:
+        if sent.username is None and sent.password is None:
             raise NothingToChange
         async with self._lock(user_id):
-            subject, row = await self._credentials.find_of_user(self.name, user_id)
-            await self._check_current(row)
+            subject, stored = await self._credentials.find_of_user(self.name, user_id)
+            await self._check_current_password(stored)
             fields: Fields = {}
-            if given.password is not None:
-                fields = await self._fields(given.password, row, by_owner=_asked_by(user_id))
-            await self._write(user_id, fields, subject=given.username)
-        if given.username is not None and given.username != subject:
-            return {"username": given.username}
+            if sent.password is not None:
+                fields = await self._password_fields(sent.password, stored, by_owner=_is_request_of(user_id))
+            await self._write(user_id, fields, subject=sent.username)
+        if sent.username is not None and sent.username != subject:
+            return {"username": sent.username}
         return {"username": subject, "kuid": user_id}
 
     @override
     async def delete(self, user_id: str) -> None:
-        _, row = await self._credentials.find_of_user(self.name, user_id)
-        await self._check_current(row)
+        _, stored = await self._credentials.find_of_user(self.name, user_id)
+        await self._check_current_password(stored)
         async with self._storage.transaction():
             if not await self._credentials.unlink(self.name, user_id):
                 raise errors.NoCredentials(what="user", name=user_id)
-            await self._end_other_tokens(user_id)
+            await self._revoke_other_tokens(user_id)
 
     @override
     async def exists(self, user_id: str) -> bool:
@@ -158,46 +164,49 @@ class LocalStrategy(Strategy):
 
     @override
     async def by_id(self, subject: str) -> Fields:
-        row = await self._credentials.get(self.name, subject)
-        if row is None:
+        stored = await self._credentials.get(self.name, subject)
+        if stored is None:
             raise errors.NoCredentials(what="username", name=subject)
-        return {"username": subject, "kuid": row["userId"]}
+        return {"username": subject, "kuid": stored["userId"]}
 
     @override
     async def search(
         self, query: Fields, *, lang: str = "elasticsearch", sort: Any = None, offset: int = 0, limit: int = 10
     ) -> Fields:
         body = {"query": query, "sort": sort}
-        asked = parse_search(body, lang=lang, offset=offset, limit=limit, rules=SEARCH_RULES)
-        page = await self._credentials.search(self.name, asked)
-        hits = [{"username": subject, "kuid": row["userId"]} for subject, row in page.hits]
+        parsed = parse_search(body, lang=lang, offset=offset, limit=limit, rules=SEARCH_RULES)
+        page = await self._credentials.search(self.name, parsed)
+        hits = [{"username": subject, "kuid": stored["userId"]} for subject, stored in page.hits]
         return {"hits": hits, "total": page.total}
 
     async def reset_token(self, user_id: str) -> str:
-        """Make a token with which the user's present password can be replaced. Raises `ResetKuidInvalid`."""
-        found = await self._credentials.get_of_user(self.name, user_id)
-        if found is None:
+        """Issue a token that replaces the current password of a user. Raises `ResetKuidInvalid`."""
+        credentials = await self._credentials.get_of_user(self.name, user_id)
+        if credentials is None:
             raise ResetKuidInvalid
-        return await self._reset_tokens.issue(Claims(user_id, found[1].get("revision", "")), self._clock())
+        return await self._reset_tokens.issue(ResetClaims(user_id, credentials[1].get("revision", "")))
 
     async def reset_password(self, token: str, password: str) -> str:
-        """Set a password with a reset token, as its owner; return whose it is."""
-        claims = await self._reset_tokens.read(token, self._clock())
-        new = Given.read({"password": password}).password
+        """Set a password with a reset token, as its owner; return the id of the user.
+
+        Raises `ExpiredResetToken`, `InvalidResetToken`, `InvalidPassword`, and what the policies raise.
+        """
+        claims = await self._reset_tokens.read(token)
+        new = PasswordCredentials.read({"password": password}).password
         if new is None:
             raise PasswordRequired
         async with self._lock(claims.user_id):
-            found = await self._credentials.get_of_user(self.name, claims.user_id)
-            if found is None or found[1].get("revision", "") != claims.revision:
+            credentials = await self._credentials.get_of_user(self.name, claims.user_id)
+            if credentials is None or credentials[1].get("revision", "") != claims.revision:
                 raise InvalidResetToken
-            subject, row = found
-            await self._policies.check_content(claims.user_id, subject, new, row)
-            await self._write(claims.user_id, await self._fields(new, row, by_owner=True))
+            subject, stored = credentials
+            await self._policies.check_password(claims.user_id, subject, new, stored)
+            await self._write(claims.user_id, await self._password_fields(new, stored, by_owner=True))
         return claims.user_id
 
-    async def _fields(self, password: str, row: Row | None = None, *, by_owner: bool) -> Fields:
-        """Make the members of a row that a new password changes."""
-        former = [row["hash"], *row.get("former", [])] if row is not None else []
+    async def _password_fields(self, password: str, stored: StoredPassword | None = None, *, by_owner: bool) -> Fields:
+        """Return the fields of a stored password for a new one."""
+        former = [stored["hash"], *stored.get("former", [])] if stored is not None else []
         return {
             "hash": await self._passwords.hash(password),
             "revision": secrets.token_hex(8),
@@ -206,46 +215,49 @@ class LocalStrategy(Strategy):
             "former": former[: self._policies.remembered],
         }
 
-    async def _check_current(self, row: Row) -> None:
-        """Let users who change their own credentials prove that they may; administrators need not."""
+    async def _check_current_password(self, stored: StoredPassword) -> None:
+        """Require the current password of users who change their own credentials, but not of administrators.
+
+        Raises `CurrentPasswordRequired` or `CurrentPasswordWrong`.
+        """
         request = current_request()
         if not self._require_password or request is None or request.controller != "auth":
             return
         current = request.fields.get("currentPassword")
-        if current is None and not request.textual:  # never from an address: those end up in logs
+        if current is None and not request.textual:  # never from a URL: servers log those
             current = request.args.get("password")
         if current is None or current == "":
             raise CurrentPasswordRequired
-        if not isinstance(current, str) or not await self._passwords.verify(row["hash"], current):
+        if not isinstance(current, str) or not await self._passwords.verify(stored["hash"], current):
             raise CurrentPasswordWrong
 
     async def _write(self, user_id: str, fields: Fields, *, subject: str | None = None) -> None:
         async with self._storage.transaction():
             await self._credentials.update(self.name, user_id, fields, subject=subject)
             self._events.note(events.CredentialsChanged(change="updated", target=user_id, strategy=self.name))
-            await self._end_other_tokens(user_id)
+            await self._revoke_other_tokens(user_id)
 
-    async def _end_other_tokens(self, user_id: str) -> None:
-        """Under the strict preset, a change ends every token but the one that it was made with."""
+    async def _revoke_other_tokens(self, user_id: str) -> None:
+        """Under the strict preset, revoke every token of the user except the one of the current request."""
         if self._strict:
             await self._tokens.revoke_others(user_id)
 
-    async def _upgrade(self, user_id: str, seen: str, password: str) -> None:
-        """Hash the password that was right just now with today's parameters, unless it has changed since."""
+    async def _rehash(self, user_id: str, outdated: str, password: str) -> None:
+        """Hash a verified password with the current parameters, unless it has changed since."""
         try:
             async with self._lock(user_id):
-                found = await self._credentials.get_of_user(self.name, user_id)
-                if found is not None and found[1]["hash"] == seen:
+                credentials = await self._credentials.get_of_user(self.name, user_id)
+                if credentials is not None and credentials[1]["hash"] == outdated:
                     fields = {"hash": await self._passwords.hash(password)}
                     await self._credentials.update(self.name, user_id, fields)
-        except errors.VisadoError as error:  # the login is none the worse for it
-            _log.warning("the hash of %r stays as it is for now: %s", user_id, error.id)
+        except errors.VisadoError as error:  # the login succeeds nevertheless
+            _log.warning("the password of %r keeps its outdated hash: %s", user_id, error.id)
 
     def _lock(self, user_id: str) -> asyncio.Lock:
-        """One change of a user's row at a time: between reading and writing there is a hash."""
+        """Return the lock of a user: hashing takes time between reading and writing the stored password."""
         return self._locks.setdefault(user_id, asyncio.Lock())
 
 
-def _asked_by(user_id: str) -> bool:
+def _is_request_of(user_id: str) -> bool:
     request = current_request()
     return request is not None and request.user.id == user_id

@@ -5,11 +5,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from visado import SecuritySection
 from visado.request import ANONYMOUS, Request, Token, User, set_current
 from visado_kit.in_process import build_host
-from visado_local.reset import PasswordController
-from visado_local.settings import LocalSection
+from visado_local.controller import PasswordController
 from visado_local.strategy import LocalStrategy
 
 CHEAP = {"memory": 7168, "iterations": 5}
@@ -26,15 +24,12 @@ class Local:
     def __post_init__(self):
         self.strategy = self.made()
 
-    def made(self, section=None):
-        host, settings = self.host, self.host.settings
-        lent = replace(host.security.host, clock=lambda: self.now)
-        strict = settings[SecuritySection].preset == "strict"
-        return LocalStrategy(section or settings[LocalSection], lent, strict=strict)
+    def made(self):
+        return LocalStrategy(self.host.settings, replace(self.host.security.host, clock=lambda: self.now))
 
     @property
     def controller(self):
-        return PasswordController(self.strategy, self.host.security.users, self.host.security.logins)
+        return PasswordController(self.strategy, self.host.security.host)
 
     async def user(self, user_id, *profiles):
         return await self.host.security.users.create({"profileIds": list(profiles or ["default"])}, user_id)

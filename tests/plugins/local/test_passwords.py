@@ -12,7 +12,7 @@ import argon2
 import pytest
 
 from visado import Fail, Query, Success, errors
-from visado_local.passwords import LIMITS, MAX_LENGTH, Passwords, affordable, encode
+from visado_local.passwords import HASH_LIMITS, MAX_PASSWORD_BYTES, Passwords, encode_password, is_within_limits
 
 WRONG = Fail("wrong username or password")
 SALT, DIGEST = "c29tZXNhbHRzb21lc2FsdA", "A" * 43
@@ -122,7 +122,9 @@ def test_passwords_count_byte_for_byte(play, password):
     play(scene)
 
 
-@pytest.mark.parametrize("password", ["a" * (MAX_LENGTH + 1), "é" * (MAX_LENGTH // 2 + 1), "\ud800", "x\udfff"])
+@pytest.mark.parametrize(
+    "password", ["a" * (MAX_PASSWORD_BYTES + 1), "é" * (MAX_PASSWORD_BYTES // 2 + 1), "\ud800", "x\udfff"]
+)
 def test_what_is_no_password_fails_like_a_wrong_one(play, password):
     async def scene(local):
         user_id = await local.enroll()
@@ -137,11 +139,11 @@ def test_what_is_no_password_fails_like_a_wrong_one(play, password):
 
 def test_the_longest_password_logs_in(play):
     async def scene(local):
-        user_id = await local.enroll(password="é" * (MAX_LENGTH // 2))
-        assert await local.login(password="é" * (MAX_LENGTH // 2)) == Success(user_id)
+        user_id = await local.enroll(password="é" * (MAX_PASSWORD_BYTES // 2))
+        assert await local.login(password="é" * (MAX_PASSWORD_BYTES // 2)) == Success(user_id)
 
     play(scene)
-    assert encode("a" * MAX_LENGTH) is not None
+    assert encode_password("a" * MAX_PASSWORD_BYTES) is not None
 
 
 @pytest.mark.parametrize("stored", [*DEMANDING, *NO_HASHES])
@@ -160,12 +162,12 @@ def test_a_hash_that_demands_too_much_costs_a_decoy(play, stored):
 
 
 @pytest.mark.parametrize("stored", [each for each in NO_HASHES if isinstance(each, str)] + list(DEMANDING))
-def test_unaffordable(stored):
-    assert not affordable(stored)
+def test_a_hash_beyond_the_limits_is_not_computed(stored):
+    assert not is_within_limits(stored)
 
 
-def test_what_the_settings_allow_is_affordable():
-    assert affordable(f"$argon2id$v=19$m={LIMITS.memory},t=8,p=4${SALT}${DIGEST}")
+def test_what_the_settings_allow_is_is_within_limits():
+    assert is_within_limits(f"$argon2id$v=19$m={HASH_LIMITS.memory},t=8,p=4${SALT}${DIGEST}")
 
 
 def test_hashes_are_not_taken_from_clients(play):

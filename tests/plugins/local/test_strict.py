@@ -8,7 +8,7 @@ from importlib.resources import files
 import pytest
 
 from visado import Success, errors
-from visado_local.common import common_passwords, is_common
+from visado_local.common_passwords import common_passwords, is_common
 from visado_local.errors import CurrentPasswordRequired, CurrentPasswordWrong
 
 GOOD = "a long enough phrase"

@@ -1,10 +1,10 @@
-"""The controller of the reset flow, under the name that the wire contract gives it."""
+"""The controller that resets passwords, under the name that the wire contract gives it."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from visado import BodyAny, Controller, Fields, Logins, Request, Text, Users, action, get, post
+from visado import BodyAny, Controller, Fields, Host, Request, Text, action, get, post
 from visado_local.errors import (
     InvalidResetToken,
     ResetBodyRequired,
@@ -18,19 +18,19 @@ from visado_local.strategy import LocalStrategy
 
 
 class PasswordController(Controller):
-    """Set a forgotten password with a token that an administrator, or a refused login, hands out."""
+    """Resets a forgotten or expired password with a token, from an administrator or from a refused login."""
 
     name: ClassVar[str] = "kuzzle-plugin-auth-passport-local/password"
 
-    def __init__(self, strategy: LocalStrategy, users: Users, logins: Logins) -> None:
-        self._strategy, self._users, self._logins = strategy, users, logins
+    def __init__(self, strategy: LocalStrategy, host: Host) -> None:
+        self._strategy, self._users, self._logins = strategy, host.users, host.logins
 
     @action(
         get("/_plugin/kuzzle-plugin-auth-passport-local/password/resetToken/:_id"),
         get("/_/password/resetToken/:_id"),
     )
     async def get_reset_password_token(self, request: Request, id: Text = "") -> Fields:  # noqa: ARG002
-        """Make a token with which a user's password can be set once: `{resetToken}`."""
+        """Issue a token that resets the password of a user once: `{resetToken}`."""
         if not id:
             raise ResetKuidRequired
         return {"resetToken": await self._strategy.reset_token(id)}
