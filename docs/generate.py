@@ -1,10 +1,10 @@
 """Write docs/reference/ from the code: actions, errors, events, settings, hooks and commands.
 
     python docs/generate.py            writes the pages
-    python docs/generate.py --check    exits 1 and names the pages that are stale
+    python docs/generate.py --check    exits with 1 and names the pages that are out of date
 
-The pages describe the host and the plugins of this workspace, whatever else is installed. The same code gives the
-same pages, on every machine and every Python.
+The pages describe the host and the plugins of this workspace, and no other installed plugin. They depend on the code
+only, not on the machine or the version of Python.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ _NOTE: Final = "<!-- Generated from the code by `python docs/generate.py`: chang
 
 
 def main() -> int:
-    """Write the pages, or say which are stale."""
+    """Write the pages, or with `--check` print the names of those that are out of date."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a page is stale")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a page is out of date")
     check = parser.parse_args().check
     stale = {name: text for name, text in pages().items() if _read(PAGES / name) != text}
     if check and stale:
-        sys.stderr.write(f"stale: {', '.join(stale)}. Run: python docs/generate.py\n")
+        sys.stderr.write(f"out of date: {', '.join(stale)}. Run: python docs/generate.py\n")
         return 1
     for name, text in stale.items():
         PAGES.mkdir(exist_ok=True)
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def pages() -> dict[str, str]:
-    """Every page, by its file's name."""
+    """Return every page by its file's name."""
     host = _host()
     written = {
         "actions.md": _actions(host.table),
@@ -76,19 +76,19 @@ def _read(path: Path) -> str:
 
 
 def _workspace() -> list[str]:
-    """The names of the distributions that are made here, as far as they are installed: `make install`."""
+    """Return the names of the installed distributions of this workspace."""
     manifests = [ROOT / "core" / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")]
     names = {tomllib.loads(each.read_text(encoding="utf-8"))["project"]["name"] for each in manifests}
     return sorted(names & {each.name for each in distributions()})
 
 
 def _plugins() -> list[str]:
-    """The packages of the plugins that are made here."""
+    """Return the names of the packages of this workspace's plugins."""
     return [name.replace("-", "_") for name in _workspace() if name != "visado"]
 
 
 def _host() -> app.Visado:
-    """Build a host of this workspace's plugins, with every default."""
+    """Build a host with this workspace's plugins and every default setting."""
     for name in [name for name in os.environ if name.startswith("VISADO_")]:
         del os.environ[name]
     ours = _workspace()
@@ -103,17 +103,20 @@ def _host() -> app.Visado:
 
 def _actions(table: ActionTable) -> Iterator[str]:
     yield from ("# Actions", "")
-    yield "Every action of the host and of the plugins in this repository. [The API in short](../api.md) says how to"
-    yield "call one; `GET /_openapi` of a running host describes the same as OpenAPI 3.1."
+    yield "Every action of the host and of the plugins in this repository. [The API in short](../api.md) explains"
+    yield "how to call them. `GET /_openapi` of a running host returns the same descriptions as an OpenAPI 3.1"
+    yield "document."
     yield ""
-    yield "*Open to* names who may run an action once the host is closed: *anonymous* is everybody, *default* is the"
-    yield "role that comes with the profile `default`. Administrators may run all of them."
+    yield "*Allowed for* lists the standard roles that may run an action after the first administrator was created:"
+    yield "`anonymous` is the role of requests without a token, `default` the role of the profile `default`. The"
+    yield "role `admin` may run every action."
     yield ""
-    yield "*Where* says where an argument stands over HTTP. Over WebSocket, what stands in the path or the query is a"
-    yield "member beside `body`."
+    yield "*Where* is the place of an argument in an HTTP request. In a WebSocket message, arguments of the path"
+    yield "and of the query are members beside `body`. A *duration* is a number of milliseconds, or a text such as"
+    yield "`90s`, `10h` or `6d`; -1 stands for no end."
     yield ""
-    yield "What is marked *visado's own* is not in the wire contract: Kuzzle's clients know no method for it, and call"
-    yield "it by its route or with `query`. Its names follow visado's own [versions](../publishing.md#versions)."
+    yield "An *extension* is not in the wire contract: Kuzzle's clients have no method for it, and call it by its"
+    yield "route or with `query`. Extensions follow visado's own [versions](../publishing.md#versions)."
     by_controller: dict[str, list[Action]] = {}
     for each in table:
         by_controller.setdefault(each.controller, []).append(each)
@@ -128,16 +131,18 @@ def _action(each: Action) -> Iterator[str]:
     yield from ("", f"### {each.id}", "", prose(each.doc), "")
     yield from (f"- {_route(route)}" for route in each.routes)
     if not each.routes:
-        yield "- no route of its own: `POST /_query`, WebSocket, command line"
+        yield "- no route: use `POST /_query`, a WebSocket or the command line"
     if each.extension:
-        yield "- visado's own: not in the wire contract"
+        yield "- an extension: not in the wire contract"
+    if each.login_required:
+        yield "- refuses anonymous requests"
     open_to = [
         role
         for role in ("anonymous", "default")
         if rights.role_allows(roles.RESTRICTED_ROLES[role], each.controller, each.name)
     ]
     if open_to:
-        yield f"- open to: {', '.join(open_to)}"
+        yield f"- allowed for: {', '.join(open_to)}"
     yield f"- result: {_result(each)}"
     if each.parameters:
         yield from ("", "| argument | where | type | default |", "| --- | --- | --- | --- |")
@@ -173,7 +178,7 @@ def _result(each: Action) -> str:
 
 
 def _shape(schema: Mapping[str, Any]) -> str:
-    """Write a JSON schema in a few words."""
+    """Return a short description of a JSON schema."""
     required = schema.get("required", ())
     properties = schema.get("properties")
     if properties:
@@ -193,10 +198,11 @@ def _errors() -> Iterator[str]:
         if find_spec(f"{package}.errors"):
             import_module(f"{package}.errors")
     yield from ("# Errors", "")
-    yield "An error has an `id` for programs, a `message` for people, and a `status` that HTTP repeats. `code` is the"
-    yield "id as a number. `{words}` in a message stand for values, which `props` holds. What to do about the commonest"
-    yield "is in the [guide](../guide.md#troubleshooting-by-error-id). `class` is the error in Python: of the host's"
-    yield "own, `raise errors.SubjectTaken(subject=name)`, with the `{words}` by their names."
+    yield "An error has an `id` for programs, a `message` for people, and a `status`, which is the HTTP status too."
+    yield "`code` is the id as a number. `{words}` in a message stand for values, which are also in `props`. The"
+    yield "[guide](../guide.md#troubleshooting-by-error-id) explains how to solve the most common errors. `class`"
+    yield "is the error's class in Python, whose constructor takes the `{words}` by name, as in `raise"
+    yield "errors.SubjectTaken(subject=name)`."
     packages = ("visado", *_plugins())
     ours = [each for each in errors.CATALOGUE.values() if each.__module__.partition(".")[0] in packages]
     by_domain: dict[str, list[type[VisadoError]]] = {}
@@ -219,10 +225,21 @@ def _error(each: type[VisadoError]) -> str:
 
 def _events() -> Iterator[str]:
     yield from ("# Events", "")
-    yield "What [observers](../hooks/register_observers.md) are told, and the [audit log](../audit.md) records. Every"
-    yield "event has `event` (its kind), `at` (UTC), `outcome` (*success* or *refused*), `actor` (the id of who asked;"
-    yield "null: nobody who has logged in, or the host itself), `target` (whom or what it happened to), `strategy`,"
-    yield "`address` and `requestId`; null is what does not apply. What else an event holds stands beside its kind."
+    yield "The events that [observers](../hooks/register_observers.md) receive and the [audit log](../audit.md)"
+    yield "records. Every event has these members; a member that does not apply is null:"
+    yield ""
+    yield "| member | |"
+    yield "| --- | --- |"
+    yield "| `event` | the event's name |"
+    yield "| `at` | the time, in UTC |"
+    yield "| `outcome` | `success` or `refused` |"
+    yield "| `actor` | the id of the user who sent the request; null for an anonymous request and for the host itself |"
+    yield "| `target` | the user or the object that the event is about |"
+    yield "| `strategy` | the strategy |"
+    yield "| `address` | the client's address |"
+    yield "| `requestId` | the request's id |"
+    yield ""
+    yield "The column *more* lists the further members of an event."
     packages = ("visado", *_plugins())
     for package in packages:
         found = sorted(
@@ -256,18 +273,18 @@ def _event(each: type[events.Event]) -> str:
 
 def _hooks() -> Iterator[str]:
     yield from ("# Hooks", "")
-    yield "Every hook that a plugin may implement: `from visado import hookimpl`, and a function of the hook's name"
-    yield "with any of its arguments. [Each has a page](../hooks.md) that says when it runs, with an example."
+    yield "Every hook that a plugin can implement: a function with the hook's name, any of the hook's parameters"
+    yield "and the decorator `hookimpl` of `visado`. [Each hook has a page](../hooks.md) with an example."
     found = [(name, each) for name, each in vars(hookspecs).items() if hasattr(each, "visado_spec")]
     for name, each in found:
         yield from ("", f"## {name}", "", "```python signature", *signature(name, each), "```", "", prose(each.__doc__))
-        yield from ("", f"[When it runs, what it may return, an example](../hooks/{name}.md).")
+        yield from ("", f"[When it runs, what it may return, and an example](../hooks/{name}.md).")
         if (each.visado_spec or {}).get("firstresult"):
-            yield from ("", "The plugins are asked one after the other: the first answer that is not None counts.")
+            yield from ("", "The plugins are called one after the other, until one returns a result that is not None.")
 
 
 def signature(name: str, function: Any) -> list[str]:
-    """Write the signature of a hook, in lines."""
+    """Return the lines of a hook's signature."""
     signature = inspect.signature(function)
     inside = [f"{each.name}: {_written(each.annotation)}" for each in signature.parameters.values()]
     answer = _written(signature.return_annotation)
@@ -284,8 +301,8 @@ def _written(annotation: Any) -> str:
 
 def _commands() -> Iterator[str]:
     yield from ("# Commands", "")
-    yield "`visado COMMAND --help` says the same. A command exits with 0 when it is done, 1 when it is refused or"
-    yield "failed, and 2 when it was called, or the host is set up, the wrong way. `python -m visado` is `visado`."
+    yield "`visado COMMAND --help` prints the same. The exit code is 0 for success, 1 if the command was refused or"
+    yield "failed, and 2 for wrong arguments or wrong settings. `python -m visado` is the same as `visado`."
     parser, _ = cli.parsers()
     commands = next(each for each in parser._actions if isinstance(each, argparse._SubParsersAction))  # noqa: SLF001
     for package in _plugins():
@@ -298,7 +315,7 @@ def _commands() -> Iterator[str]:
     described = options.action_parser("CONTROLLER:ACTION")
     yield from _command(
         "visado CONTROLLER:ACTION",
-        "run any [action](actions.md) on a host that is running, and print its result",
+        "run an [action](actions.md) of a running host, and print its result",
         described,
     )
 
@@ -317,7 +334,7 @@ def _command(name: str, says: str, parser: argparse.ArgumentParser) -> Iterator[
 
 
 def _anchor(title: str) -> str:
-    """The anchor that GitHub gives a title."""
+    """Return the anchor of a title on GitHub."""
     return re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
 
 

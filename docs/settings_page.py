@@ -1,4 +1,4 @@
-"""The page of settings: every section as a table, from its declaration."""
+"""The reference page of settings: every section as a table, from its class."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from visado.settings.loading import Section
 
 
 def page(sections: Iterable[type[Section]]) -> Iterator[str]:
-    """The page of settings."""
+    """Return the lines of the page."""
     yield from ("# Settings", "")
-    yield "Each table is a section of `visado.toml`. The same settings can be given as environment variables, such as"
-    yield "`VISADO_SERVER__PORT=8080`, and as secret files: see the [guide](../guide.md#settings)."
-    yield "`visado config --template` prints all of them with their defaults, as TOML."
+    yield "Each section is a table of `visado.toml`. Settings can also be environment variables, such as"
+    yield "`VISADO_SERVER__PORT=8080`, and secret files: see the [guide](../guide.md#settings)."
+    yield "`visado config --template` prints a commented TOML file with all settings and their defaults."
     yield ""
-    yield 'A *duration* is a number in the unit that its type names, or a text with a unit of its own: `"90s"`, `"1h"`,'
-    yield '`"6 days"`, `"1 week"`.'
+    yield 'A *duration* is a number in the unit that its type names, or a text with a unit of its own: `"90s"`,'
+    yield '`"1h"`, `"6 days"`, `"1 week"`.'
     for section in sorted(sections, key=lambda each: each.name):
         yield from _section(f"[{section.name}]", section.name, section)
 
@@ -64,7 +64,7 @@ def _inner_title(place: str, key: str, annotation: Any) -> str:
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models inside a type."""
+    """Yield the models inside a type."""
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
         yield annotation
     for each in get_args(annotation):
@@ -130,11 +130,11 @@ def _value(default: Any) -> str:
 
 
 def prose(text: str | None) -> str:
-    """A docstring as paragraphs, each on a line of its own."""
+    """Return a docstring's paragraphs, each on one line."""
     blocks = re.split(r"\n\s*\n", inspect.cleandoc(text or ""))
     return "\n\n".join(" ".join(block.split()) for block in blocks)
 
 
 def cell(text: str) -> str:
-    """A text in a cell of a table."""
+    """Return a text for a cell of a table."""
     return " ".join(text.split()).replace("|", "\\|")

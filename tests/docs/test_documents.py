@@ -155,7 +155,7 @@ def test_a_stale_reference_is_found_and_written(tmp_path):
     assert (tmp_path / "errors.md").read_text() == text_of("errors.md")
     (tmp_path / "errors.md").write_text("something else")
     done = generate("--check")
-    assert (done.returncode, done.stderr) == (1, "stale: errors.md. Run: python docs/generate.py\n")
+    assert (done.returncode, done.stderr) == (1, "out of date: errors.md. Run: python docs/generate.py\n")
 
 
 def test_every_action_is_in_the_reference(host):
