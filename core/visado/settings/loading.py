@@ -151,7 +151,7 @@ def _check_environment(tables: set[str]) -> None:
     for variable in sorted(os.environ):
         table = _table_of(variable)
         if table and _DELIMITER in variable and table not in tables:
-            raise SettingsError(f"{variable}: there is no table [{table}]")
+            raise SettingsError(f"{variable}: unknown table [{table}]")
 
 
 def _table_of(variable: str) -> str:
