@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 from visado import Fields
 from visado_ldap import directory
-from visado_ldap.errors import BindDnForeign, CredentialsInvalid, InvalidValue, PasswordRequired
+from visado_ldap.errors import BindDnForeign, CredentialsInvalid, EntryPasswordRequired, InvalidValue
 from visado_ldap.lookup.persons import EntryQuery
 from visado_ldap.protocol.distinguished_names import canonical_dn
 from visado_ldap.settings import DirectorySettings
@@ -65,7 +65,7 @@ class EntryCredentials:
 def read_credentials(credentials: Any, settings: DirectorySettings, *, needs_proof: bool) -> EntryCredentials:
     """Read credentials. With `needs_proof`, they must hold the user name and password of the entry.
 
-    Raises `CredentialsInvalid`, `BindDnForeign`, `PasswordRequired`.
+    Raises `CredentialsInvalid`, `BindDnForeign`, `EntryPasswordRequired`.
     """
     given = cast("Fields", credentials) if isinstance(credentials, dict) else {}
     texts = {name: _read_text(given, name) for name in _TEXT_FIELDS if given.get(name) is not None}
@@ -76,7 +76,7 @@ def read_credentials(credentials: Any, settings: DirectorySettings, *, needs_pro
     query = _read_query(texts)
     password = read_password(texts.get("password"))
     if needs_proof and (not query.username or password is None):
-        raise PasswordRequired
+        raise EntryPasswordRequired
     return EntryCredentials(query, {name: texts.get(name) for name in _STORED_FIELDS}, password)
 
 

@@ -76,7 +76,7 @@ class BindDnForeign(errors.BadRequest, id="ldap.credentials.bind_dn", code=0x040
     message = "bindDN is not the bind_dn of the directory's settings."
 
 
-class PasswordRequired(errors.BadRequest, id="ldap.credentials.password_required", code=0x04058008):
+class EntryPasswordRequired(errors.BadRequest, id="ldap.credentials.password_required", code=0x04058008):
     """A user links an entry to itself without the entry's user name and password."""
 
     message = "To link an entry to yourself, send its username and password."
@@ -145,4 +145,4 @@ ACCOUNT_ERRORS: Final[dict[str, type[errors.Unauthorized]]] = {
     "expired": AccountExpired,
     "must change": PasswordMustChange,
 }
-"""The errors about an account that a directory reports only after the right password, by `Refusal.reason`."""
+"""The errors about an account that a directory reports only after the right password, by `BindRefusal.reason`."""

@@ -29,7 +29,7 @@ def tls(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def directory(tls, tmp_path_factory):
-    """A slapd for all tests that leave it as it was."""
+    """A slapd that tests share and must not change."""
     need(slapd.missing())
     server = slapd.Slapd(tmp_path_factory.mktemp("slapd"), tls).start()
     yield server
@@ -69,7 +69,7 @@ class Play:
         return self.host.security.strategies[self.name]
 
     def ask(self, user_id=None, controller="security", action="x", body=None):
-        """Make this the request that is being answered."""
+        """Make this the current request."""
         user = User(user_id or "-1", ("default",))
         request = Request("1", controller, action, {}, body, user=user)
         set_current(request)

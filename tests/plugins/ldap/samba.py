@@ -16,7 +16,7 @@ BASE = "DC=ad,DC=example,DC=org"
 USERS = f"CN=Users,{BASE}"
 SERVICE, SERVICE_PASSWORD = f"CN=visado,{USERS}", "Service-pw.of.visado1"
 MEMBERS = 2_000
-SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's, which has samba's modules
+SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's Python, which has samba's modules
 
 OPTIONS = """\
 tls certfile = {tls}/{name}.pem
@@ -95,7 +95,7 @@ raw.modify(old)
 
 
 def missing():
-    """What of samba is not installed."""
+    """Return the missing programs of samba."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin"
     lacking = [name for name in ("samba", "samba-tool", "openssl") if shutil.which(name, path=path) is None]
     schema = Path("/usr/share/samba/setup/ad-schema")

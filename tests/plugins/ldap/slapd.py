@@ -93,7 +93,7 @@ def make_certificates(folder):
 
 
 def sign_oneself(folder, name, subject, *extensions):
-    """A certificate that nobody else signed."""
+    """Make a self-signed certificate."""
     files = ("-keyout", folder / f"{name}.key", "-out", folder / f"{name}.pem")
     added = (word for each in extensions for word in ("-addext", each))
     run("openssl", "req", "-x509", *KEY, *files, "-days", "30", "-subj", f"/CN={subject}", *added)
@@ -126,7 +126,7 @@ def issue(folder, name, alternative, days=30):
 
 
 def line(name, value):
-    """An attribute line of LDIF, whatever the value holds."""
+    """Return an attribute line of LDIF, in base64 where the value needs it."""
     return f"{name}:: {base64.b64encode(value.encode()).decode()}\n"
 
 
@@ -181,7 +181,7 @@ def groups():
 
 
 class Slapd:
-    """The server; `log` is what it says about connections, binds and searches."""
+    """The server; `log` is its log of connections, binds and searches."""
 
     def __init__(self, folder, tls, *, certificate="good", loud=True):
         self.folder, self.tls, self.loud = Path(folder), Path(tls), loud
@@ -254,7 +254,7 @@ class Slapd:
             process.wait(20)
 
     def freeze(self):
-        """Accept, and say nothing."""
+        """Accept connections without a response."""
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self):

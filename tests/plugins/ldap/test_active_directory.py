@@ -49,7 +49,7 @@ def group(name):
     return f"CN={name},{samba.USERS}"
 
 
-def test_names_of_both_kinds_log_in_the_same_person(play, domain):
+def test_both_kinds_of_names_log_in_the_same_person(play, domain):
     async def scene(each):
         first = await each.login("ann", samba.password_of("ann"))
         assert isinstance(first, Success)
@@ -83,7 +83,7 @@ def test_a_service_account_may_have_a_principal_name(play, domain):
         ("fresh", PasswordMustChange),
     ],
 )
-def test_the_state_of_an_account_is_told_after_the_right_password_alone(play, domain, name, error, caplog):
+def test_the_state_of_an_account_is_told_only_after_the_right_password(play, domain, name, error, caplog):
     async def scene(each):
         assert await each.login(name, "wrong") == WRONG
         with pytest.raises(error):
@@ -130,7 +130,7 @@ def test_groups_are_followed(domain, how):
     }
 
 
-def test_direct_groups_hold_the_primary_one(domain):
+def test_direct_groups_include_the_primary_group(domain):
     lookup = DirectoryLookup("ad", DirectorySettings(**settings_of(domain, group_profiles=PROFILES)))
     person = lookup.log_in("primary", samba.password_of("primary").encode())
     lookup.close()
@@ -138,7 +138,7 @@ def test_direct_groups_hold_the_primary_one(domain):
 
 
 @pytest.mark.parametrize("attribute", ["member", "member;range=0-499"])
-def test_attributes_with_2000_values_are_read_whole(domain, attribute):
+def test_attributes_with_2000_values_are_read_completely(domain, attribute):
     lookup = DirectoryLookup("ad", DirectorySettings(**settings_of(domain)))
 
     def read(server, deadline):
@@ -167,8 +167,8 @@ def test_credentials_and_re_checks(play, domain):
     play(scene, settings_of(domain))
 
 
-def test_plaintext_is_refused_by_the_domain(play, domain):
-    """It wants TLS, and says so: no login, and a reason in the log."""
+def test_the_domain_refuses_plaintext(play, domain):
+    """The domain requires TLS: the login fails, and the log has the reason."""
 
     async def scene(each):
         with pytest.raises((DirectoryRefused, DirectoryUnreachable)):

@@ -66,7 +66,7 @@ def test_credentials_name_one_entry(play, directory, credentials):
         ({"searchBase": slapd.SUFFIX, "searchFilter": "(cn=visado)"}, (400, "ldap.entry.outside")),
     ],
 )
-def test_credentials_that_name_none_are_refused(play, directory, credentials, found):
+def test_credentials_that_name_no_entry_are_refused(play, directory, credentials, found):
     async def scene(each):
         await each.user("kuid-1")
         assert await refusal(each.strategy.validate("kuid-1", credentials, update=False)) == found
@@ -76,7 +76,7 @@ def test_credentials_that_name_none_are_refused(play, directory, credentials, fo
     play(scene, settings_of(directory))
 
 
-def test_credentials_change_owner_only_by_deletion(play, directory):
+def test_credentials_change_owner_only_after_deletion(play, directory):
     async def scene(each):
         await each.link("kuid-1", dn=user_dn(1))
         await each.user("kuid-2")
@@ -137,7 +137,7 @@ def test_users_prove_that_an_entry_is_theirs(play, directory, controller, action
     play(scene, settings_of(directory))
 
 
-def test_the_directory_is_away(play, directory):
+def test_an_unreachable_directory_creates_nothing(play, directory):
     gone = settings_of(directory) | {"url": "ldap://127.0.0.1:1"}
 
     async def scene(each):

@@ -11,7 +11,7 @@ from visado.settings import loading
 from visado_ldap import diagnosis
 from visado_ldap.settings import LdapSection
 
-from . import slapd, toxic
+from . import faulty_servers, slapd
 from .conftest import settings_of
 from .slapd import GROUPS, password_of
 
@@ -30,7 +30,7 @@ def checked(capsys, monkeypatch):
     return run
 
 
-def test_all_is_well(checked, directory):
+def test_every_step_passes(checked, directory):
     groups = {"group_profiles": {f"cn=all,{GROUPS}": ["admin"]}, "nested_groups": True}
     code, said = checked(settings_of(directory, secure=True, **groups), username="user0", password=password_of(0))
     assert code == 0
@@ -74,7 +74,7 @@ def test_all_is_well(checked, directory):
         ({"ca_file": None}, None, "", ["TLS", "certificate is refused", "check ca_file"]),
     ],
 )
-def test_a_step_fails_in_plain_words(checked, directory, others, username, password, words):
+def test_a_failed_step_is_explained(checked, directory, others, username, password, words):
     given = {**settings_of(directory, secure="ca_file" in others), **others}
     code, said = checked(given, username=username, password=password)
     failed = next(line for line in said.splitlines() if "FAILED" in line)
@@ -83,13 +83,13 @@ def test_a_step_fails_in_plain_words(checked, directory, others, username, passw
     assert "canary" not in said
 
 
-def test_sick_servers(checked, tls):
+def test_faulty_servers(checked, tls):
     for kind, step, words in (
-        (toxic.Silent, "bind", "accepted the connection but does not respond"),
-        (toxic.Garbled, "bind", ""),
-        (toxic.Closing, "bind", ""),
-        (toxic.RefusingTls, "STARTTLS", "refuses TLS"),
-        (toxic.BlackHole, "connect", "no response in time"),
+        (faulty_servers.Silent, "bind", "accepted the connection but does not respond"),
+        (faulty_servers.Garbled, "bind", ""),
+        (faulty_servers.Closing, "bind", ""),
+        (faulty_servers.RefusingTls, "STARTTLS", "refuses TLS"),
+        (faulty_servers.BlackHole, "connect", "no response in time"),
     ):
         with kind() as server:
             given = {
@@ -99,26 +99,26 @@ def test_sick_servers(checked, tls):
                 "search_base": "dc=a",
                 "timeout": 0.5,
                 "connect_timeout": 0.5,
-                "start_tls": kind is toxic.RefusingTls,
+                "start_tls": kind is faulty_servers.RefusingTls,
             }
             code, said = checked(given)
         failed = next(line for line in said.splitlines() if "FAILED" in line)
         assert (code, step in failed, words in failed) == (1, True, True), failed
 
 
-def test_every_server_is_checked(checked, directory):
+def test_every_server_is_tested(checked, directory):
     given = settings_of(directory) | {"url": ["ldap://127.0.0.1:1", directory.url]}
     code, said = checked(given)
     assert (code, said.count("FAILED"), said.count("can be read")) == (1, 1, 1)
 
 
-def test_what_is_asked_wrongly(checked, directory):
+def test_wrong_arguments_exit_with_2(checked, directory):
     assert checked(settings_of(directory), name="other")[0] == 2
     assert checked(settings_of(directory), name="corp")[0] == 0
     assert checked(settings_of(directory), username="\0")[0] == 2
 
 
-def test_the_command_line_knows_it(directory, tmp_path):
+def test_the_command_runs_as_a_process(directory, tmp_path):
     config = tmp_path / "visado.toml"
     lines = [f"{name} = {value!r}" for name, value in settings_of(directory, secure=True).items()]
     config.write_text("\n".join(["[ldap.directories.ldap]", *lines]))

@@ -10,7 +10,7 @@ from visado_kit.hostile import HOSTILE_VALUES
 from visado_kit.live import serve
 from visado_ldap.errors import DirectoryRefused, DirectoryUnreachable
 
-from . import slapd, toxic
+from . import faulty_servers, slapd
 from .conftest import settings_of
 from .slapd import password_of
 
@@ -27,8 +27,8 @@ async def timed(call):
     return found, time.monotonic() - start
 
 
-def test_hostile_input_reaches_no_directory_as_it_is(play, own_directory):
-    """slapd is configured to accept unauthenticated binds: none must be asked for."""
+def test_hostile_input_is_never_sent_unescaped(play, own_directory):
+    """slapd is configured to accept unauthenticated binds; the test fails if one is sent."""
     texts = [
         "*",
         "*)(uid=*",
@@ -68,8 +68,8 @@ def test_hostile_input_reaches_no_directory_as_it_is(play, own_directory):
     play(scene, settings_of(own_directory))
 
 
-def test_an_empty_password_gets_in_where_it_is_sent(own_directory):
-    """The directory of the test above does what we are afraid of."""
+def test_the_server_of_that_test_accepts_empty_passwords(own_directory):
+    """A bind without a password succeeds on the server of the test above."""
     import ldap3
 
     connection = ldap3.Connection(ldap3.Server("127.0.0.1", own_directory.port), slapd.user_dn(1), "x")
@@ -88,7 +88,7 @@ def test_certificates_are_verified(play, tls, tmp_path, certificate, start_tls, 
     server.set_certificate(certificate)
     server.start()
     try:
-        with toxic.Recording(server.port if start_tls else server.tls_port) as wire:
+        with faulty_servers.Recording(server.port if start_tls else server.tls_port) as wire:
             url = wire.url if start_tls else wire.tls_url
 
             async def scene(each):
@@ -106,7 +106,7 @@ def test_certificates_are_verified(play, tls, tmp_path, certificate, start_tls, 
 
 @pytest.mark.parametrize("template", [False, True])
 def test_start_tls_refused_means_no_login(play, tls, template, caplog):
-    with toxic.RefusingTls() as server:
+    with faulty_servers.RefusingTls() as server:
         given = {
             "url": server.url,
             "ca_file": str(tls / "ca.pem"),
@@ -129,8 +129,8 @@ def test_start_tls_refused_means_no_login(play, tls, template, caplog):
     assert "refuses TLS" in caplog.text
 
 
-def test_what_is_said_before_tls_does_not_count_after(play, tls):
-    with toxic.Injecting() as server:
+def test_a_response_injected_before_tls_is_ignored(play, tls):
+    with faulty_servers.Injecting() as server:
         given = {
             "url": server.url,
             "ca_file": str(tls / "ca.pem"),
@@ -148,9 +148,9 @@ def test_what_is_said_before_tls_does_not_count_after(play, tls):
         assert CANARY.encode() not in server.received
 
 
-def test_tls_and_start_tls_work_and_hide_everything(play, directory):
+def test_tls_and_start_tls_encrypt_passwords(play, directory):
     for start_tls in (False, True):
-        with toxic.Recording(directory.port if start_tls else directory.tls_port) as wire:
+        with faulty_servers.Recording(directory.port if start_tls else directory.tls_port) as wire:
             url = wire.url if start_tls else wire.tls_url
 
             async def scene(each):
@@ -165,7 +165,7 @@ def test_tls_and_start_tls_work_and_hide_everything(play, directory):
                 assert secret.encode() not in wire.received
 
 
-def test_a_client_certificate_is_shown(play, directory, tls):
+def test_a_client_certificate_is_presented(play, directory, tls):
     async def scene(each):
         await each.link("kuid-1", username="user1")
         assert await each.login("user1", password_of(1)) == Success("kuid-1")
@@ -176,7 +176,7 @@ def test_a_client_certificate_is_shown(play, directory, tls):
 
 @pytest.mark.parametrize("on", ["bind", "search", "references"])
 def test_referrals_are_not_followed(play, on):
-    with toxic.Silent() as attacker, toxic.Referring(f"{attacker.url}/dc=evil", on) as server:
+    with faulty_servers.Silent() as attacker, faulty_servers.Referring(f"{attacker.url}/dc=evil", on) as server:
         given = {
             "url": server.url,
             "bind_dn": slapd.SERVICE,
@@ -198,16 +198,16 @@ def test_referrals_are_not_followed(play, on):
 
 
 @pytest.mark.parametrize("kind", ["silent", "slow", "closing", "garbled", "half", "hole", "silent-tls"])
-def test_sick_servers_end_a_login_in_time(play, kind, tls):
-    """With a time-out of a second; the bar is the time-out."""
+def test_faulty_servers_end_a_login_in_time(play, kind, tls):
+    """The time-out is one second."""
     servers = {
-        "silent": toxic.Silent,
-        "slow": toxic.Slow,
-        "closing": toxic.Closing,
-        "garbled": toxic.Garbled,
-        "half": lambda: toxic.Garbled(b"\x30\x84\x7f\xff\xff\xff\x02\x01"),
-        "hole": toxic.BlackHole,
-        "silent-tls": toxic.Silent,
+        "silent": faulty_servers.Silent,
+        "slow": faulty_servers.Slow,
+        "closing": faulty_servers.Closing,
+        "garbled": faulty_servers.Garbled,
+        "half": lambda: faulty_servers.Garbled(b"\x30\x84\x7f\xff\xff\xff\x02\x01"),
+        "hole": faulty_servers.BlackHole,
+        "silent-tls": faulty_servers.Silent,
     }
     with servers[kind]() as server:
         url = server.tls_url if kind == "silent-tls" else server.url
@@ -233,7 +233,7 @@ def test_sick_servers_end_a_login_in_time(play, kind, tls):
 
 
 def test_a_silent_directory_does_not_slow_local_logins(tmp_path):
-    with toxic.Silent() as server:
+    with faulty_servers.Silent() as server:
         config = (
             f'[ldap.directories.ldap]\nurl = "{server.url}"\nbind_dn = "cn=a"\nbind_password = "x"\n'
             'search_base = "dc=a"\n'
@@ -266,8 +266,8 @@ def test_a_silent_directory_does_not_slow_local_logins(tmp_path):
     assert sorted(times)[int(len(times) * 0.95)] <= 0.5
 
 
-def test_time_does_not_tell_who_exists(play, directory):
-    """Medians within 5 ms: a wrong password, nobody, an entry of no user, several entries."""
+def test_response_times_do_not_reveal_which_users_exist(play, directory):
+    """Medians within 5 ms: a wrong password, an unknown name, an entry without a user, several entries."""
 
     async def scene(each):
         await each.link("kuid-1", username="user1")
@@ -287,12 +287,12 @@ def test_time_does_not_tell_who_exists(play, directory):
     play(scene, settings_of(directory))
 
 
-def test_large_answers_come_to_an_end(play):
-    class Endless(toxic.Speaking):
+def test_endless_responses_are_cut_off(play):
+    class Endless(faulty_servers.Speaking):
         def answer(self, tag, number, content):
-            if tag == toxic.BIND:
-                return toxic.result(number, toxic.BIND_DONE, 0)
-            return toxic.entry(number, "cn=x", cn=["x" * 1_000_000]) * 40
+            if tag == faulty_servers.BIND:
+                return faulty_servers.result(number, faulty_servers.BIND_DONE, 0)
+            return faulty_servers.entry(number, "cn=x", cn=["x" * 1_000_000]) * 40
 
     with Endless() as server:
         given = {"url": server.url, "bind_dn": "cn=a", "bind_password": "x", "search_base": "dc=a", "timeout": 4}

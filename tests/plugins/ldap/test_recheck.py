@@ -22,7 +22,7 @@ async def alive(each, token):
 
 
 @pytest.mark.parametrize("how", ["deleted", "moved away", "locked for ever", "filtered out"])
-def test_who_is_gone_loses_its_tokens(play, own_directory, how):
+def test_tokens_of_a_missing_entry_are_revoked(play, own_directory, how):
     away = {
         "deleted": lambda: own_directory.delete(user_dn(1)),
         "moved away": lambda: own_directory.rename(user_dn(1), "uid=user1", f"ou=elsewhere,{slapd.SUFFIX}"),
@@ -47,7 +47,7 @@ def test_who_is_gone_loses_its_tokens(play, own_directory, how):
     play(scene, settings_of(own_directory, search_filter="(&(uid={username})(!(employeeType=left)))"))
 
 
-def test_who_comes_back_is_watched_again(play, own_directory):
+def test_an_entry_that_returns_is_checked_again(play, own_directory):
     async def scene(each):
         await each.link("kuid-1", username="user1")
         own_directory.rename(user_dn(1), "uid=user1", f"ou=elsewhere,{slapd.SUFFIX}")
@@ -63,7 +63,7 @@ def test_who_comes_back_is_watched_again(play, own_directory):
     play(scene, settings_of(own_directory))
 
 
-def test_by_template_entries_are_looked_up_where_they_were(play, own_directory):
+def test_with_a_template_entries_are_read_by_dn(play, own_directory):
     async def scene(each):
         first = await each.login("user1", password_of(1))
         token = await each.host.security.tokens.create(first.user_id)
@@ -77,7 +77,7 @@ def test_by_template_entries_are_looked_up_where_they_were(play, own_directory):
     play(scene, settings_of(own_directory, auto_create=True, **template))
 
 
-def test_a_directory_that_is_away_changes_nothing(play, own_directory):
+def test_an_unreachable_directory_changes_nothing(play, own_directory):
     async def scene(each):
         await each.link("kuid-1", username="user1")
         token = await each.host.security.tokens.create("kuid-1")
@@ -90,7 +90,7 @@ def test_a_directory_that_is_away_changes_nothing(play, own_directory):
     play(scene, settings_of(own_directory))
 
 
-def test_it_goes_round_by_itself(play, own_directory):
+def test_rounds_run_in_the_background(play, own_directory):
     async def scene(each):
         await each.link("kuid-1", username="user1")
         token = await each.host.security.tokens.create("kuid-1")
@@ -104,7 +104,7 @@ def test_it_goes_round_by_itself(play, own_directory):
     play(scene, settings_of(own_directory, refresh_interval="500ms"))
 
 
-def test_many_users_are_looked_up(play, directory):
+def test_many_users_take_few_searches(play, directory):
     async def scene(each):
         for number in range(55):
             await each.link(f"kuid-{number}", username=f"user{number}")
@@ -117,7 +117,7 @@ def test_many_users_are_looked_up(play, directory):
     play(scene, settings_of(directory))
 
 
-def test_a_token_is_refreshed_while_its_entry_is_there(play, own_directory):
+def test_a_token_can_be_refreshed_while_its_entry_exists(play, own_directory):
     async def scene(each):
         await each.link("kuid-1", username="user1")
         request = Request("1", "auth", "refreshToken", {}, user=await each.host.security.users.get("kuid-1"))

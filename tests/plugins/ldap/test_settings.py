@@ -44,7 +44,7 @@ WITHOUT_BASE = {"url": "ldap://127.0.0.1"}
         ({"colour": "red"}, "Extra inputs"),
     ],
 )
-def test_what_is_wrong_is_refused(given, complaint):
+def test_invalid_settings_are_refused(given, complaint):
     with pytest.raises(ValidationError) as refused:
         DirectorySettings(**{**LEAST, **given})
     assert complaint in str(refused.value)
@@ -66,7 +66,7 @@ def test_what_is_wrong_is_refused(given, complaint):
         {"timeout": "2500ms", "connect_timeout": "1 s"},
     ],
 )
-def test_what_is_right_is_taken(given):
+def test_valid_settings_are_accepted(given):
     DirectorySettings(**{**LEAST, **given})
 
 
@@ -96,7 +96,7 @@ def test_secrets_are_shown_as_stars(tmp_path, monkeypatch):
     assert loaded[LdapSection].directories["corp"].read_bind_password() == b"canary"
 
 
-def test_mistakes_are_reported_with_their_place(tmp_path):
+def test_errors_name_the_key(tmp_path):
     config = tmp_path / "visado.toml"
     config.write_text('[ldap.directories.corp]\nurl = "ldap://corp.example.org"\nsearch_base = "dc=a"\n')
     with pytest.raises(loading.SettingsError, match=r"ldap\.directories\.corp: .*in the clear"):

@@ -68,7 +68,7 @@ def test_credentials_are_not_read_from_the_address(play, directory):
     play(scene, settings_of(directory))
 
 
-def test_an_entry_of_nobody_is_refused_and_the_log_says_why(play, directory, caplog):
+def test_an_entry_without_a_user_is_refused_and_logged(play, directory, caplog):
     async def scene(each):
         assert await each.login("user5", password_of(5)) == WRONG
 
@@ -77,7 +77,7 @@ def test_an_entry_of_nobody_is_refused_and_the_log_says_why(play, directory, cap
     assert password_of(5) not in caplog.text
 
 
-def test_the_first_login_makes_a_user(play, directory):
+def test_the_first_login_creates_a_user(play, directory):
     mapped = {"name": "displayName", "email": "mail", "absent": "telephoneNumber", "classes": "objectClass"}
 
     async def scene(each):
@@ -96,7 +96,7 @@ def test_the_first_login_makes_a_user(play, directory):
     play(scene, settings_of(directory, auto_create=True, attributes=mapped))
 
 
-def test_many_first_logins_at_once_make_one_user(play, directory):
+def test_concurrent_first_logins_create_one_user(play, directory):
     async def scene(each):
         outcomes = await asyncio.gather(*(each.login("user7", password_of(7)) for _ in range(20)))
         assert len({outcome.user_id for outcome in outcomes}) == 1
@@ -128,7 +128,7 @@ def test_several_entries_are_refused_logged_and_not_bound(play, directory, caplo
     assert "twin" not in "".join(line for line in directory.log[before:].splitlines() if " BIND dn=" in line)
 
 
-def test_who_is_not_there_is_not_bound(play, directory):
+def test_an_unknown_name_is_not_bound(play, directory):
     async def scene(each):
         before = len(directory.log)
         assert await each.login("nobody", "some password") == WRONG
@@ -200,7 +200,7 @@ def test_moved_and_renamed_entries_keep_their_user(play, own_directory):
     play(scene, settings_of(own_directory, search_base=slapd.SUFFIX))
 
 
-def test_a_name_that_is_used_again_is_another_person(play, own_directory):
+def test_a_reused_name_is_another_person(play, own_directory):
     async def scene(each):
         await each.link("kuid-1", username="user1")
         own_directory.delete(user_dn(1))
@@ -212,7 +212,7 @@ def test_a_name_that_is_used_again_is_another_person(play, own_directory):
     play(scene, settings_of(own_directory))
 
 
-def test_the_password_policy_of_the_directory_counts(play, own_directory):
+def test_the_password_policy_of_the_directory_applies(play, own_directory):
     async def scene(each):
         await each.link("kuid-1", username="user1")
         own_directory.set(user_dn(1), "pwdReset", "TRUE")
@@ -227,7 +227,7 @@ def test_the_password_policy_of_the_directory_counts(play, own_directory):
     play(scene, settings_of(own_directory))
 
 
-def test_an_own_filter_of_disabled_entries_counts_after_the_password(play, own_directory):
+def test_a_custom_disabled_filter_applies_after_the_password(play, own_directory):
     async def scene(each):
         await each.link("kuid-2", username="user2")
         own_directory.set(user_dn(2), "employeeType", "left")
@@ -259,7 +259,7 @@ def test_password_files_are_read_when_needed(play, directory, tmp_path):
     play(scene, given)
 
 
-def test_200_logins_20_times_are_not_confused(play, directory):
+def test_200_concurrent_logins_return_their_own_users(play, directory):
     rounds, logins, people = 20, 200, 50
 
     async def scene(each):

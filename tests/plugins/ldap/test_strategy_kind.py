@@ -1,4 +1,4 @@
-"""Directories that are added while the host runs: with a real slapd, and with sick servers."""
+"""Directories that are added while the host runs, with a real slapd and with faulty servers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from visado.events import Observer, TokensRevoked
 from visado_kit.live import serve
 from visado_ldap.errors import DirectoryUnreachable
 
-from . import slapd, toxic
+from . import faulty_servers, slapd
 from .conftest import playing, settings_of
 from .slapd import password_of, user_dn
 
@@ -72,7 +72,7 @@ def test_a_directory_that_is_added_logs_in_on_the_next_request(directory, tmp_pa
             assert secret not in host.log
 
 
-def test_a_directory_of_the_settings_and_one_that_is_added_are_checked_alike(play, own_directory):
+def test_check_raises_for_a_directory_that_stopped(play, own_directory):
     async def scene(each):
         await each.strategy.check()
         own_directory.stop()
@@ -89,8 +89,17 @@ def test_one_server_that_works_is_enough(play, directory):
     play(scene, settings_of(directory) | {"url": ["ldap://127.0.0.1:1", directory.url]})
 
 
-@pytest.mark.parametrize("kind", [toxic.Silent, toxic.Slow, toxic.BlackHole, toxic.Garbled, toxic.Closing])
-def test_a_sick_server_is_refused_in_time(play, kind):
+@pytest.mark.parametrize(
+    "kind",
+    [
+        faulty_servers.Silent,
+        faulty_servers.Slow,
+        faulty_servers.BlackHole,
+        faulty_servers.Garbled,
+        faulty_servers.Closing,
+    ],
+)
+def test_a_faulty_server_is_rejected_in_time(play, kind):
     with kind() as one, kind() as two:
         given = {
             "url": [one.url, two.url],
@@ -110,12 +119,12 @@ def test_a_sick_server_is_refused_in_time(play, kind):
 
 
 def held():
-    """What this process holds: threads of directories, and open files."""
+    """Return the number of directory threads and of open files of this process."""
     threads = [each for each in threading.enumerate() if each.name.startswith("visado-ldap")]
     return len(threads), len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_a_directory_that_is_changed_or_removed_lets_go_of_everything(tmp_path, directory):
+def test_a_directory_that_is_changed_or_removed_closes_everything(tmp_path, directory):
     given = settings_of(directory, auto_create=True, refresh_interval="100ms")
 
     async def main():
@@ -141,7 +150,7 @@ def test_a_directory_that_is_changed_or_removed_lets_go_of_everything(tmp_path, 
     asyncio.run(main())
 
 
-def test_observers_hear_for_which_directory_tokens_ended(play, own_directory):
+def test_observers_learn_which_directory_revoked_tokens(play, own_directory):
     heard = []
 
     class Ear(Observer):
@@ -153,7 +162,7 @@ def test_observers_hear_for_which_directory_tokens_ended(play, own_directory):
         await each.link("kuid-1", username="user1")
         token = await each.host.security.tokens.create("kuid-1")
         own_directory.delete(user_dn(1))
-        for _ in range(2):  # as the host does it: not during a request
+        for _ in range(2):  # outside a request, as in the host
             await asyncio.create_task(each.strategy.recheck.round(), context=contextvars.Context())
         with pytest.raises(errors.InvalidToken):
             await each.host.security.access.verify(token.text)

@@ -2,14 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from .town import Surfer, Town, need
+from .live_setup import Browser, LiveSetup, need
 
 
 @pytest.fixture(scope="session")
-def town(tmp_path_factory):
+def live(tmp_path_factory):
     """A running host with the providers one and two."""
     need("node")
-    made = Town(tmp_path_factory.mktemp("town"))
+    made = LiveSetup(tmp_path_factory.mktemp("live"))
     try:
         made.open()
         yield made
@@ -18,14 +18,14 @@ def town(tmp_path_factory):
 
 
 @pytest.fixture
-def surfer():
-    made = Surfer()
+def browser():
+    made = Browser()
     yield made
     made.close()
 
 
 @pytest.fixture
-def another():
-    made = Surfer()
+def other_browser():
+    made = Browser()
     yield made
     made.close()

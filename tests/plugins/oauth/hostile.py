@@ -1,4 +1,4 @@
-"""A provider that does what it should not. A code says what it is to answer: see `code`."""
+"""A hostile provider. A code contains the response that it causes: see `code`."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def unpack(text):
 
 
 def code(sub, nonce=None, **orders):
-    """Make a code. Orders: claims, drop, alg, kid, key, token, userinfo, header, error."""
+    """Return a code. Orders: claims, drop, alg, kid, key, token, userinfo, header, error."""
     return pack({"sub": sub, "nonce": nonce, **orders})
 
 
 class Hostile:
-    """The provider, in threads of its own."""
+    """The provider, in its own threads."""
 
     def __init__(self):
         outer = self
@@ -195,7 +195,7 @@ def sign(claims, orders):
     key = orders.get("key")
     if algorithm == "none":
         return f"{text}."
-    if key == "public":  # the classic: the public key as the secret of an HMAC
+    if key == "public":  # the public key as the secret of an HMAC
         made = hmac.digest(_RSA[0].as_pem(private=False), text.encode(), "sha256")
     elif algorithm == "HS256":
         made = hmac.digest(SECRET.encode(), text.encode(), "sha256")
@@ -209,7 +209,7 @@ def sign(claims, orders):
 
 
 def rotate(provider, number):
-    """Sign with another key from now on."""
+    """Publish another key."""
     provider.published = [_RSA[number]]
 
 

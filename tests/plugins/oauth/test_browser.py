@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from .town import browse
+from .live_setup import browse
 
 
 def result(seen):
@@ -15,24 +15,24 @@ def cookies(seen, start):
     return [each for each in seen["cookies"] if each["name"].startswith(start)]
 
 
-def test_people_log_in_by_two_providers_and_nothing_is_mixed_up(town):
-    one, two = f"{town.url}/_login/one", f"{town.url}/_login/two"
+def test_logins_with_two_providers_stay_separate(live):
+    one, two = f"{live.url}/_login/one", f"{live.url}/_login/two"
     seen = browse(
         [
-            # A login that answers with the token.
+            # A login that returns the token.
             {"do": "goto", "url": one},
             {"do": "login", "as": "pia"},
             {"do": "look"},
-            # Once more with the same address: back in the history.
+            # The same URL again, as from the history.
             {"do": "goto", "url": "about:blank"},
-            # Another browser, another provider, sent on with a cookie.
-            {"do": "goto", "url": f"{one}?return_to={town.url}/_me", "in": "two"},
+            # Another browser, which returns to the application with a cookie.
+            {"do": "goto", "url": f"{one}?return_to={live.url}/_me", "in": "two"},
             {"do": "login", "as": "pia", "in": "two"},
             {"do": "look", "in": "two"},
             {"do": "goto", "url": two, "in": "three"},
             {"do": "login", "as": "pia", "in": "three"},
             {"do": "look", "in": "three"},
-            # A user who says no.
+            # A user who cancels.
             {"do": "goto", "url": one, "in": "four"},
             {"do": "cancel", "in": "four"},
             {"do": "look", "in": "four"},
@@ -44,7 +44,7 @@ def test_people_log_in_by_two_providers_and_nothing_is_mixed_up(town):
     assert not cookies(first, "visado-oauth")
     assert not cookies(first, "authToken")
 
-    assert second["url"] == f"{town.url}/_me"
+    assert second["url"] == f"{live.url}/_me"
     assert result(second)["result"]["_id"] == result(first)["result"]["_id"]
     (token,) = cookies(second, "authToken")
     assert token["httpOnly"]
@@ -59,10 +59,10 @@ def test_people_log_in_by_two_providers_and_nothing_is_mixed_up(town):
     assert not cookies(refused, "visado-oauth")
 
 
-def test_a_callback_of_somebody_else_opens_nothing(town, surfer):
-    """An attacker's own callback, held back and put into the browser of a victim."""
-    login = f"{town.url}/_login/one"
-    held = surfer.prove(surfer.start(login), "mallory", town.url)
+def test_a_callback_of_another_user_is_refused(live, browser):
+    """An attacker puts an unused callback of his own login into the browser of a victim."""
+    login = f"{live.url}/_login/one"
+    held = browser.prove(browser.start(login), "mallory", live.url)
     seen = browse(
         [
             {"do": "goto", "url": held},
@@ -80,4 +80,4 @@ def test_a_callback_of_somebody_else_opens_nothing(town, surfer):
     (state,) = cookies(began, "visado-oauth")
     assert state["httpOnly"]
     assert state["sameSite"] == "Lax"
-    assert surfer.client.get(held).status_code == 200  # it was good for the one who began
+    assert browser.client.get(held).status_code == 200  # it is valid in the browser that started

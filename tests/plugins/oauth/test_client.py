@@ -1,4 +1,4 @@
-"""What goes out: over TLS, to whom, and in which words."""
+"""Requests to providers: TLS and client authentication."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def shady():
 
 
 def certificate(folder, *names):
-    """Make a certificate that vouches for itself."""
+    """Make a self-signed certificate."""
     key = generate_private_key(SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     listed = [x509.DNSName(each) if each[0].isalpha() else x509.IPAddress(ip_address(each)) for each in names]
@@ -53,7 +53,7 @@ def certificate(folder, *names):
     return file
 
 
-def test_a_name_is_checked_though_its_address_is_connected_to(tmp_path, shady):
+def test_the_certificate_is_checked_for_the_host_name(tmp_path, shady):
     file = certificate(tmp_path, "localhost")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
@@ -67,8 +67,8 @@ def test_a_name_is_checked_though_its_address_is_connected_to(tmp_path, shady):
         assert found["keys"]
         assert shady.headers[-1][1]["Host"] == f"localhost:{port}"
         for http, url in (
-            (trusting, f"https://127.0.0.1:{port}/jwks"),  # not its name
-            (strict, f"https://localhost:{port}/jwks"),  # nobody vouches for it
+            (trusting, f"https://127.0.0.1:{port}/jwks"),  # not the certificate's name
+            (strict, f"https://localhost:{port}/jwks"),  # not trusted
             (ProviderClient(AddressGuard(), 5, file), f"https://localhost:{port}/jwks"),  # private
         ):
             with pytest.raises(ProviderFailed):
@@ -91,7 +91,7 @@ def made(issuer, **more):
 
 
 @pytest.mark.parametrize("auth", ["client_secret_basic", "client_secret_post", "none", "private_key_jwt"])
-def test_the_host_shows_who_it_is(shady, auth):
+def test_client_authentication(shady, auth):
     key = ECKey.generate_key("P-256", {"kid": "ours"})
     secret = (
         {"private_key": key.as_pem(private=True).decode(), "key_id": "ours"}
@@ -123,7 +123,7 @@ def test_the_host_shows_who_it_is(shady, auth):
         assert token.claims["jti"]
 
 
-def test_apple_s_secret_is_signed_anew():
+def test_a_signed_secret_is_a_fresh_jwt():
     key = ECKey.generate_key("P-256")
     given = {"provider": "apple", "client_id": "com.example", "variables": {"team": "TEAM"}, "key_id": "KEY"}
     given |= {"private_key": key.as_pem(private=True).decode(), "redirect_uri": "https://a.example/back"}

@@ -9,7 +9,7 @@ from visado_kit.strategy import StrategyContract
 from visado_oauth.client import challenge_of
 
 from . import hostile
-from .staging import parameters, provider, settings
+from .in_process import parameters, provider, settings
 
 VERIFIER = "a-verifier-of-the-contract-with-at-least-43-characters"
 
@@ -35,7 +35,7 @@ class TestOauth(StrategyContract):
         return {"sub": f"Sub-{number}"}
 
     def login(self, credentials):
-        """Begin without a browser, as an application would, and come back with a code."""
+        """Start a login without a browser, as an application does, and return its second step."""
 
         async def begin():
             body = {"challenge": challenge_of(VERIFIER)}
@@ -65,7 +65,7 @@ class TestOauth(StrategyContract):
 
 
 def _now(coroutine):
-    """Run a coroutine that waits for nobody, from within a running loop."""
+    """Run a coroutine that never suspends, from within a running loop."""
     try:
         while True:
             coroutine.send(None)

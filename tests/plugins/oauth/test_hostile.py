@@ -1,4 +1,4 @@
-"""Providers, clients and users that do what they should not: bars OA1 to OA11."""
+"""Hostile providers, clients and users: requirements OA1 to OA11."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from visado_oauth.errors import ProviderFailed, ProviderTimeout, ProviderUnavail
 from visado_oauth.login.attempts import ATTEMPT_SECONDS, USED_COLLECTION
 
 from . import hostile
-from .staging import parameters, provider, settings, staged
+from .in_process import parameters, provider, settings, staged
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def maker(sub="sub-1", **orders):
 # OA1: state
 
 
-def test_a_state_is_bound_used_once_and_short(play, monkeypatch):
+def test_a_state_is_bound_to_a_browser_used_once_and_expires(play, monkeypatch):
     async def scene(stage):
         sent, cookie = await stage.begin()
         back = {"code": hostile.code("sub-1", sent["nonce"]), "state": sent["state"]}
@@ -76,7 +76,7 @@ def test_a_state_is_bound_used_once_and_short(play, monkeypatch):
     play(scene)
 
 
-def test_one_of_many_callbacks_wins(play):
+def test_one_of_many_concurrent_callbacks_succeeds(play):
     async def scene(stage):
         sent, cookie = await stage.begin()
         back = {"code": hostile.code("sub-1", sent["nonce"]), "state": sent["state"]}
@@ -86,7 +86,7 @@ def test_one_of_many_callbacks_wins(play):
     play(scene)
 
 
-def test_beginning_leaves_nothing_in_the_storage(play):
+def test_the_start_of_a_login_stores_nothing(play):
     async def scene(stage):
         before = len((await stage.host.storage.search(USED_COLLECTION, _all())).hits)
         for _ in range(5):
@@ -105,7 +105,7 @@ def _all():
 # OA2: PKCE
 
 
-def test_every_start_has_a_challenge_of_its_own(play, shady):
+def test_every_login_has_its_own_challenge(play, shady):
     async def scene(stage):
         challenges, states, nonces = set(), set(), set()
         for _ in range(10_000):
@@ -173,7 +173,7 @@ WRONG = {
 }
 
 
-def test_no_wrong_id_token_opens(play, shady):
+def test_invalid_id_tokens_are_refused(play, shady):
     async def scene(stage):
         assert isinstance(await stage.log_in(maker()), Success)
         slash = {"iss with a slash": {"claims": {"iss": f"{shady.issuer}/"}}}
@@ -189,7 +189,7 @@ def test_no_wrong_id_token_opens(play, shady):
 # OA4: mix-up
 
 
-def test_one_provider_cannot_answer_for_another(play, shady):
+def test_one_provider_cannot_respond_for_another(play, shady):
     honest = hostile.Hostile()
     honest.metadata["authorization_response_iss_parameter_supported"] = True
     both = {
@@ -216,7 +216,7 @@ def test_one_provider_cannot_answer_for_another(play, shady):
         assert isinstance(one, Success)
         assert isinstance(two, Success)
         assert one.user_id != two.user_id
-        # A token of one is none of the other's.
+        # A token of one provider is rejected at the other.
         sent, cookie = await stage.begin("honest")
         stolen = shady.id_token({"sub": "sub-1", "nonce": sent["nonce"]})
         back = {"code": hostile.code("sub-1", sent["nonce"], token={"id_token": stolen}), "state": sent["state"]}
@@ -241,7 +241,7 @@ def test_one_provider_cannot_answer_for_another(play, shady):
         {"token_endpoint": 7},
     ],
 )
-def test_metadata_that_cannot_be_right_switches_off(tmp_path, shady, metadata):
+def test_invalid_metadata_makes_the_provider_unavailable(tmp_path, shady, metadata):
     shady.metadata = metadata
 
     async def scene():
@@ -256,7 +256,7 @@ def test_metadata_that_cannot_be_right_switches_off(tmp_path, shady, metadata):
 # OA5: accounts
 
 
-def test_issuer_and_subject_alone_make_an_account(play):
+def test_only_issuer_and_subject_identify_a_user(play):
     async def scene(stage):
         host = stage.host
         victim = await host.security.users.create({"profileIds": ["default"], "email": "ann@example.com"}, "ann")
@@ -283,7 +283,7 @@ def test_issuer_and_subject_alone_make_an_account(play):
     play(scene, persist=["email"])
 
 
-def test_many_first_logins_make_one_user(play):
+def test_concurrent_first_logins_create_one_user(play):
     async def scene(stage):
         begun = [await stage.begin() for _ in range(10)]
         found = await asyncio.gather(
@@ -302,7 +302,7 @@ def test_many_first_logins_make_one_user(play):
 # OA7
 
 
-def test_no_header_changes_where_users_come_back(play):
+def test_no_header_changes_the_redirect_uri(play):
     async def scene(stage):
         request = stage.request()
         headers = {b"host": b"evil.example", b"x-forwarded-host": b"evil.example", b"forwarded": b"host=evil.example"}
@@ -314,7 +314,7 @@ def test_no_header_changes_where_users_come_back(play):
     play(scene)
 
 
-# OA8: answers
+# OA8: responses
 
 MODES = {
     "redirect": ProviderFailed,
@@ -330,7 +330,7 @@ MODES = {
 
 
 @pytest.mark.parametrize("path", ["/token", "/jwks", "/userinfo"])
-def test_no_answer_is_followed_endless_or_huge(play, shady, path):
+def test_redirects_and_endless_or_huge_responses_fail(play, shady, path):
     async def scene(stage):
         for mode, error in MODES.items():
             shady.modes = {path: mode}
@@ -348,7 +348,7 @@ def test_no_answer_is_followed_endless_or_huge(play, shady, path):
     play(scene)
 
 
-def test_errors_of_the_token_end_are_refusals(play):
+def test_errors_of_the_token_endpoint_deny_the_login(play):
     async def scene(stage):
         for word in ("invalid_grant", "invalid_client", "server_error", "<script>", "x" * 10_000, "\r\n"):
             found = await stage.log_in(maker(error=word))
@@ -360,7 +360,7 @@ def test_errors_of_the_token_end_are_refusals(play):
     play(scene)
 
 
-def test_an_error_in_the_callback_is_repeated_in_short(play):
+def test_an_error_in_the_callback_is_shown_shortened(play):
     async def scene(stage):
         for args, shown in (
             ({"error": "access_denied", "error_description": "No, thank you."}, "No, thank you."),
@@ -380,7 +380,7 @@ def test_an_error_in_the_callback_is_repeated_in_short(play):
 # OA9: keys
 
 
-def test_unknown_keys_are_asked_for_once_a_minute(play, shady):
+def test_unknown_keys_are_fetched_once_a_minute(play, shady):
     async def scene(stage):
         now = time.monotonic()
         keys = stage.strategy()._keys
@@ -394,7 +394,7 @@ def test_unknown_keys_are_asked_for_once_a_minute(play, shady):
         assert shady.count("/jwks") - before <= 1
         hostile.rotate(shady, 2)
         now += 60
-        assert isinstance(await stage.log_in(maker(key="other", kid="rsa-2")), Fail)  # another's, under its name
+        assert isinstance(await stage.log_in(maker(key="other", kid="rsa-2")), Fail)  # another key under this id
         assert shady.count("/jwks") - before == 1
         assert isinstance(await stage.log_in(maker(key="third", kid="rsa-2")), Success)
 
@@ -404,12 +404,12 @@ def test_unknown_keys_are_asked_for_once_a_minute(play, shady):
 # OA10: e-mail addresses
 
 
-def test_addresses_are_normalised_before_they_are_weighed(play):
+def test_email_addresses_are_normalised_before_they_are_compared(play):
     async def scene(stage):
         for address, allowed in (
             ("ann@corp.com", True),
             ("Ann@CORP.com", True),
-            ("admin\uff20corp.com", True),  # full-width: normalised, then weighed
+            ("admin\uff20corp.com", True),  # full-width: normalised, then compared
             ("ann@evil.com\uff20corp.com", False),
             ("ann@corp.com@evil.com", False),
             ("ann@corp.com.evil.com", False),
@@ -433,10 +433,10 @@ def test_addresses_are_normalised_before_they_are_weighed(play):
     play(scene, require={"email_domain": ["corp.com"]}, persist=["email"])
 
 
-# OA11: what is down or wrong is off alone
+# OA11: a failed provider is unavailable alone
 
 
-def test_a_provider_that_is_down_is_off_alone_and_comes_back(tmp_path, shady, monkeypatch):
+def test_a_failed_provider_does_not_affect_others_and_recovers(tmp_path, shady, monkeypatch):
     shady.modes = {"/.well-known/openid-configuration": 500}
     good = hostile.Hostile()
     providers = {
@@ -479,7 +479,7 @@ def test_a_provider_that_is_down_is_off_alone_and_comes_back(tmp_path, shady, mo
 # Addresses, secrets
 
 
-def test_browsers_are_sent_to_allowed_addresses_only(play):
+def test_browsers_return_to_listed_addresses_only(play):
     async def scene(stage):
         for address in (
             "https://app.example.com/",
@@ -510,7 +510,7 @@ def test_browsers_are_sent_to_allowed_addresses_only(play):
             "https://app.example.com/" + "a" * 3_000,
         ):
             if address.endswith("Set-Cookie:x"):
-                continue  # stays encoded: an address like any other
+                continue  # stays encoded, so it is an ordinary URL
             try:
                 found = await stage.ask({"return_to": address})
             except ReturnForbidden:
@@ -560,7 +560,7 @@ def test_no_secret_is_logged_or_shown(play, shady):
 # OAuth without OpenID
 
 
-def test_plain_oauth_asks_who_the_user_is(tmp_path, shady):
+def test_oauth_without_openid_reads_the_user_from_the_api(tmp_path, shady):
     (tmp_path / "records").mkdir()
     (tmp_path / "records/acme.toml").write_text(
         f"""

@@ -1,4 +1,4 @@
-"""While a login lasts, and how it ends: refresh, revocation, back-channel logout."""
+"""Refresh, revocation and back-channel logout."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from visado import Fail, Redirect, Success, errors
 from visado_oauth.errors import InvalidLogoutToken, ProviderRefusedRefresh, ProviderUnavailable
 
 from . import hostile
-from .staging import provider, settings, staged
+from .in_process import provider, settings, staged
 
 EVENT = {"http://schemas.openid.net/event/backchannel-logout": {}}
 
@@ -38,7 +38,7 @@ def play(tmp_path, shady):
 
 
 async def signed_in(stage, sub="sub-1", refresh=None, **orders):
-    """Log in, and make two tokens: the one that asks, and another."""
+    """Log in, and create two tokens; the request has the first."""
     token = {"refresh_token": refresh} if refresh else {}
     found = await stage.log_in(lambda nonce: hostile.code(sub, nonce, token=token, **orders))
     assert isinstance(found, Success)
@@ -57,7 +57,7 @@ async def alive(stage, text):
         return False
 
 
-def test_a_refresh_token_is_renewed_and_kept_sealed(play, shady, tmp_path):
+def test_a_refresh_token_is_rotated_and_stored_sealed(play, shady, tmp_path):
     second = hostile.pack({"sub": "sub-1", "n": 2})
     first = hostile.pack({"sub": "sub-1", "token": {"refresh_token": second}})
 
@@ -90,7 +90,7 @@ def test_a_provider_that_refuses_ends_this_session(play, order):
     play(scene)
 
 
-def test_who_has_no_identity_here_is_not_refreshed(play):
+def test_a_user_without_an_identity_is_not_refreshed(play):
     async def scene(stage):
         await stage.host.security.users.create({"profileIds": ["default"]}, "local-only")
         with pytest.raises(errors.RefreshForbidden):
@@ -101,7 +101,7 @@ def test_who_has_no_identity_here_is_not_refreshed(play):
     play(scene)
 
 
-def test_a_logout_takes_the_refresh_token_back(play, shady):
+def test_a_logout_revokes_the_refresh_token(play, shady):
     async def scene(stage):
         request, _ = await signed_in(stage, refresh="the-refresh-token")
         for mode in (None, 500, "hang"):
@@ -125,7 +125,7 @@ async def obeyed(stage, text):
     assert found.status == 200
 
 
-def test_a_logout_token_ends_the_user_s_tokens(play, shady):
+def test_a_logout_token_revokes_the_tokens_of_its_user(play, shady):
     async def scene(stage):
         _, texts = await signed_in(stage, claims={"sid": "session-1"})
         _, others = await signed_in(stage, sub="sub-2")
@@ -145,7 +145,7 @@ def test_a_logout_token_ends_the_user_s_tokens(play, shady):
     play(scene)
 
 
-def test_no_wrong_logout_token_ends_anything(play, shady):
+def test_invalid_logout_tokens_revoke_nothing(play, shady):
     wrong = {
         "alg none": {"alg": "none"},
         "shared secret": {"alg": "HS256"},
@@ -186,7 +186,7 @@ def test_no_wrong_logout_token_ends_anything(play, shady):
     play(scene)
 
 
-def test_what_is_off_is_off_for_everything(tmp_path):
+def test_an_unavailable_provider_refuses_every_call(tmp_path):
     async def scene():
         async with staged(tmp_path, settings({"shady": {"issuer": "https://a.example"}})) as stage:
             for call in (

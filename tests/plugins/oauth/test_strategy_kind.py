@@ -1,4 +1,4 @@
-"""Providers that are added while the host runs: with a real OpenID provider, and with a hostile one."""
+"""Providers that are added while the host runs, a real one and a hostile one."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from visado.events import Observer, TokensRevoked
 from visado_kit.live import LiveHost
 
 from . import hostile
-from .staging import provider, settings, staged
+from .in_process import provider, settings, staged
+from .live_setup import BASIC_SECRET, OidcProvider, free_port, need
 from .test_host import _enter_code, _inputs
 from .test_sessions import logout_token
-from .town import BASIC_SECRET, Openid, free_port, need
 
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory):
-    """A host whose settings declare no provider, and a provider that knows it."""
+    """A host without providers in its settings, and a provider that has registered it."""
     need("node")
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    openid = Openid(callbacks=[f"{url}/_login/late", f"{url}/_login/other"], backchannel=f"{url}/_login/late")
+    openid = OidcProvider(callbacks=[f"{url}/_login/late", f"{url}/_login/other"], backchannel=f"{url}/_login/late")
     config = f'[server]\npublic_url = "{url}"\n[oauth]\nhttp_on_loopback = true\n'
     host = LiveHost(tmp_path_factory.mktemp("empty"), config=config)
     host.port = port
@@ -44,7 +44,7 @@ def add(host, name, provider_settings):
     return host.query("security:createStrategy", strategy=name, body=body)
 
 
-def test_a_provider_that_is_added_does_all_that_one_of_the_settings_does(empty, surfer, another):
+def test_an_added_provider_does_all_that_a_configured_one_does(empty, browser, other_browser):
     host, openid = empty
     assert host.request("POST", "/_login/late", {}).error_id == "security.credentials.unknown_strategy"
     assert not (host.folder / "data" / "oauth-secret").exists()
@@ -55,8 +55,8 @@ def test_a_provider_that_is_added_does_all_that_one_of_the_settings_does(empty, 
     assert BASIC_SECRET not in str(host.query("security:getStrategy", strategy="late").body)
 
     start = f"{host.url}/_login/late"
-    first = surfer.log_in(start, "ann", host.url).json()["result"]
-    assert another.log_in(start, "ann", host.url).json()["result"]["_id"] == first["_id"]
+    first = browser.log_in(start, "ann", host.url).json()["result"]
+    assert other_browser.log_in(start, "ann", host.url).json()["result"]["_id"] == first["_id"]
     kept = host.request("DELETE", "/_me/credentials/late", token=first["jwt"])
     assert (kept.status, kept.error_id) == (412, "oauth.credentials.last")
     logout = host.query("auth:logout", token=first["jwt"])
@@ -66,7 +66,7 @@ def test_a_provider_that_is_added_does_all_that_one_of_the_settings_does(empty, 
     body = {"content": {"profileIds": ["admin"]}, "credentials": local}
     assert host.query("security:createUser", _id="hal", body=body).status == 200
     token = host.login("hal", "pw")
-    fresh = surfer.another()
+    fresh = browser.open_other()
     bearer = {"authorization": f"Bearer {token}"}
     begun = fresh.client.post(f"{host.url}/_oauth/late/_link", headers=bearer, json={}).json()["result"]
     assert fresh.client.get(fresh.prove(begun["location"], "hal-there", host.url)).json()["result"]["_id"] == "hal"
@@ -74,10 +74,10 @@ def test_a_provider_that_is_added_does_all_that_one_of_the_settings_does(empty, 
     assert host.request("DELETE", "/_me/credentials/late", token=token).status == 200
 
     device = host.request("POST", "/_login/late", {"device": True}).result
-    _enter_code(surfer.another(), device["location"], "nat")
+    _enter_code(browser.open_other(), device["location"], "nat")
     assert host.request("POST", "/_login/late", {"device": device["device"]}).status == 200
 
-    mia = surfer.another()
+    mia = browser.open_other()
     result = mia.log_in(start, "mia", host.url).json()["result"]
     page = mia.client.get(f"{openid.issuer}/session/end", params={"client_id": "basic"})
     mia.client.post(f"{openid.issuer}/session/end/confirm", data={**dict(_inputs(page.text)), "logout": "yes"})
@@ -85,13 +85,13 @@ def test_a_provider_that_is_added_does_all_that_one_of_the_settings_does(empty, 
 
     host.kill()
     host.start()
-    assert surfer.another().log_in(start, "ann", host.url).json()["result"]["_id"] == first["_id"]
+    assert browser.open_other().log_in(start, "ann", host.url).json()["result"]["_id"] == first["_id"]
     assert host.query("security:deleteStrategy", strategy="late").status == 200
     assert host.request("POST", "/_oauth/late/_link", {}, token=token).status == 400
     assert BASIC_SECRET not in host.log
 
 
-def test_what_would_not_work_is_refused_with_the_reason(empty):
+def test_settings_that_would_not_work_are_rejected_with_the_reason(empty):
     host, openid = empty
     for name, wrong, words in (
         ("other", {"client_secret": None}, "client_secret or client_secret_file is required"),
@@ -134,7 +134,7 @@ def play(tmp_path):
 
 
 @pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/jwks", "/token"])
-def test_a_provider_that_hangs_is_refused_in_time(play, shady, path):
+def test_a_provider_that_hangs_is_rejected_in_time(play, shady, path):
     shady.modes = {path: "hang"}
 
     async def scene(stage):
@@ -145,8 +145,8 @@ def test_a_provider_that_hangs_is_refused_in_time(play, shady, path):
     play(scene, settings({}))
 
 
-def test_a_provider_that_is_changed_or_removed_lets_go_of_everything(play, shady):
-    shady.modes = {"/authorize": "redirect"}  # to its page of logins
+def test_a_provider_that_is_changed_or_removed_closes_everything(play, shady):
+    shady.modes = {"/authorize": "redirect"}  # to its login page
 
     def at_work():
         return [each for each in asyncio.all_tasks() if "visado_oauth" in repr(each)]
@@ -171,7 +171,7 @@ def test_a_provider_that_is_changed_or_removed_lets_go_of_everything(play, shady
 
 
 @pytest.mark.parametrize("preset", ["strict", "compatible"])
-def test_under_the_strict_preset_a_change_ends_the_other_tokens(play, shady, preset):
+def test_under_the_strict_preset_a_change_revokes_the_other_tokens(play, shady, preset):
     async def scene(stage):
         host, ended = stage.host, preset == "strict"
         for change in ("update", "update by an administrator", "delete"):
@@ -200,7 +200,7 @@ async def _verified(host, text):
         return None
 
 
-def test_observers_hear_for_which_provider_tokens_ended(play, shady):
+def test_observers_learn_which_provider_revoked_tokens(play, shady):
     class Ear(Observer):
         async def observe(self, event):
             pass

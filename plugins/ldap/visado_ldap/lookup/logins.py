@@ -13,7 +13,7 @@ from visado_ldap.errors import ACCOUNT_ERRORS, AccountDisabled, ServerRefused
 from visado_ldap.lookup.entry_search import EntrySearch
 from visado_ldap.lookup.persons import Person
 from visado_ldap.protocol.entries import Entry
-from visado_ldap.protocol.responses import SUCCESS, Refusal
+from visado_ldap.protocol.responses import SUCCESS, BindRefusal
 from visado_ldap.protocol.sockets import Deadline
 from visado_ldap.servers.failover import DirectoryServer
 from visado_ldap.settings import DirectorySettings
@@ -89,13 +89,15 @@ class PasswordLogins:
         finally:
             connection.close()
 
-    def _bind(self, connection: DirectoryConnection, dn: str, password: bytes, deadline: Deadline) -> Refusal | None:
+    def _bind(
+        self, connection: DirectoryConnection, dn: str, password: bytes, deadline: Deadline
+    ) -> BindRefusal | None:
         result = connection.bind(dn, password, deadline)
         if result.code != SUCCESS and not result.concerns_account:
             raise ServerRefused(result.code, f"bind: {result.text}")
         return result.refusal()
 
-    def _refuse(self, dn: str, refusal: Refusal) -> None:
+    def _refuse(self, dn: str, refusal: BindRefusal) -> None:
         """Log why a bind failed. Raises an error of `ACCOUNT_ERRORS` where the password was right."""
         _log.info("%s: the bind of %r is refused: %s", self._name, dn, refusal.text)
         error = ACCOUNT_ERRORS.get(refusal.reason)

@@ -52,7 +52,7 @@ _POLICY_ERRORS_WITH_SUCCESS: Final = frozenset[int | None]({0, 2})
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class BindRefusal:
     """Why a bind failed.
 
     `reason` is a key of `errors.ACCOUNT_ERRORS` where the password was right, and else empty: a directory reports a
@@ -82,19 +82,19 @@ class LdapResult:
         """Whether the server says that it is busy or unavailable."""
         return self.code in _UNAVAILABLE_CODES
 
-    def refusal(self) -> Refusal | None:
+    def refusal(self) -> BindRefusal | None:
         """Return why the bind failed, or None where it succeeded."""
         if self.code == SUCCESS:
             if self.policy_error not in _POLICY_ERRORS_WITH_SUCCESS:
                 return None
-            return Refusal(*_POLICY_REFUSALS[self.policy_error])
+            return BindRefusal(*_POLICY_REFUSALS[self.policy_error])
         match = _ACTIVE_DIRECTORY_CODE.search(self.message)
         if match is not None:
             code = match[1].lower()
             reason, text = _ACTIVE_DIRECTORY_REFUSALS.get(code, ("", "Active Directory refuses the account"))
-            return Refusal(reason if self.code == INVALID_CREDENTIALS else "", f"{text} (data {code})")
+            return BindRefusal(reason if self.code == INVALID_CREDENTIALS else "", f"{text} (data {code})")
         reason, text = _POLICY_REFUSALS.get(self.policy_error, ("", self.text))
-        return Refusal(reason if self.policy_error == 0 else "", text)
+        return BindRefusal(reason if self.policy_error == 0 else "", text)
 
     @property
     def text(self) -> str:

@@ -5,7 +5,7 @@ import pytest
 from visado_ldap.lookup.directory_lookup import DirectoryLookup
 from visado_ldap.settings import DirectorySettings
 
-from .. import slapd, toxic
+from .. import faulty_servers, slapd
 from ..conftest import settings_of
 from ..slapd import GROUPS, password_of, user_dn
 
@@ -38,7 +38,7 @@ def test_posix_groups(directory):
     assert profiles_of(directory, 4, **posix) == {"posix"}
 
 
-def test_the_key_of_a_group_may_be_spelt_as_one_likes(directory):
+def test_group_dns_match_in_any_spelling(directory):
     spelt = {f"CN=Staff , OU=groups,{slapd.SUFFIX.upper()}": ["admin", "default"], f"cn=st\\61ff,{GROUPS}": ["more"]}
     lookup = DirectoryLookup("ldap", DirectorySettings(**settings_of(directory, group_profiles=spelt)))
     person = lookup.log_in("user0", password_of(0).encode())
@@ -49,7 +49,7 @@ def test_the_key_of_a_group_may_be_spelt_as_one_likes(directory):
     lookup.close()
 
 
-def test_a_pattern_counts_for_the_whole_name_only(directory):
+def test_a_pattern_matches_whole_dns_only(directory):
     lookup = DirectoryLookup("ldap", DirectorySettings(**settings_of(directory, group_pattern=NAMED)))
     odd = [f"cn=admin,ou=groups,dc=example,dc=org,{slapd.SUFFIX}", f"cn=a\\,b,{GROUPS}", f"x=y,cn=admin,{GROUPS}"]
     assert lookup.groups.profiles(odd) == []
@@ -75,7 +75,7 @@ def test_profiles_come_and_go_with_groups(play, own_directory):
     play(scene, settings_of(own_directory, group_profiles={staff: ["admin", "nonesuch"]}))
 
 
-def test_what_a_user_has_otherwise_stays(play, own_directory):
+def test_other_profiles_of_a_user_stay(play, own_directory):
     staff = f"cn=staff,{GROUPS}"
 
     async def scene(each):
@@ -90,7 +90,7 @@ def test_what_a_user_has_otherwise_stays(play, own_directory):
     play(scene, settings_of(own_directory, group_profiles={staff: ["admin"]}))
 
 
-def test_a_user_that_is_made_has_the_profiles_of_its_groups(play, directory):
+def test_a_new_user_has_the_profiles_of_its_groups(play, directory):
     async def scene(each):
         outcome = await each.login("user0", password_of(0))
         assert await each.profiles(outcome.user_id) == ["default", "admin"]
@@ -100,9 +100,9 @@ def test_a_user_that_is_made_has_the_profiles_of_its_groups(play, directory):
     play(scene, settings_of(directory, group_profiles={f"cn=staff,{GROUPS}": ["admin"]}, auto_create=True))
 
 
-def test_attributes_in_parts_are_read_whole(play):
+def test_ranged_attributes_are_read_completely(play):
     groups = [f"cn=g{number},dc=a" for number in range(3_210)]
-    with toxic.Ranging(groups, 1_500) as server:
+    with faulty_servers.Ranging(groups, 1_500) as server:
         given = {"url": server.url, "search_base": "dc=a", "group_profiles": {"cn=x": ["admin"]}}
         lookup = DirectoryLookup("ldap", DirectorySettings(**given))
         person = lookup.log_in("ann", b"password")

@@ -17,17 +17,17 @@ from visado_ldap.protocol.distinguished_names import canonical_dn, is_below
         ("cn=a+uid=b,dc=c", "CN=A + uid=b;dc=c"),
     ],
 )
-def test_dns_are_compared_whatever_their_spelling(one, other):
+def test_spellings_of_one_dn_are_equal(one, other):
     assert canonical_dn(one) == canonical_dn(other)
 
 
 @pytest.mark.parametrize("dn", ["", "x", "cn=", "=x", "cn=a,", "cn=a,,dc=b", "cn=a\\", "cn=a<b", "c n=x", "=", "-=x"])
-def test_what_is_no_dn(dn):
+def test_invalid_dns_raise(dn):
     with pytest.raises(InvalidValue):
         canonical_dn(dn)
 
 
-def test_below():
+def test_is_below():
     assert is_below("uid=a,OU=People,dc=b", "ou=people, dc=b")
     assert is_below("uid=a,dc=b", "")
     assert not is_below("uid=a,ou=people,dc=b", "ou=other,dc=b")

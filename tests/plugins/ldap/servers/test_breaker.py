@@ -3,7 +3,7 @@ from __future__ import annotations
 from visado_ldap.servers.breaker import CircuitBreaker
 
 
-def test_a_breaker_lets_one_try_and_pauses_ever_longer():
+def test_a_breaker_admits_one_and_pauses_longer_each_time():
     now = 0.0
     breaker = CircuitBreaker(lambda: now)
     assert breaker.admit()

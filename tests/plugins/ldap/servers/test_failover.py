@@ -8,7 +8,7 @@ import pytest
 from visado import Success
 from visado_ldap.errors import DirectoryUnreachable
 
-from .. import slapd, toxic
+from .. import faulty_servers, slapd
 from ..conftest import settings_of
 from ..slapd import password_of
 
@@ -27,13 +27,15 @@ async def login(each, number=1):
 
 
 def both(first, second):
-    """Two servers that hold the same people, if not under the same stable ids."""
+    """Two servers with the same people under different stable ids."""
     given = settings_of(second, auto_create=True, timeout=1, connect_timeout=1)
     return given | {"url": [first, second.url]}
 
 
-@pytest.mark.parametrize("kind", [toxic.Silent, toxic.Slow, toxic.Closing, toxic.BlackHole])
-def test_the_next_server_is_asked(play, directory, kind):
+@pytest.mark.parametrize(
+    "kind", [faulty_servers.Silent, faulty_servers.Slow, faulty_servers.Closing, faulty_servers.BlackHole]
+)
+def test_the_next_server_is_used(play, directory, kind):
     with kind() as sick:
 
         async def scene(each):
@@ -43,7 +45,7 @@ def test_the_next_server_is_asked(play, directory, kind):
             for _ in range(3):
                 again, seconds = await login(each)
                 assert again == outcome
-                assert seconds <= 0.5  # the first server rests
+                assert seconds <= 0.5  # the first server is paused
             found = await asyncio.gather(*(login(each, number) for number in range(50)))
             assert all(isinstance(each, Success) for each, _ in found)
 
@@ -59,7 +61,7 @@ def test_a_refused_connection_costs_no_time(play, directory):
     play(scene, both("ldap://127.0.0.1:1", directory))
 
 
-def test_a_server_that_stops_is_replaced_and_comes_back(play, directory, second, caplog):
+def test_a_server_that_stops_is_replaced_and_used_again(play, directory, second, caplog):
     given = settings_of(second, auto_create=True, timeout=1)
     given["url"] = [second.url, directory.url]
 
@@ -82,7 +84,7 @@ def test_a_server_that_stops_is_replaced_and_comes_back(play, directory, second,
     assert "responds again" in caplog.text
 
 
-def test_a_single_server_comes_back_without_a_restart(play, own_directory):
+def test_a_single_server_is_used_again_without_a_restart(play, own_directory):
     async def scene(each):
         await each.link("kuid-1", username="user1")
         assert (await login(each))[0] == Success("kuid-1")
@@ -105,7 +107,7 @@ def test_a_single_server_comes_back_without_a_restart(play, own_directory):
     play(scene, settings_of(own_directory))
 
 
-def test_connections_that_were_cut_are_replaced(play, own_directory):
+def test_broken_connections_are_replaced(play, own_directory):
     async def scene(each):
         await each.link("kuid-1", username="user1")
         await asyncio.gather(*(login(each) for _ in range(20)))
@@ -117,7 +119,7 @@ def test_connections_that_were_cut_are_replaced(play, own_directory):
     play(scene, settings_of(own_directory))
 
 
-def test_a_refused_account_is_not_asked_for_again_and_again(play, own_directory, caplog):
+def test_a_refused_account_is_not_bound_repeatedly(play, own_directory, caplog):
     async def scene(each):
         for _ in range(10):
             with pytest.raises(DirectoryUnreachable):

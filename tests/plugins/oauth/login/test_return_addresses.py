@@ -3,7 +3,7 @@ from __future__ import annotations
 from visado_oauth.login.return_addresses import may_receive_code
 
 
-def test_codes_are_received_where_the_settings_say():
+def test_codes_are_received_at_listed_addresses_only():
     listed = ["https://app.example.com/back", "http://127.0.0.1/back", "com.example.app:/back"]
     for address in ("https://app.example.com/back", "http://127.0.0.1:1234/back", "com.example.app:/back"):
         assert may_receive_code(address, listed)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from visado_oauth.openid.claims import merge_claims, select_attributes
 
 
-def test_signed_claims_win_and_nothing_vouches_for_another():
+def test_signed_claims_win_and_emails_are_verified_by_their_source():
     merged = merge_claims({"sub": "1", "name": "signed"}, {"sub": "2", "name": "told", "locale": "fr", "iss": "x"})
     assert merged == {"sub": "1", "name": "signed", "locale": "fr"}
     assert "email_verified" not in merge_claims({"email": "a@b"}, {"email": "c@d", "email_verified": True})
@@ -11,7 +11,7 @@ def test_signed_claims_win_and_nothing_vouches_for_another():
     assert told["email_verified"] is None
 
 
-def test_attributes_are_kept_by_path():
+def test_attributes_are_selected_by_path():
     said = {"email": "a@b.c", "picture": {"data": {"url": "u"}}, "emails": [{"value": "v"}], "none": None}
     kept = select_attributes(
         said, ["email", "picture.data.url", "emails[0].value", "none", "a.b"], {"picture.data.url": "photo"}

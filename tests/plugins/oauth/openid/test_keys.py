@@ -12,7 +12,7 @@ from visado_oauth.openid.keys import ProviderKeys, read_private_key
 from .. import hostile
 
 
-def test_keys_of_ours_are_read_or_refused():
+def test_private_keys_are_read_or_refused():
     for key in (ECKey.generate_key("P-384"), hostile._RSA[0]):
         for text in (key.as_pem(private=True).decode(), json.dumps(key.as_dict(private=True))):
             _, header = read_private_key(text, None)
@@ -22,7 +22,7 @@ def test_keys_of_ours_are_read_or_refused():
             read_private_key(text, None)
 
 
-def test_keys_that_cannot_be_asked_for_are_asked_for_again():
+def test_a_failed_fetch_of_keys_is_retried():
     answers = iter([errors.StorageUnavailable(), {"keys": []}])
     now = [0.0]
 

@@ -1,4 +1,4 @@
-"""A host in this process, with the hostile provider behind it."""
+"""A host in this process, with the hostile provider."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def parameters(address):
 
 
 class Scene:
-    """Somebody with a browser, or without one, before a host."""
+    """A client of a host, with a browser or without one."""
 
     def __init__(self, host):
         self.host = host
@@ -52,12 +52,12 @@ class Scene:
         return await self.strategy(name).authenticate(self.request(args, name=name, **more))
 
     async def begin(self, name="shady", args=None, **more):
-        """Begin in a browser: the provider's address in parts, and the cookie."""
+        """Start a login in a browser; return the parameters of the login page's URL, and the cookie."""
         found = await self.ask(args, name=name, **more)
         return parameters(found.location), found.cookies[0].partition(";")[0]
 
     async def log_in(self, make, name="shady", **more):
-        """Go all the way: `make` makes the code from the nonce."""
+        """Log in; `make` returns the code for a nonce."""
         sent, cookie = await self.begin(name, **more)
         back = {"code": make(sent.get("nonce")), "state": sent["state"]}
         return await self.ask(back, name=name, cookie=cookie)

@@ -1,4 +1,4 @@
-"""What the tests of visado-oauth stand on: a real OpenID provider, a real browser, and a real host."""
+"""A running host, real OpenID providers, and browsers with and without scripts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def need(*tools):
 
 
 def free_port():
-    """Find a port below those that the system hands out, so that it stays free until the host takes it."""
+    """Return a free port below the system's ephemeral ports, so that it stays free until the host uses it."""
     while True:
         with socket.socket() as made, contextlib.suppress(OSError):
             port = random.randint(20_000, 32_000)
@@ -42,8 +42,8 @@ def free_port():
             return port
 
 
-class Openid:
-    """oidc-provider in a process of its own."""
+class OidcProvider:
+    """oidc-provider in its own process."""
 
     def __init__(self, **settings):
         need("node")
@@ -65,16 +65,16 @@ class Openid:
         self._process.stdout.close()
 
 
-class Surfer:
-    """A browser without scripts: follows what it is told, and fills the provider's forms."""
+class Browser:
+    """A browser without scripts that submits the provider's forms."""
 
     def __init__(self):
         self.client = httpx.Client(follow_redirects=False, timeout=20, trust_env=False)
         self._others = []
 
-    def another(self):
-        """Somebody else's browser, that ends with this one."""
-        self._others.append(Surfer())
+    def open_other(self):
+        """Open another user's browser, which closes with this one."""
+        self._others.append(Browser())
         return self._others[-1]
 
     def close(self):
@@ -82,13 +82,13 @@ class Surfer:
             each.client.close()
 
     def start(self, url):
-        """Begin at the host, and return the provider's address."""
+        """Start a login at the host, and return the URL of the provider's login page."""
         answer = self.client.get(url)
         assert answer.status_code == 302, answer.text
         return answer.headers["location"]
 
     def prove(self, address, user, until):
-        """Log in at the provider, and return the address to which it then sends the browser."""
+        """Log in at the provider, and return the URL to which it redirects the browser."""
         for _ in range(20):
             answer = self.client.get(address)
             while answer.status_code == 200:
@@ -104,7 +104,7 @@ class Surfer:
         raise AssertionError(address)
 
     def log_in(self, url, user, until):
-        """Go all the way, and return the host's last answer."""
+        """Log in, and return the host's last response."""
         return self.client.get(self.prove(self.start(url), user, until))
 
 
@@ -113,7 +113,7 @@ def parameters(address):
 
 
 def browse(steps, patience=90):
-    """Let a real Chromium play a scene, and return what it saw."""
+    """Run steps in a real Chromium, and return what it shows."""
     need("node", "chromium")
     done = subprocess.run(
         ["node", str(HERE / "browser.mjs")],
@@ -128,8 +128,8 @@ def browse(steps, patience=90):
     return seen
 
 
-class Town:
-    """A host and two providers, for a whole module."""
+class LiveSetup:
+    """A running host with two providers."""
 
     def __init__(self, folder, **providers):
         port = free_port()
@@ -139,18 +139,18 @@ class Town:
             f"{self.url}/app",
         ]
         self.key = RSAKey.generate_key(2048, {"kid": "ours"})
-        self.one = Openid(
+        self.one = OidcProvider(
             jwk=self.key.as_dict(private=False),
             callbacks=callbacks,
             backchannel=f"{self.url}/_login/one",
             afterLogout=[f"{self.url}/_me"],
         )
-        self.two = Openid(callbacks=callbacks)
+        self.two = OidcProvider(callbacks=callbacks)
         self.host = LiveHost(folder, config=self._config())
         self.host.port = port
 
     def open(self):
-        """Start the host, and close it for everybody but its administrator."""
+        """Start the host, and create its administrator and the profile `linker`."""
         self.host.start()
         self.admin = self.host.create_admin()
         rights = {"oauth": ["link"], "auth": ["*"]}

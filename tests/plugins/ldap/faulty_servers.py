@@ -1,4 +1,4 @@
-"""Servers that do harm: silent, slow, refusing, referring, garbled. Each speaks just enough LDAP in BER."""
+"""Faulty servers: silent, slow, refusing, referring, garbled. Each implements as much LDAP as its fault needs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def entry(number, dn, **attributes):
 
 
 def read_tlv(content):
-    """`(tag, value, rest)`, or None where there is not all of it yet."""
+    """Return `(tag, value, rest)`, or None while the value is incomplete."""
     if len(content) < 2:
         return None
     length, start = content[1], 2
@@ -45,8 +45,8 @@ def read_tlv(content):
     return content[0], content[start : start + length], content[start + length :]
 
 
-class Nearby:
-    """A server on a free port of this machine, for a block."""
+class LocalServer:
+    """A server on a free port of this machine, as a context manager."""
 
     @property
     def url(self):
@@ -60,8 +60,8 @@ class Nearby:
         return self
 
 
-class Toxic(Nearby):
-    """A server on a free port; `received` is all that clients sent, `connections` how many came."""
+class FaultyServer(LocalServer):
+    """A server on a free port; `received` is all bytes of clients, `connections` their number."""
 
     def __init__(self, backlog=64):
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
@@ -90,17 +90,17 @@ class Toxic(Nearby):
             self.serve(connection)
 
     def serve(self, connection):
-        """Silent: take everything, answer nothing."""
+        """Receive everything and respond with nothing."""
         while received := connection.recv(65536):
             self.received += received
 
 
-class Silent(Toxic):
-    """Accepts, and never says a word."""
+class Silent(FaultyServer):
+    """Accepts connections and never responds."""
 
 
-class Slow(Toxic):
-    """Answers a byte a second: a message that never ends."""
+class Slow(FaultyServer):
+    """Sends one byte a second of a message that never ends."""
 
     def serve(self, connection):
         connection.sendall(b"\x30\x84\x00\x00\xff\xff")
@@ -109,15 +109,15 @@ class Slow(Toxic):
             connection.sendall(b"\x02")
 
 
-class Closing(Toxic):
-    """Hangs up."""
+class Closing(FaultyServer):
+    """Closes each connection at once."""
 
     def serve(self, connection):
         connection.close()
 
 
-class Garbled(Toxic):
-    """Answers something else."""
+class Garbled(FaultyServer):
+    """Responds with bytes that are not LDAP."""
 
     def __init__(self, answer=b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n" * 3):
         self._answer = answer
@@ -129,8 +129,8 @@ class Garbled(Toxic):
         super().serve(connection)
 
 
-class Speaking(Toxic):
-    """Answers by what `answer(tag, number, content)` returns: bytes, or None for silence."""
+class Speaking(FaultyServer):
+    """Responds with what `answer(tag, number, content)` returns: bytes, or None for no response."""
 
     def answer(self, tag, number, content):
         raise NotImplementedError
@@ -150,7 +150,7 @@ class Speaking(Toxic):
 
 
 class RefusingTls(Speaking):
-    """Knows no STARTTLS, and would love to hear a password."""
+    """Refuses STARTTLS and accepts every bind."""
 
     def answer(self, tag, number, content):
         if tag == EXTENDED:
@@ -159,7 +159,7 @@ class RefusingTls(Speaking):
 
 
 class Injecting(Speaking):
-    """Agrees to STARTTLS, and says in the same breath that the next bind succeeds."""
+    """Accepts STARTTLS and sends a successful bind response in the same packet."""
 
     def answer(self, tag, number, content):
         if tag == EXTENDED:
@@ -169,7 +169,7 @@ class Injecting(Speaking):
 
 
 class Referring(Speaking):
-    """Sends everybody elsewhere: by results, or by references in a search."""
+    """Refers clients to another server: by results, or by references in a search."""
 
     def __init__(self, elsewhere, on):
         self._referral, self._on = text(elsewhere), on
@@ -190,7 +190,7 @@ class Referring(Speaking):
 
 
 class Ranging(Speaking):
-    """Hands out the groups of its one entry in parts, as Active Directory does."""
+    """Returns the groups of its one entry in ranges, as Active Directory does."""
 
     def __init__(self, groups, size):
         self._groups, self._size = groups, size
@@ -212,8 +212,8 @@ class Ranging(Speaking):
         return found + result(number, SEARCH_DONE, 0)
 
 
-class BlackHole(Nearby):
-    """An address that answers no connection: the queue of who waits to be accepted is full."""
+class BlackHole(LocalServer):
+    """An address that accepts no connection: its backlog is full."""
 
     def __enter__(self):
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=0)
@@ -233,8 +233,8 @@ class BlackHole(Nearby):
             each.close()
 
 
-class Recording(Nearby):
-    """Passes everything on to a server, and keeps what the client sent."""
+class Recording(LocalServer):
+    """Forwards everything to a server and records what the client sent."""
 
     def __init__(self, port):
         self._to = port
