@@ -263,7 +263,7 @@ async def pauses(table: Table, folder: Path, users: int) -> None:
         async def renew() -> None:
             snapshot = folder / "snapshot"
             before = snapshot.stat().st_ino
-            with mock.patch.object(Journal, "is_long", new=True):
+            with mock.patch.object(Journal, "needs_snapshot", new=True):
                 while snapshot.stat().st_ino == before:
                     await storage.check()
                     await asyncio.sleep(0.01)

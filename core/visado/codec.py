@@ -1,4 +1,4 @@
-"""JSON, as strictly as a wire needs it."""
+"""JSON, as strict as the protocol demands, and type guards for decoded values."""
 
 from __future__ import annotations
 
@@ -9,33 +9,37 @@ from typing import Any, Final, TypeGuard, cast
 
 from pydantic_core import to_json
 
-_DEEPEST: Final = 100
+_MAX_DEPTH: Final = 100
 
 
 def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether this is a JSON object."""
+    """Return whether a value is a JSON object."""
     return isinstance(value, dict)
 
 
 def is_list(value: Any) -> TypeGuard[list[Any]]:
-    """Whether this is a JSON array."""
+    """Return whether a value is a JSON array."""
     return isinstance(value, list)
 
 
 def are_texts(value: Any) -> TypeGuard[list[str]]:
-    """Whether this is a JSON array of strings."""
+    """Return whether a value is a JSON array of strings."""
     return is_list(value) and all(isinstance(item, str) for item in value)
 
 
 def decode(data: bytes) -> Any:
-    """Read JSON. Raises `ValueError`: malformed, not UTF-8, a key twice, NaN, too deep, or half a character."""
+    """Decode JSON.
+
+    Raises `ValueError` for malformed JSON, and for JSON that is not UTF-8, nested more than 100 levels deep, or has a
+    duplicate key, a number that is not finite, or half of a surrogate pair.
+    """
     try:
         value = _DECODER.decode(data.decode())
     except RecursionError:
         raise ValueError("too deep") from None
     except json.JSONDecodeError as error:
-        raise ValueError(_told(error)) from None
-    if data.count(b"{") + data.count(b"[") > _DEEPEST and _too_deep(value):
+        raise ValueError(_message(error)) from None
+    if data.count(b"{") + data.count(b"[") > _MAX_DEPTH and _is_too_deep(value):
         raise ValueError("too deep")
     if b"\\ud" in data.lower():
         try:
@@ -45,8 +49,8 @@ def decode(data: bytes) -> Any:
     return value
 
 
-def _told(error: json.JSONDecodeError) -> str:
-    """Say what is wrong in the words that clients of this protocol know."""
+def _message(error: json.JSONDecodeError) -> str:
+    """Return the message of an error in the words that clients of the protocol know."""
     if error.pos >= len(error.doc):
         return "Unexpected end of JSON input"
     if "property name" in error.msg:
@@ -55,12 +59,12 @@ def _told(error: json.JSONDecodeError) -> str:
 
 
 def encode(value: Any, *, pretty: bool = False) -> bytes:
-    """Write JSON. Raises `ValueError` or another for what cannot be written."""
+    """Encode a value as JSON. Raises `ValueError` or another exception if JSON cannot represent the value."""
     return to_json(value, indent=2 if pretty else None, inf_nan_mode="null")
 
 
 def can_encode(value: Any) -> bool:
-    """Whether this can be written as JSON; a mapping counts as the object that it makes."""
+    """Return whether JSON can represent a value; a mapping is encoded as an object."""
     try:
         encode(dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value)
     except Exception:
@@ -71,24 +75,24 @@ def can_encode(value: Any) -> bool:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a key stands twice in an object")
+        raise ValueError("duplicate key in an object")
     return members
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError("a number is beyond all bounds")
+        raise ValueError("number out of range")
     return number
 
 
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
-def _too_deep(value: Any) -> bool:
+def _is_too_deep(value: Any) -> bool:
     level: list[Any] = [value]
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_DEPTH):
         level = [child for each in level for child in _children(each)]
         if not level:
             return False
@@ -101,4 +105,4 @@ def _children(value: Any) -> list[Any]:
     return value if is_list(value) else []
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)

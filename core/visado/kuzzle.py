@@ -1,4 +1,4 @@
-"""The oddities of Kuzzle's protocol: versions of its SDKs, targets, and names in camelCase."""
+"""Peculiarities of Kuzzle's protocol: its version, the versions of its SDKs, targets, and names in camelCase."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from typing import Any, Final
 
 from visado import errors
 from visado.request import Fields
+
+PROTOCOL_VERSION: Final = "2.56.0"
+"""The version that the host tells its clients. Clients and their tools read the first number."""
 
 _MINIMUM_SDK_VERSIONS: Final = {
     "js": "7",
@@ -19,7 +22,7 @@ _MINIMUM_SDK_VERSIONS: Final = {
 
 
 def check_client(volatile: Fields | None) -> None:
-    """Raise `IncompatibleSdkVersion` where the volatile data names an SDK that speaks an older protocol."""
+    """Raise `IncompatibleSdkVersion` if the volatile data names an SDK of an older protocol."""
     if not volatile:
         return
     version: Any = volatile.get("sdkVersion")
@@ -34,7 +37,7 @@ def check_client(volatile: Fields | None) -> None:
 
 
 def check_targets(arguments: Fields) -> None:
-    """Raise `MutuallyExclusive` or `InvalidType` where the argument `targets` is wrong; no action here reads it."""
+    """Raise `MutuallyExclusive` or `InvalidType` if the argument `targets` is invalid. No action uses its value."""
     if arguments.get("targets") is None:
         return
     if "index" in arguments or "collection" in arguments:
@@ -44,13 +47,13 @@ def check_targets(arguments: Fields) -> None:
 
 
 def action_name(method: str) -> str:
-    """Return the name of an action from its method's: `get_user` is `getUser`; a letter keeps its case."""
+    """Return the name of the action that a method implements: `get_user` is `getUser`."""
     first, *rest = method.rstrip("_").split("_")
     return first + "".join(word[:1].upper() + word[1:] for word in rest)
 
 
 def argument_name(parameter: str) -> str:
-    """Return the name of an argument on the wire from its parameter's: `user_id` is `userId`, `id` is `_id`."""
+    """Return the name of the argument that a parameter receives: `user_id` is `userId`, `id` is `_id`."""
     if parameter == "id":
         return "_id"
     first, *rest = parameter.rstrip("_").split("_")

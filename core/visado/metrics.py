@@ -1,4 +1,4 @@
-"""Numbers for an operator, in Prometheus' text format."""
+"""Metrics for operators, in the text format of Prometheus."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """Counts answers by action and status. Actions come from the table alone, so the labels stay bounded."""
+    """Counts responses by action and status. Labels are ids of the action table, so their number is bounded."""
 
     def __init__(self) -> None:
-        self._answers: Counter[tuple[str, int]] = Counter()
-        self._began = time.monotonic()
+        self._responses: Counter[tuple[str, int]] = Counter()
+        self._started_at = time.monotonic()
         self.in_flight = 0
 
     def count(self, action: str, status: int) -> None:
-        """Note an answer."""
-        self._answers[action, status] += 1
+        """Count a response."""
+        self._responses[action, status] += 1
 
     @property
     def uptime(self) -> float:
-        """Seconds since the start."""
-        return time.monotonic() - self._began
+        """Seconds since the host was built."""
+        return time.monotonic() - self._started_at
 
     def text(self) -> str:
-        """Write everything down."""
+        """Return all metrics in the text format."""
         lines = [
             "# HELP visado_requests_total Requests answered, by action and status.",
             "# TYPE visado_requests_total counter",
         ]
-        for (action, status), count in sorted(self._answers.items()):
+        for (action, status), count in sorted(self._responses.items()):
             lines.append(f'visado_requests_total{{action="{action}",status="{status}"}} {count}')
         lines += [
             "# HELP visado_requests_in_flight Requests that are being answered.",

@@ -17,6 +17,7 @@ from visado.controller import ActionTable, Controller, action, get
 from visado.controllers.openapi import OpenApi
 from visado.controllers.result_types import ExistsResult, HealthResult, InfoResult, ObjectResult, TimeResult
 from visado.host import Clock
+from visado.kuzzle import PROTOCOL_VERSION
 from visado.metrics import CONTENT_TYPE, Metrics
 from visado.plugins.calls import get_problem
 from visado.plugins.manager import Plugins
@@ -28,8 +29,6 @@ from visado.settings.loading import Settings
 from visado.settings.sections import LimitsSection, SecuritySection
 from visado.storage.versions import VersionedStorage
 
-PROTOCOL: Final = "2.56.0"
-"""The version of the wire contract. Clients and their tools read its first number."""
 _SERVICES: Final = ("storage", "plugins")
 
 
@@ -82,7 +81,7 @@ class ServerController(Controller):
         """Return the settings, except the section `security`. Secrets are replaced with asterisks."""
         settings = self._settings.public()
         del settings[SecuritySection.name]
-        return settings | {"version": PROTOCOL, "cluster": {"enabled": False}}
+        return settings | {"version": PROTOCOL_VERSION, "cluster": {"enabled": False}}
 
     @action(get("/_capabilities"))
     async def capabilities(self, request: Request) -> ObjectResult:
@@ -94,7 +93,7 @@ class ServerController(Controller):
             "services": {
                 "storage": {"backend": type(self._health.storage.inner).__name__, "version": version("visado")}
             },
-            "version": PROTOCOL,
+            "version": PROTOCOL_VERSION,
         }
 
     @action(get("/"), get("/_serverInfo"))
@@ -110,7 +109,7 @@ class ServerController(Controller):
             "strategies": {name: get_problem(each) or "ready" for name, each in self._health.strategies.items()},
             "system": {"cpus": os.cpu_count(), "platform": sys.platform},
             "uptime": f"{self._metrics.uptime:.0f}s",
-            "version": PROTOCOL,
+            "version": PROTOCOL_VERSION,
         }
         return {"serverInfo": {"kuzzle": kuzzle, "services": {"publicStorage": {"version": version("visado")}}}}
 

@@ -1,12 +1,12 @@
-"""Mappings: what clients may declare of the fields of users, profiles and roles.
+"""Mappings: the types that clients declare for the fields of users, profiles and roles.
 
-Every field can be searched without one; they are kept for the tools that read and write them.
+The host needs none of them, since every field can be searched. They are stored for the tools that read and write them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from visado import errors
 from visado.codec import is_object
@@ -16,9 +16,9 @@ from visado.storage.protocol import Collection, Storage
 COLLECTION: Final = "mappings"
 _KEYWORD: Final = {"type": "keyword"}
 _DATE: Final = {"type": "date"}
-_INFO: Final = {"properties": {"author": _KEYWORD, "createdAt": _DATE, "updater": _KEYWORD, "updatedAt": _DATE}}
+_METADATA: Final = {"properties": {"author": _KEYWORD, "createdAt": _DATE, "updater": _KEYWORD, "updatedAt": _DATE}}
 _RESTRICTIONS: Final = {"type": "nested", "properties": {"index": _KEYWORD, "collections": _KEYWORD}}
-_GIVEN: Final[Mapping[str, Fields]] = {
+_BUILT_IN: Final[Mapping[str, Fields]] = {
     "users": {"profileIds": _KEYWORD},
     "profiles": {
         "tags": _KEYWORD,
@@ -33,23 +33,26 @@ _TYPES: Final = frozenset(
     "object percolator point rank_feature rank_features scaled_float search_as_you_type shape short text "
     "token_count unsigned_long version wildcard constant_keyword match_only_text".split()
 )
-_DEEPEST: Final = 20
+_MAX_DEPTH: Final = 20
 
 
 class Mappings:
-    """The declared fields of the three collections."""
+    """The mappings of the three collections."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         storage.declare(Collection(COLLECTION))
 
     async def get(self, collection: str) -> Fields:
-        """The declared fields, without those of the note."""
-        kept = await self._storage.get(COLLECTION, collection)
-        return {**_GIVEN[collection], **(kept["properties"] if kept else {})}
+        """Return the properties of a mapping, without those of the metadata."""
+        stored = await self._storage.get(COLLECTION, collection)
+        return {**_BUILT_IN[collection], **(stored["properties"] if stored else {})}
 
     async def update(self, collection: str, body: Fields) -> Fields:
-        """Declare more fields; a field keeps its type. Raises `InvalidMapping`, `SearchRefused`."""
+        """Add properties to a mapping, and return the mapping. The type of a property cannot be changed.
+
+        Raises `InvalidMapping`, `InvalidType`, `SearchRefused`.
+        """
         for key in body:
             if key not in _KEYS:
                 raise errors.InvalidMapping(property=key, suggestion="")
@@ -59,43 +62,45 @@ class Mappings:
         dynamic = body.get("dynamic")
         if dynamic is not None and not isinstance(dynamic, (str, bool)):
             raise errors.InvalidType(argument="body.dynamic", expected="string")
-        before = await self._storage.get(COLLECTION, collection) or {}
+        stored = await self._storage.get(COLLECTION, collection) or {}
         merged = _merge(await self.get(collection), properties, "", 0)
-        shown = str(dynamic).lower() if dynamic is not None else before.get("dynamic", "false")
-        document = {"dynamic": shown, "properties": merged} | ({"_meta": body["_meta"]} if "_meta" in body else {})
-        if not before:
-            await self._storage.create(COLLECTION, collection, document)
+        mapping: Fields = {
+            "dynamic": str(dynamic).lower() if dynamic is not None else stored.get("dynamic", "false"),
+            "properties": merged,
+        }
+        if "_meta" in body:
+            mapping["_meta"] = body["_meta"]
+        if not stored:
+            await self._storage.create(COLLECTION, collection, mapping)
         else:
-            await self._storage.update(COLLECTION, collection, lambda _: document)
-        return {**document, "properties": {**merged, "_kuzzle_info": _INFO}}
+            await self._storage.update(COLLECTION, collection, lambda _: mapping)
+        return {**mapping, "properties": {**merged, "_kuzzle_info": _METADATA}}
 
 
-def _merge(before: Fields, after: Fields, path: str, depth: int) -> Fields:
-    if depth > _DEEPEST:
+def _merge(declared: Fields, added: Fields, prefix: str, depth: int) -> Fields:
+    if depth > _MAX_DEPTH:
         raise errors.SearchRefused(cause="the mapping is too deep")
-    merged = dict(before)
-    for field, declared in after.items():
-        place = f"{path}{field}"
-        if not is_object(declared):
-            raise errors.SearchRefused(cause=f"Expected map for property [{place}]")
-        merged[field] = _field(before.get(field), declared, place, depth)
+    merged = dict(declared)
+    for name, field in added.items():
+        path = f"{prefix}{name}"
+        if not is_object(field):
+            raise errors.SearchRefused(cause=f"Expected map for property [{path}]")
+        merged[name] = _merge_field(declared.get(name) or {}, field, path, depth)
     return merged
 
 
-def _field(before: Any, declared: Fields, place: str, depth: int) -> Fields:
-    kind = declared.get("type", "object" if "properties" in declared else None)
+def _merge_field(declared: Fields, added: Fields, path: str, depth: int) -> Fields:
+    kind = added.get("type", "object" if "properties" in added else None)
     if kind is None:
-        raise errors.SearchRefused(cause=f"No type specified for field [{place}]")
+        raise errors.SearchRefused(cause=f"No type specified for field [{path}]")
     if not isinstance(kind, str) or kind not in _TYPES:
-        raise errors.SearchRefused(cause=f"No handler for type [{kind}] declared on field [{place}]")
-    present: Fields = before or {}
-    present_kind = present.get("type", "object" if "properties" in present else kind)
-    if present_kind != kind:
-        raise errors.SearchRefused(cause=f"mapper [{place}] cannot be changed from type [{present_kind}] to [{kind}]")
-    inner = declared.get("properties")
+        raise errors.SearchRefused(cause=f"No handler for type [{kind}] declared on field [{path}]")
+    declared_kind = declared.get("type", "object" if "properties" in declared else kind)
+    if declared_kind != kind:
+        raise errors.SearchRefused(cause=f"mapper [{path}] cannot be changed from type [{declared_kind}] to [{kind}]")
+    inner = added.get("properties")
     if inner is None:
-        return {**present, **declared}
+        return {**declared, **added}
     if not is_object(inner):
-        raise errors.SearchRefused(cause=f"Expected map for the properties of [{place}]")
-    known = present.get("properties", {})
-    return {**present, **declared, "properties": _merge(known, inner, f"{place}.", depth + 1)}
+        raise errors.SearchRefused(cause=f"Expected map for the properties of [{path}]")
+    return {**declared, **added, "properties": _merge(declared.get("properties", {}), inner, f"{path}.", depth + 1)}

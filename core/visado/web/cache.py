@@ -16,6 +16,7 @@ from visado.metrics import Metrics
 from visado.pipeline import Pipeline
 from visado.request import Response
 from visado.security.access import Access
+from visado.storage.bounded import BoundedDict
 from visado.storage.versions import Version, VersionedCache
 from visado.web.headers import head_of
 
@@ -53,7 +54,7 @@ class ResponseCache:
     ) -> None:
         self._pipeline, self._table, self._access, self._metrics = pipeline, table, access, metrics
         self._responses = VersionedCache[CachedResponse](version, _MAX_RESPONSES)
-        self._asked: set[int] = set()
+        self._asked = BoundedDict[int, bool](_MAX_RESPONSES)
 
     @property
     def version(self) -> int:
@@ -113,9 +114,7 @@ class ResponseCache:
     def _came_before(self, key: Hashable) -> bool:
         """Return whether an equal request came before: a response that is asked for once is not worth the memory."""
         digest = hash(key)
-        if digest in self._asked:
+        if self._asked.get(digest):
             return True
-        if len(self._asked) >= _MAX_RESPONSES:
-            self._asked.clear()
-        self._asked.add(digest)
+        self._asked.set(digest, True)
         return False
