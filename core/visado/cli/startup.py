@@ -59,7 +59,7 @@ def problems(host: Visado) -> Iterator[str]:
     """Yield the parts of active plugins that do not work at the moment, each with the reason."""
     parts: list[tuple[str, Part]] = [
         *((f"strategy {name}", strategy) for name, strategy in host.security.strategies.items()),
-        *((f"login check {check.name}", check) for check in host.security.logins),
+        *((f"login check {check.name}", check) for check in host.security.login_checks),
         *((f"observer of {plugin}", observer) for plugin, observer in host.security.observers),
     ]
     for name, part in parts:

@@ -24,8 +24,9 @@ from visado.login_check import Login
 from visado.request import ANONYMOUS_ID, Fields, Malformed, Reply, Request, from_payload
 from visado.security.access import Access
 from visado.security.documents import format_document
-from visado.security.logins.checks import FIELD, Admission, Logins, answers
+from visado.security.logins.logins import CHALLENGE_FIELD, Admission, Logins, answers_challenge
 from visado.security.logins.strategies import Strategies
+from visado.security.logins.strategy_credentials import StrategyCredentials
 from visado.security.observers import Observers
 from visado.security.rights import rights
 from visado.security.tokens.issuing import IssuedToken
@@ -42,8 +43,16 @@ class AuthController(Controller):
 
     name = "auth"
 
-    def __init__(self, access: Access, strategies: Strategies, logins: Logins, observers: Observers) -> None:
-        self._access, self._strategies, self._logins, self._observers = access, strategies, logins, observers
+    def __init__(
+        self,
+        access: Access,
+        strategies: Strategies,
+        credentials: StrategyCredentials,
+        logins: Logins,
+        observers: Observers,
+    ) -> None:
+        self._access, self._strategies, self._credentials = access, strategies, credentials
+        self._logins, self._observers = logins, observers
         self._users, self._tokens = access.users, access.tokens
 
     # -- login and logout
@@ -98,7 +107,7 @@ class AuthController(Controller):
 
     async def _admit(self, request: Request, strategy: str, lifetime: Any) -> Admission | Redirect:
         """Authenticate with the strategy, or continue a challenged login; then run the login checks."""
-        if answers(request):
+        if answers_challenge(request):
             return await self._logins.resume(request, strategy)
         with self._logins.refusals(strategy):
             outcome = await self._strategies.authenticate(strategy, request)
@@ -106,7 +115,7 @@ class AuthController(Controller):
             return outcome
         user, success = outcome
         location = success.location if request.connection.transport == "http" else None
-        admission = Admission(user, cookies=success.cookies, asked=lifetime, location=location)
+        admission = Admission(user, cookies=success.cookies, expires_in=lifetime, location=location)
         try:
             return await self._logins.admit(Login(request, user, strategy), admission)
         except errors.LoginChallenged as challenge:
@@ -126,7 +135,7 @@ class AuthController(Controller):
             raise errors.LoginRequired(controller="auth", action="logout")
         location: str | None = None
         if token is not None:
-            location = await self._strategies.logout(request)
+            location = await self._credentials.logout(request)
             if global_:
                 await self._tokens.delete_all(token.user_id)
             if token.kind == "token":
@@ -214,7 +223,7 @@ class AuthController(Controller):
         The user of a request without a token is the anonymous user, with the id `-1`.
         """
         user = request.user
-        return format_document(user.id, user.content) | {"strategies": await self._strategies.of(user)}
+        return format_document(user.id, user.content) | {"strategies": await self._credentials.strategies_of(user)}
 
     @action(get("/_me/_rights"), get("/users/_me/_rights", deprecated=True), cacheable=True)
     async def get_my_rights(self, request: Request) -> SearchResult:
@@ -270,7 +279,7 @@ def _redirect(redirect: Redirect) -> Reply:
 def _challenge_redirect(location: str, error: errors.LoginChallenged) -> Redirect:
     """Redirect a browser with the challenge in the URL's fragment, which browsers send to no server."""
     challenge = error.challenge
-    names = {FIELD: challenge["reference"], "check": challenge["check"], "strategy": challenge["strategy"]}
+    names = {CHALLENGE_FIELD: challenge["reference"], "check": challenge["check"], "strategy": challenge["strategy"]}
     return Redirect(f"{location.partition('#')[0]}#{urlencode(names)}", cookies=error.cookies)
 
 

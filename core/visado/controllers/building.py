@@ -44,7 +44,7 @@ def build_table(
     controllers = [
         *_security_controllers(settings, clock, storage, security),
         ServerController(settings, clock, security.users, health, metrics, lambda: table),
-        PluginsController(plugins, switches, security.added_strategies),
+        PluginsController(plugins, switches, security.strategy_kinds, security.added_strategies),
     ]
 
     def add(plugin: Plugin, registered: Iterable[Controller]) -> None:
@@ -65,24 +65,20 @@ def build_table(
 def _security_controllers(
     settings: Settings, clock: Clock, storage: VersionedStorage, security: Security
 ) -> list[Controller]:
-    access, accounts, strategies, api_keys = (
-        security.access,
-        security.accounts,
-        security.strategies,
-        security.api_keys,
-    )
+    access, accounts, api_keys = security.access, security.accounts, security.api_keys
+    strategies, credentials = security.strategies, security.strategy_credentials
     users, profiles, roles = security.users, security.profiles, security.roles
     mappings = Mappings(storage)
     searches = Searches(clock, settings[LimitsSection].fetch_count, documents.format_hit)
     return [
-        AuthController(access, strategies, security.logins, security.observers),
-        MyCredentialsController(strategies),
+        AuthController(access, strategies, credentials, security.logins, security.observers),
+        MyCredentialsController(strategies, credentials),
         MyApiKeysController(api_keys, searches, settings[SecuritySection].api_key_max_ttl),
-        UsersController(access, accounts, strategies, mappings, searches, settings),
+        UsersController(access, accounts, credentials, mappings, searches, settings),
         FirstAdminController(storage, accounts, users, profiles, roles),
         ProfilesController(profiles, users, mappings, searches, settings),
         RolesController(roles, profiles, mappings, searches, settings),
-        CredentialsController(users, strategies, searches),
+        CredentialsController(users, strategies, credentials, searches),
         ApiKeysController(api_keys, users, searches),
         AdminController(accounts, users, profiles, roles),
     ]

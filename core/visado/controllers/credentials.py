@@ -10,6 +10,7 @@ from visado.controllers.result_types import AcknowledgedResult, BooleanResult, N
 from visado.request import Request
 from visado.search.searches import Searches
 from visado.security.logins.strategies import Strategies
+from visado.security.logins.strategy_credentials import StrategyCredentials
 from visado.security.users.users import Users
 
 
@@ -18,8 +19,8 @@ class MyCredentialsController(Controller):
 
     name = "auth"
 
-    def __init__(self, strategies: Strategies) -> None:
-        self._strategies = strategies
+    def __init__(self, strategies: Strategies, credentials: StrategyCredentials) -> None:
+        self._strategies, self._credentials = strategies, credentials
 
     @action(
         get("/_me/credentials/:strategy/_exists"),
@@ -46,7 +47,7 @@ class MyCredentialsController(Controller):
     )
     async def create_my_credentials(self, request: Request, strategy: Text, body: Body) -> ObjectResult:
         """Create the current user's credentials of a strategy from the body, and return their public part."""
-        return await self._strategies.create(strategy, request.user.id, body)
+        return await self._credentials.create(strategy, request.user.id, body)
 
     @action(
         put("/_me/credentials/:strategy/_update"),
@@ -55,7 +56,7 @@ class MyCredentialsController(Controller):
     )
     async def update_my_credentials(self, request: Request, strategy: Text, body: Body) -> ObjectResult:
         """Change the current user's credentials of a strategy, and return their public part."""
-        return await self._strategies.update(strategy, request.user.id, body)
+        return await self._credentials.update(strategy, request.user.id, body)
 
     @action(
         post("/_me/credentials/:strategy/_validate"),
@@ -77,7 +78,7 @@ class MyCredentialsController(Controller):
     )
     async def delete_my_credentials(self, request: Request, strategy: Text) -> AcknowledgedResult:
         """Delete the current user's credentials of a strategy. Tokens stay valid."""
-        await self._strategies.delete(strategy, request.user.id)
+        await self._credentials.delete(strategy, request.user.id)
         return {"acknowledged": True}
 
 
@@ -86,8 +87,11 @@ class CredentialsController(Controller):
 
     name = "security"
 
-    def __init__(self, users: Users, strategies: Strategies, searches: Searches) -> None:
-        self._users, self._strategies, self._searches = users, strategies, searches
+    def __init__(
+        self, users: Users, strategies: Strategies, credentials: StrategyCredentials, searches: Searches
+    ) -> None:
+        self._users, self._strategies, self._credentials = users, strategies, credentials
+        self._searches = searches
 
     @action(get("/credentials/:strategy/:_id"))
     async def get_credentials(self, request: Request, strategy: Text, id: Id) -> ObjectResult:
@@ -119,14 +123,14 @@ class CredentialsController(Controller):
         """Create a user's credentials of a strategy from the body, and return their public part."""
         self._strategies.find(strategy)
         await self._users.find(id)
-        return await self._strategies.create(strategy, id, body)
+        return await self._credentials.create(strategy, id, body)
 
     @action(put("/credentials/:strategy/:_id/_update"))
     async def update_credentials(self, request: Request, id: Id, body: Body, strategy: Text) -> ObjectResult:
         """Change a user's credentials of a strategy, and return their public part."""
         self._strategies.find(strategy)
         await self._users.find(id)
-        return await self._strategies.update(strategy, id, body)
+        return await self._credentials.update(strategy, id, body)
 
     @action(post("/credentials/:strategy/:_id/_validate"))
     async def validate_credentials(
@@ -142,7 +146,7 @@ class CredentialsController(Controller):
     @action(delete("/credentials/:strategy/:_id"))
     async def delete_credentials(self, request: Request, id: Id, strategy: Text) -> AcknowledgedResult:
         """Delete a user's credentials of a strategy. Tokens stay valid."""
-        await self._strategies.delete(strategy, id)
+        await self._credentials.delete(strategy, id)
         return {"acknowledged": True}
 
     @action(post("/credentials/:strategy/users/_search"))

@@ -12,6 +12,7 @@ from visado.plugins.manager import Plugins
 from visado.plugins.switching import Switches
 from visado.request import Request
 from visado.security.logins.added_strategies import AddedStrategies
+from visado.security.logins.strategy_kinds import StrategyKinds
 
 
 class PluginsController(Controller):
@@ -19,8 +20,10 @@ class PluginsController(Controller):
 
     name = "security"
 
-    def __init__(self, plugins: Plugins, switches: Switches, added_strategies: AddedStrategies) -> None:
-        self._plugins, self._switches, self._added = plugins, switches, added_strategies
+    def __init__(
+        self, plugins: Plugins, switches: Switches, kinds: StrategyKinds, added_strategies: AddedStrategies
+    ) -> None:
+        self._plugins, self._switches, self._kinds, self._added = plugins, switches, kinds, added_strategies
 
     @action(get("/plugins"), extension=True)
     async def list_plugins(self, request: Request) -> ObjectResult:
@@ -31,7 +34,7 @@ class PluginsController(Controller):
         """
         return {
             "plugins": {each.name: each.as_dict() for each in self._plugins},
-            "kinds": self._added.kinds,
+            "kinds": self._kinds.names,
             "problems": dict(self._added.problems),
         }
 
@@ -48,7 +51,7 @@ class PluginsController(Controller):
     @action(get("/strategies/:strategy"), extension=True)
     async def get_strategy(self, request: Request, strategy: Text) -> ObjectResult:
         """Return a strategy, and the settings of an added strategy. Secrets are replaced with asterisks."""
-        return {"name": strategy, **await self._added.find(strategy)}
+        return {"name": strategy, **await self._added.describe(strategy)}
 
     @action(post("/strategies/:strategy/_validate"), extension=True)
     async def validate_strategy(
@@ -58,8 +61,7 @@ class PluginsController(Controller):
 
         The strategy is built, opened and closed. Nothing is stored.
         """
-        rehearsed, _ = await self._added.rehearse(strategy, kind, settings)
-        await self._added.dismiss(rehearsed)
+        await self._added.validate(strategy, kind, settings)
         return True
 
     @action(post("/strategies/:strategy/_create"), extension=True)
@@ -71,7 +73,7 @@ class PluginsController(Controller):
         `kind` and `settings` are checked as `security:validateStrategy` does. Return the strategy with its settings.
         """
         await self._added.create(strategy, kind, settings)
-        return {"name": strategy, **await self._added.find(strategy)}
+        return {"name": strategy, **await self._added.describe(strategy)}
 
     @action(put("/strategies/:strategy/_update"), extension=True)
     async def update_strategy(self, request: Request, strategy: Text, body: Body) -> ObjectResult:
@@ -80,7 +82,7 @@ class PluginsController(Controller):
         The new settings are checked as `security:validateStrategy` does. Return the strategy with its settings.
         """
         await self._added.update(strategy, body)
-        return {"name": strategy, **await self._added.find(strategy)}
+        return {"name": strategy, **await self._added.describe(strategy)}
 
     @action(delete("/strategies/:strategy"), extension=True)
     async def delete_strategy(self, request: Request, strategy: Text) -> AcknowledgedResult:

@@ -27,7 +27,7 @@ from visado.search.searches import Searches
 from visado.security.access import Access
 from visado.security.accounts import Accounts
 from visado.security.documents import delete_many, format_document, format_hit
-from visado.security.logins.strategies import Strategies
+from visado.security.logins.strategy_credentials import StrategyCredentials
 from visado.security.rights import rights
 from visado.settings.loading import Settings
 from visado.settings.sections import LimitsSection, SecuritySection
@@ -42,13 +42,13 @@ class UsersController(Controller):
         self,
         access: Access,
         accounts: Accounts,
-        strategies: Strategies,
+        credentials: StrategyCredentials,
         mappings: Mappings,
         searches: Searches,
         settings: Settings,
     ) -> None:
         self._users, self._profiles, self._tokens = access.users, access.profiles, access.tokens
-        self._accounts, self._strategies = accounts, strategies
+        self._accounts, self._credentials = accounts, credentials
         self._mappings, self._searches = mappings, searches
         self._restricted_profile_ids = settings[SecuritySection].restricted_profile_ids
         self._write_count = settings[LimitsSection].write_count
@@ -64,7 +64,7 @@ class UsersController(Controller):
     @action(get("/users/:_id/_strategies"), cacheable=True)
     async def get_user_strategies(self, request: Request, id: Id) -> StrategiesResult:
         """List the strategies with which a user can log in."""
-        strategies = await self._strategies.of(await self._users.find(id))
+        strategies = await self._credentials.strategies_of(await self._users.find(id))
         return {"strategies": strategies, "total": len(strategies)}
 
     @action(get("/users/:_id/_rights"), cacheable=True)

@@ -9,6 +9,7 @@ from visado import errors
 from visado.codec import is_object
 from visado.request import Fields, User
 from visado.security.logins.strategies import Strategies
+from visado.security.logins.strategy_credentials import StrategyCredentials
 from visado.security.tokens.api_keys import ApiKeys
 from visado.security.tokens.tokens import Tokens
 from visado.security.users.users import Users
@@ -21,9 +22,15 @@ class Accounts:
     """Creates and deletes users together with their credentials, tokens and API keys."""
 
     def __init__(
-        self, storage: Storage, users: Users, strategies: Strategies, tokens: Tokens, api_keys: ApiKeys
+        self,
+        storage: Storage,
+        users: Users,
+        strategies: Strategies,
+        credentials: StrategyCredentials,
+        tokens: Tokens,
+        api_keys: ApiKeys,
     ) -> None:
-        self._storage, self._users, self._strategies = storage, users, strategies
+        self._storage, self._users, self._strategies, self._credentials = storage, users, strategies, credentials
         self._tokens, self._api_keys = tokens, api_keys
 
     async def create(
@@ -49,7 +56,7 @@ class Accounts:
                 user = await self._users.create(content, user_id, style)
                 for name, fields in credentials.items():
                     attempted.append(name)  # a strategy may fail after it stored them
-                    await self._strategies.create(name, user.id, fields)
+                    await self._credentials.create(name, user.id, fields)
         except BaseException:
             if user is not None:
                 await self._delete_credentials(user.id, attempted)
@@ -74,7 +81,7 @@ class Accounts:
         if user.anonymous:
             raise errors.DocumentNotFound(id=user_id, index="kuzzle", collection="users")
         async with self._storage.transaction():
-            await self._strategies.forget(user_id)
+            await self._credentials.delete_all(user_id)
             await self._api_keys.delete_all(user_id)
             await self._tokens.delete_all(user_id)
             await self._users.delete(user_id)

@@ -19,8 +19,11 @@ from visado.security.logins import challenges
 from visado.security.logins.added_strategies import AddedStrategies
 from visado.security.logins.chains import Chain
 from visado.security.logins.challenges import Challenges
-from visado.security.logins.checks import Logins
+from visado.security.logins.login_checks import LoginChecks
+from visado.security.logins.logins import Logins
 from visado.security.logins.strategies import Strategies
+from visado.security.logins.strategy_credentials import StrategyCredentials
+from visado.security.logins.strategy_kinds import StrategyKinds
 from visado.security.observers import Observers
 from visado.security.rights.profiles import Profiles
 from visado.security.rights.roles import Roles
@@ -70,7 +73,9 @@ class Security:
             self.api_keys,
             settings[sections.SecuritySection].open_bootstrap,
         )
-        self.accounts = Accounts(storage, self.users, self.strategies, self.tokens, self.api_keys)
+        self.accounts = Accounts(
+            storage, self.users, self.strategies, self.strategy_credentials, self.tokens, self.api_keys
+        )
         self.host = Host(
             storage=storage,
             users=self.users,
@@ -97,13 +102,16 @@ class Security:
 
     def _build_logins(self, storage: Storage, clock: Clock, version: Version) -> None:
         unavailable, disabled = self._plugins.unavailable, self._plugins.disabled
-        self.strategies = Strategies(self.users, self.credentials, self.observers, version, unavailable)
+        self.strategies = Strategies(self.users, self.credentials, unavailable)
         self.strategies.on_change.append(version.advance)
-        self.added_strategies = AddedStrategies(storage, self.strategies, self.observers, unavailable)
+        self.strategy_credentials = StrategyCredentials(self.strategies, self.credentials, self.observers, version)
+        self.strategy_kinds = StrategyKinds(unavailable)
+        self.added_strategies = AddedStrategies(storage, self.strategies, self.strategy_kinds, self.observers)
         self.challenges = Challenges(storage, clock)
-        self.tokens.on_revoke_all.append(self.challenges.forget)
-        self.logins = Logins(self.users, self.tokens, self.challenges, self.observers, unavailable, disabled)
-        self.users.on_delete.append(self.logins.forget)
+        self.tokens.on_revoke_all.append(self.challenges.delete_all)
+        self.login_checks = LoginChecks(unavailable, disabled)
+        self.users.on_delete.append(self.login_checks.forget)
+        self.logins = Logins(self.users, self.tokens, self.login_checks, self.challenges, self.observers)
 
     def _known_actions(self, controller: str) -> tuple[frozenset[str], bool] | None:
         actions = self._host_actions(controller)
@@ -124,8 +132,8 @@ class Security:
         plugins, arguments = self._plugins, {"settings": self._settings, "host": self.host}
         plugins.register("register_strategies", "strategy", self.strategies, **arguments)
         self._add_chains()
-        plugins.register("register_strategy_kinds", "kind", self.added_strategies, **arguments)
-        plugins.register("register_login_checks", "login check", self.logins, **arguments)
+        plugins.register("register_strategy_kinds", "kind", self.strategy_kinds, **arguments)
+        plugins.register("register_login_checks", "login check", self.login_checks, **arguments)
         plugins.register("register_observers", "observer", self.observers, **arguments)
 
     def _add_chains(self) -> None:
@@ -148,7 +156,7 @@ class Security:
         await self.credentials.open()
         await self.strategies.open(quarantine)
         await self.added_strategies.open()
-        await self.logins.open(quarantine)
+        await self.login_checks.open(quarantine)
         self._purging = asyncio.create_task(self._purge())
 
     async def close(self) -> None:
@@ -157,7 +165,7 @@ class Security:
             self._purging.cancel()
             await asyncio.gather(self._purging, return_exceptions=True)
         await self.strategies.close()
-        await self.logins.close()
+        await self.login_checks.close()
         await self.observers.close()
 
     async def _purge(self) -> None:

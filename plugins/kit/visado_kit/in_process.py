@@ -26,8 +26,8 @@ from visado.tinydb import TinyStorage
 class InProcessHost:
     """A host in the process of the test: `settings`, and the parts of `visado.Host` under the same names.
 
-    `strategies`, `logins` and `observers` hold what the installed plugins have registered: `host.strategies["mine"]`,
-    and iterations over login checks, and over pairs of a plugin's name and an observer.
+    `strategies`, `login_checks` and `observers` hold what the installed plugins have registered:
+    `host.strategies["mine"]`, and iterations over login checks, and over pairs of a plugin's name and an observer.
     """
 
     def __init__(self, app: Visado) -> None:
@@ -35,7 +35,12 @@ class InProcessHost:
         self.settings, self.clock, self.storage = app.settings, app.clock, app.storage
         self.security = security = app.security
         self.users, self.credentials, self.tokens = security.users, security.credentials, security.tokens
-        self.strategies, self.logins, self.observers = security.strategies, security.logins, security.observers
+        self.strategies, self.login_checks, self.observers = (
+            security.strategies,
+            security.login_checks,
+            security.observers,
+        )
+        self.logins = security.logins
 
     async def open(self) -> None:
         """Open the storage and the parts of every plugin."""
@@ -69,8 +74,8 @@ class InProcessHost:
 
     def replace_login_check(self, check: LoginCheck) -> None:
         """Register a login check in the place of the host's own of the same name, before the host is open."""
-        self.logins._checks.pop(check.name, None)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-        self.logins.add(check)
+        self.login_checks.drop(check.name)
+        self.login_checks.add(check)
 
     def add_observer(self, observer: Observer) -> None:
         """Register an observer, unless it is the host's own, before the host is open."""

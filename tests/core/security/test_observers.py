@@ -317,7 +317,7 @@ def test_whom_a_check_refuses_is_told_once_by_name(listen, decision, told):
     check.decision = decision
 
     async def scene(inside):
-        inside.host.security.logins.add(check, "moody")
+        inside.host.security.login_checks.add(check, "moody")
         assert (await login(inside)).status >= 400
         (event,) = ear.heard
         shown = event.as_dict()
@@ -331,7 +331,7 @@ def test_whom_a_check_refuses_in_an_action_of_a_plugin_is_told_too(listen):
     ear = Ear()
 
     async def scene(inside):
-        inside.host.security.logins.add(Check(), "moody")
+        inside.host.security.login_checks.add(Check(), "moody")
 
         async def elsewhere(request):
             user = await inside.host.security.users.get("ann")

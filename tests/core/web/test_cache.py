@@ -181,7 +181,9 @@ async def _delete(world):
 
 
 async def _credentials(world):
-    await world.host.security.strategies.create("local", "bob", {"username": "bob", "password": "a password of bob"})
+    await world.host.security.strategy_credentials.create(
+        "local", "bob", {"username": "bob", "password": "a password of bob"}
+    )
 
 
 async def _plugin(world):
@@ -316,7 +318,7 @@ def test_reads_and_changes_at_random_agree_with_the_host_that_forgets(steps):
 
         async def uncredential():
             if await host.security.strategies["local"].exists("bob"):
-                await host.security.strategies.delete("local", "bob")
+                await host.security.strategy_credentials.delete("local", "bob")
 
         cheap = [_users, _profiles_of_user, _role, _profile, _revoke, _logout, _expire, _refresh, _delete]
         changes = [*([each, world] for each in cheap), *([each] for each in (again, widen, back, uncredential))]

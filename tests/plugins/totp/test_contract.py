@@ -10,7 +10,7 @@ from .phone import Phone
 
 class TestTotp(LoginCheckContract):
     def make(self, host):
-        check = next(check for check in host.security.logins if check.name == "totp")
+        check = next(check for check in host.security.login_checks if check.name == "totp")
         self.enrolments, self.phones = check.enrolments, {}
         return check
 

@@ -1,4 +1,4 @@
-"""Chains: strategies that are tried one after the other, Passport's model."""
+"""Chains: strategies that are tried one after the other."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from visado.strategy import Fail, Outcome, Pass, Strategy
 
 
 class Chain(Strategy):
-    """A strategy made of others. Fail and Pass go on to the next; Success, Redirect and an error end it.
+    """A strategy that tries others in turn, until one returns `Success` or `Redirect`, or raises an error.
 
-    Credentials belong to its members: it has none of its own.
+    It has no credentials: those of its members count.
     """
 
     stored = True
@@ -34,7 +34,7 @@ class Chain(Strategy):
     async def authenticate(self, request: Request) -> Outcome:
         reasons: list[str] = []
         for member in self._members:
-            if member not in self._strategies:  # its plugin is off
+            if member not in self._strategies:  # its plugin is unavailable
                 continue
             outcome = await self._strategies.attempt(member, request)
             match outcome:

@@ -1,4 +1,4 @@
-"""What login checks have asked for, and what is kept until somebody answers."""
+"""Challenges of login checks that wait for the client's answer."""
 
 from __future__ import annotations
 
@@ -15,54 +15,58 @@ from visado.storage.query import Equals, Query, Range, Sort
 
 COLLECTION: Final = "challenges"
 PREFIX: Final = "klogin-"
-"""How a reference begins: strategies may have a member of a challenge's name, too, such as OAuth's verifier."""
-_PENDING: Final = 20
-_PURGED_AT_ONCE: Final = 1_000
+"""The prefix of a reference: a strategy may read a member `challenge` of its own, such as OAuth's verifier."""
+MAX_PENDING_PER_USER: Final = 20
+PURGE_BATCH: Final = 1_000
 
 
 class Challenges:
-    """Challenges that wait for an answer: each has a reference, which works once and not for long."""
+    """The challenges in the storage, under the fingerprints of their references. A reference works once."""
 
     def __init__(self, storage: Storage, clock: Clock) -> None:
         self._storage, self._clock = storage, clock
         storage.declare(Collection(COLLECTION, ("userId",)))
 
-    async def keep(self, user_id: str, lifetime: float, fields: Fields) -> tuple[str, int]:
-        """Keep a challenge for so many seconds; return its reference, and when it ends in ms.
+    async def create(self, user_id: str, lifetime: float, fields: Fields) -> tuple[str, int]:
+        """Store a challenge for `lifetime` seconds; return its reference, and when it ends in ms since 1970.
 
-        Of a user's challenges, only the latest are kept.
+        Only the latest `MAX_PENDING_PER_USER` challenges of a user are kept.
         """
         reference, ends_at = f"{PREFIX}{secrets.token_urlsafe(32)}", self._clock() + int(lifetime * 1_000)
         async with self._storage.transaction():
-            query = Query(Equals("userId", user_id), (Sort("endsAt", descending=True),), offset=_PENDING - 1)
-            for old, _ in (await self._storage.search(COLLECTION, query)).hits:
-                await self._storage.delete(COLLECTION, old)
-            row = {**fields, "userId": user_id, "endsAt": ends_at}
-            await self._storage.create(COLLECTION, fingerprint(reference), row)
+            newest_first = (Sort("endsAt", descending=True),)
+            query = Query(Equals("userId", user_id), newest_first, offset=MAX_PENDING_PER_USER - 1)
+            for challenge_id, _ in (await self._storage.search(COLLECTION, query)).hits:
+                await self._storage.delete(COLLECTION, challenge_id)
+            document = {**fields, "userId": user_id, "endsAt": ends_at}
+            await self._storage.create(COLLECTION, fingerprint(reference), document)
         return reference, ends_at
 
     async def take(self, reference: Any, strategy: str) -> Mapping[str, Any]:
-        """Use a reference up. Raises `LoginRefused` where it is unknown, used, too old, or of another strategy."""
-        key = fingerprint(reference) if isinstance(reference, str) and reference.isascii() else ""
-        row = await self._storage.get(COLLECTION, key)
+        """Delete a challenge and return it. Raises `LoginRefused` for an unknown, used, or expired reference.
+
+        A reference of another strategy is unknown.
+        """
+        challenge_id = fingerprint(reference) if isinstance(reference, str) and reference.isascii() else ""
+        challenge = await self._storage.get(COLLECTION, challenge_id)
         if (
-            row is None
-            or row["strategy"] != strategy
-            or not await self._storage.delete(COLLECTION, key)  # of many who answer at once, one is heard
-            or self._clock() >= row["endsAt"]
+            challenge is None
+            or challenge["strategy"] != strategy
+            or not await self._storage.delete(COLLECTION, challenge_id)  # one of several concurrent answers deletes it
+            or self._clock() >= challenge["endsAt"]
         ):
             raise errors.LoginRefused(reason="the challenge is unknown, used or too old: log in again")
-        return row
+        return challenge
 
-    async def forget(self, user_id: str) -> None:
-        """Let nobody answer a user's challenges any more."""
-        for key, _ in (await self._storage.search(COLLECTION, Query(Equals("userId", user_id)))).hits:
-            await self._storage.delete(COLLECTION, key)
+    async def delete_all(self, user_id: str) -> None:
+        """Delete the challenges of a user."""
+        for challenge_id, _ in (await self._storage.search(COLLECTION, Query(Equals("userId", user_id)))).hits:
+            await self._storage.delete(COLLECTION, challenge_id)
 
     async def purge(self) -> None:
-        """Forget those that nobody has answered in time."""
-        late = Query(Range("endsAt", lte=self._clock()), limit=_PURGED_AT_ONCE)
-        while hits := (await self._storage.search(COLLECTION, late)).hits:
+        """Delete expired challenges, in batches."""
+        expired = Query(Range("endsAt", lte=self._clock()), limit=PURGE_BATCH)
+        while hits := (await self._storage.search(COLLECTION, expired)).hits:
             async with self._storage.transaction():
-                for key, _ in hits:
-                    await self._storage.delete(COLLECTION, key)
+                for challenge_id, _ in hits:
+                    await self._storage.delete(COLLECTION, challenge_id)

@@ -2,7 +2,7 @@
 
     class TestMine(LoginCheckContract):
         def make(self, host):
-            return next(check for check in host.logins if check.name == "mine")
+            return next(check for check in host.login_checks if check.name == "mine")
 
         async def enroll(self, harness, user_id):
             await harness.host.users.update(user_id, {"phone": "+47 22 00 00 00"})

@@ -135,7 +135,7 @@ class StrategyOutcomes(StrategySuite):
             return
         long = {**credentials, field: credentials[field] + "x" * 100}
         await harness.strategy.delete(user_id)
-        creation = harness.host.strategies.create(harness.strategy.name, user_id, long)
+        creation = harness.host.security.strategy_credentials.create(harness.strategy.name, user_id, long)
         if isinstance(await expect_no_server_error(creation, long), Exception):
             return
         await self.expect_login(harness, long, user_id, "a long secret that create() accepted must log in")

@@ -1,0 +1,113 @@
+"""One strategy under its limits: time, and how many logins run and wait at once.
+
+Owns what a strategy may return. Does not own which strategies the host has (`strategies`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from visado import codec, errors
+from visado.codec import is_object
+from visado.plugins.calls import call_plugin
+from visado.request import Request, are_header_texts
+from visado.strategy import Fail, Outcome, Pass, Redirect, Strategy, Success
+
+T = TypeVar("T")
+MAX_CONCURRENCY: Final = 1_000_000
+_log = logging.getLogger("visado.strategies")
+
+
+class LimitedStrategy:
+    """A strategy of a plugin. One that hangs or fails does not affect the other strategies."""
+
+    def __init__(self, strategy: Strategy, plugin: str) -> None:
+        self.strategy, self.plugin = strategy, plugin
+        self._slots = asyncio.Semaphore(strategy.concurrency)
+        self._waiting = self._running = 0
+        self._call_ended = asyncio.Event()
+
+    async def call(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Call the strategy within its time limit.
+
+        Raises the `VisadoError` that the strategy raises, `StrategyTimeout`, and `PluginFailed` for other exceptions.
+        """
+        strategy = self.strategy
+        timeout_error = errors.StrategyTimeout(strategy=strategy.name, seconds=strategy.timeout)
+        self._running += 1
+        try:
+            return await call_plugin(f'the strategy "{strategy.name}"', strategy.timeout, call, timeout_error)
+        finally:
+            self._running -= 1
+            self._call_ended.set()
+
+    async def authenticate(self, request: Request) -> Outcome:
+        """Return the outcome of a login, within the limits of the strategy.
+
+        Raises `Overloaded` where as many logins wait as may run, `InvalidOutcome` for a return value that is no
+        outcome, and what `call` raises.
+        """
+        if self._waiting >= self.strategy.concurrency:
+            raise errors.Overloaded
+        self._waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._waiting -= 1
+            self._call_ended.set()
+        try:
+            outcome = await self.call(partial(self.strategy.authenticate, request))
+        finally:
+            self._slots.release()
+        if not _is_outcome(outcome):  # a plugin's types are not checked before it runs
+            _log.error("the strategy %r returned a %s", self.strategy.name, type(outcome).__name__)
+            raise errors.InvalidOutcome(strategy=self.strategy.name)
+        return outcome
+
+    async def close(self) -> None:
+        """Close the strategy; an error is only logged."""
+        try:
+            await self.call(self.strategy.close)
+        except errors.VisadoError:
+            _log.warning("the strategy %r did not close", self.strategy.name)
+
+    async def close_when_idle(self) -> None:
+        """Close the strategy once no call runs or waits."""
+        while self._running or self._waiting:
+            self._call_ended.clear()
+            await self._call_ended.wait()
+        await self.close()
+
+
+def check_strategy(strategy: Any) -> None:
+    """Raise `TypeError` unless this is a strategy with a name and valid limits."""
+    if not isinstance(strategy, Strategy):
+        raise TypeError(f"a strategy is needed, not {type(strategy).__name__}")
+    if not isinstance(getattr(strategy, "name", None), str) or not strategy.name:
+        raise TypeError("the name of a strategy is a text")
+    if not 0 < strategy.concurrency <= MAX_CONCURRENCY or not strategy.timeout > 0:
+        raise TypeError(f"the strategy {strategy.name!r} has an invalid concurrency or timeout")
+
+
+def _is_outcome(value: object) -> bool:
+    """Return whether a plugin returned an outcome that can be sent: header values have no line breaks."""
+    match value:
+        case Success():
+            return are_header_texts(value.cookies) and (value.location is None or are_header_texts((value.location,)))
+        case Fail():
+            return are_header_texts(value.cookies)
+        case Redirect():
+            known = type(value.status) is int and (value.status == 200 or 300 <= value.status < 400)  # noqa: PLR2004
+            return (
+                known
+                and are_header_texts((value.location,))
+                and are_header_texts(value.cookies)
+                and is_object(value.data)
+                and codec.can_encode(value.data)
+            )
+        case _:
+            return isinstance(value, Pass)
