@@ -46,8 +46,7 @@ class HttpEndpoint:
         self._pipeline, self._routes, self._cache = pipeline, routes, cache
         self._limits = settings[LimitsSection]
         self._public_url, self._writes_log = settings[ServerSection].public_url, settings[ServerSection].access_log
-        self._cross_origin = CrossOrigin(settings[HttpSection])
-        self._writer = Writer(self._cross_origin, node)
+        self._writer = Writer(CrossOrigin(settings[HttpSection]), node)
         self._cacheable_posts = {
             route.path.encode() for each in table if each.cacheable for route in each.routes if route.verb == "POST"
         }
@@ -57,10 +56,6 @@ class HttpEndpoint:
         if INCOMING not in scope and await self.answer_from_cache(scope, receive, send):
             return
         incoming: Incoming = scope[INCOMING]
-        preflight = self._cross_origin.preflight(scope) if incoming.method == "OPTIONS" else None
-        if preflight is not None:
-            await preflight(scope, receive, send)
-            return
         version = self._cache.version
         try:
             response = self._fixed_response(incoming)

@@ -29,8 +29,8 @@ Headers = list[tuple[bytes, bytes]]
 _COMMON_HEADERS: Final[Headers] = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
-    (b"access-control-allow-headers", ", ".join(ALLOWED_HEADERS).encode()),
-    (b"access-control-allow-methods", ",".join(ALLOWED_METHODS).encode()),
+    (b"access-control-allow-headers", ALLOWED_HEADERS),
+    (b"access-control-allow-methods", ALLOWED_METHODS),
     (b"accept-encoding", b"gzip,deflate,identity"),
 ]
 
