@@ -20,6 +20,7 @@ from visado.settings.sections import HttpSection, LimitsSection, ServerSection
 from visado.web import write
 from visado.web.cache import ResponseCache
 from visado.web.cors import CrossOrigin
+from visado.web.origins import Origins
 from visado.web.read import Disconnected, Incoming, read
 from visado.web.routes import INCOMING, Routes
 from visado.web.write import Outgoing, Writer
@@ -45,7 +46,8 @@ class HttpEndpoint:
     ) -> None:
         self._pipeline, self._routes, self._cache = pipeline, routes, cache
         self._limits = settings[LimitsSection]
-        self._public_url, self._writes_log = settings[ServerSection].public_url, settings[ServerSection].access_log
+        server = settings[ServerSection]
+        self._origins, self._writes_log = Origins(server.public_url), server.access_log
         self._writer = Writer(CrossOrigin(settings[HttpSection]), node)
         self._cacheable_posts = {
             route.path.encode() for each in table if each.cacheable for route in each.routes if route.verb == "POST"
@@ -60,9 +62,10 @@ class HttpEndpoint:
         try:
             response = self._fixed_response(incoming)
             if response is None:
-                response = await self._pipeline.run(read(incoming, self._routes, self._public_url))
+                response = await self._pipeline.run(read(incoming, self._routes, self._origins))
             outgoing = self._writer.write(response, incoming)
-            await write.send(outgoing, incoming, send)
+            if not write.send_at_once(outgoing, incoming):
+                await write.send(outgoing, incoming, send)
         except Disconnected:
             return
         if incoming.key is not None and not outgoing.compressed and incoming.head_bytes <= _MAX_CACHED_HEAD_BYTES:
@@ -82,21 +85,21 @@ class HttpEndpoint:
         """Send the cached response to an equal request. Return False where the request has to run."""
         incoming = scope[INCOMING] = Incoming(scope, receive, self._limits)
         try:
-            incoming.key = key = await self._key(incoming)
+            key = incoming.key_of_head() if incoming.method == "GET" else await self._key_of_post(incoming)
+            incoming.key = key
             cached = self._cache.ask(key) if key is not None else None
             if cached is None:
                 return False
-            body = cached.body(incoming.request_id)
-            await write.send(Outgoing(200, cached.headers, body, head=cached.head), incoming, send)
+            outgoing = Outgoing(200, cached.headers, cached.body(incoming.request_id), head=cached.head)
+            if not write.send_at_once(outgoing, incoming):
+                await write.send(outgoing, incoming, send)
         except Disconnected:
             return True
         self._log(incoming, 200)
         return True
 
-    async def _key(self, incoming: Incoming) -> Hashable:
-        """Return what an equal request has in common with this one; None for a request that is never cached."""
-        if incoming.method == "GET":
-            return incoming.key_of_head()
+    async def _key_of_post(self, incoming: Incoming) -> Hashable:
+        """Return what an equal request with a body has in common with this one; None where it is never cached."""
         if incoming.method != "POST" or incoming.path not in self._cacheable_posts:
             return None
         length = incoming.headers.get(b"content-length", b"")

@@ -16,18 +16,23 @@ _MAX_CACHED_BYTES: Final = 512
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
-def connect(kind: type[C], scope: Mapping[str, Any], headers: Mapping[bytes, bytes], public_url: str) -> C:
-    """Make a connection of this class from an ASGI scope."""
-    client, host, origin = scope.get("client"), headers.get(b"host"), headers.get(b"origin")
-    address = client[0] if client else None
-    proxied = not _PROXY_HEADERS.isdisjoint(headers) or b"\nx-forwarded-" in b"\n".join((b"", *headers))
-    is_short = len(host or b"") + len(origin or b"") <= _MAX_CACHED_BYTES
-    examine = _examine if is_short else _examine.__wrapped__  # long headers would fill the cache with a client's bytes
-    facts = examine(address, scope["scheme"], host, origin, proxied, public_url)
-    base_path = unquote(urlsplit(public_url).path) or scope.get("root_path", "")
-    return kind(
-        scope["type"], address, None if origin is None else origin.decode("latin-1"), *facts, headers, base_path
-    )
+class Origins:
+    """Makes connections from ASGI scopes. `public_url` is the address of `[server] public_url`, or empty."""
+
+    def __init__(self, public_url: str) -> None:
+        self._public_url, self._public_path = public_url, unquote(urlsplit(public_url).path)
+
+    def connect(self, kind: type[C], scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> C:
+        """Make a connection of this class."""
+        client, host, origin = scope.get("client"), headers.get(b"host"), headers.get(b"origin")
+        address = client[0] if client else None
+        proxied = not _PROXY_HEADERS.isdisjoint(headers) or b"\nx-forwarded-" in b"\n".join((b"", *headers))
+        is_short = len(host or b"") + len(origin or b"") <= _MAX_CACHED_BYTES
+        examine = _examine if is_short else _examine.__wrapped__  # a client could fill the cache with long headers
+        facts = examine(address, scope["scheme"], host, origin, proxied, self._public_url)
+        base_path = self._public_path or scope.get("root_path", "")
+        name = None if origin is None else origin.decode("latin-1")
+        return kind(scope["type"], address, name, *facts, headers, base_path)
 
 
 @lru_cache(1_024)

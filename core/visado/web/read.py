@@ -14,8 +14,9 @@ from visado import codec, errors
 from visado.controller import Action
 from visado.request import Connection, Malformed, Request, from_payload, new_id
 from visado.settings.sections import LimitsSection
-from visado.web import bodies, headers, origins
+from visado.web import bodies, headers
 from visado.web.cache import PLAIN_ID
+from visado.web.origins import Origins
 from visado.web.routes import MATCH, Routes, raw_path
 
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
@@ -119,12 +120,12 @@ class Incoming:
         return part
 
 
-async def read(incoming: Incoming, routes: Routes, public_url: str) -> Request:
+async def read(incoming: Incoming, routes: Routes, origins: Origins) -> Request:
     """Make the request of the pipeline from an HTTP request. Raises `Malformed`."""
     body = await incoming.read_body()
     if incoming.method not in _METHODS:
         raise incoming.refuse(errors.UnsupportedVerb(verb=incoming.method))
-    connection = origins.connect(Connection, incoming.scope, incoming.headers, public_url)
+    connection = origins.connect(Connection, incoming.scope, incoming.headers)
     if incoming.method == "POST" and incoming.path == b"/_query":
         request = from_payload(body, connection, incoming.request_id)
         request.jwt = headers.bearer_token(incoming.headers) if request.jwt is None else request.jwt

@@ -22,8 +22,9 @@ from visado.security.rate_limits import RateLimits
 from visado.security.tokens.connections import Connections
 from visado.settings.loading import Settings
 from visado.settings.sections import HttpSection, LimitsSection, ServerSection
-from visado.web import headers, origins
+from visado.web import headers
 from visado.web.cache import PLAIN_ID, ResponseCache
+from visado.web.origins import Origins
 
 _log = logging.getLogger("visado.websocket")
 _MAX_CONCURRENT_REQUESTS: Final = 64
@@ -56,7 +57,7 @@ class WebSocketEndpoint:
     ) -> None:
         self._parts = _Parts(pipeline, cache, connections, settings[LimitsSection], node)
         self._cookie_origins = settings[HttpSection].cookie_origins
-        self._public_url = settings[ServerSection].public_url
+        self._origins = Origins(settings[ServerSection].public_url)
         self._sockets: set[Socket] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -64,7 +65,7 @@ class WebSocketEndpoint:
         await receive()
         sent_headers = dict[bytes, bytes](scope["headers"])
         cookie = headers.auth_cookie(sent_headers)
-        socket = origins.connect(Socket, scope, sent_headers, self._public_url)
+        socket = self._origins.connect(Socket, scope, sent_headers)
         if cookie is not None and not socket.same_origin and socket.origin not in self._cookie_origins:
             await send({"type": "websocket.close", "code": _CLOSED_POLICY})  # before the handshake: 403
             return

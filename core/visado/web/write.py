@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, cast
 from urllib.parse import parse_qsl
@@ -96,16 +95,27 @@ class Writer:
         return codec.encode(response.envelope(self._node), pretty=pretty)
 
 
+def send_at_once(outgoing: Outgoing, incoming: Incoming) -> bool:
+    """Write a response through the server's `RAW_RESPONSE`. Return False where it has to go through `send`."""
+    extensions = incoming.scope.get("extensions")
+    if not extensions or RAW_RESPONSE not in extensions or outgoing.status != OK or outgoing.bare:
+        return False
+    if not incoming.complete or incoming.method == "HEAD":
+        return False
+    head = outgoing.head or _checked_head(outgoing.headers)
+    if head is None:
+        return False
+    own = b"x-kuzzle-request-id: %b\r\ncontent-length: %d\r\n"
+    own %= (incoming.request_id.encode("latin-1"), len(outgoing.body))
+    return cast("bool", extensions[RAW_RESPONSE]["write"](_COMMON_HEAD + head + own, outgoing.body))
+
+
 async def send(outgoing: Outgoing, incoming: Incoming, send: Send) -> None:
     """Send a response. A client that still sends its body is let finish for a while, then its connection closes."""
-    headers = [] if outgoing.bare else [(b"x-kuzzle-request-id", incoming.request_id.encode("latin-1"))]
+    headers = [*_COMMON_HEADERS, *outgoing.headers]
+    if not outgoing.bare:
+        headers.append((b"x-kuzzle-request-id", incoming.request_id.encode("latin-1")))
     headers.append((b"content-length", b"%d" % len(outgoing.body)))
-    write_raw = _raw_writer(incoming) if outgoing.status == OK else None
-    if write_raw is not None:
-        head = outgoing.head or _checked_head(outgoing.headers)
-        if head is not None and write_raw(_COMMON_HEAD + head + head_of(headers), outgoing.body):
-            return
-    headers = [*_COMMON_HEADERS, *outgoing.headers, *headers]
     more_body = not incoming.complete
     if more_body:
         headers.append((b"connection", b"close"))
@@ -122,14 +132,6 @@ def _checked_head(headers: Headers) -> bytes | None:
     """Return headers as HTTP/1.1 writes them; None where one has a line break, which the server then refuses."""
     head = head_of(headers)
     return head if head.count(b"\n") == head.count(b"\r") == len(headers) else None
-
-
-def _raw_writer(incoming: Incoming) -> Callable[[bytes, bytes], bool] | None:
-    """Return the server's writer of whole responses, where the server has one and this request may use it."""
-    extensions = incoming.scope.get("extensions", {})
-    if not incoming.complete or incoming.method == "HEAD" or RAW_RESPONSE not in extensions:
-        return None
-    return cast("Callable[[bytes, bytes], bool]", extensions[RAW_RESPONSE]["write"])
 
 
 def _headers_of_error(error: errors.VisadoError) -> Headers:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from visado.request import Connection
-from visado.web import origins
+from visado.web.origins import Origins
 
 
 def headers(**given):
@@ -28,4 +28,4 @@ def headers(**given):
 )  # fmt: skip
 def test_who_comes_from_this_machine_for_this_machine(address, given, near):
     scope = {"type": "http", "scheme": "http", "client": address and (address, 1)}
-    assert origins.connect(Connection, scope, headers(**given), "").loopback is near
+    assert Origins("").connect(Connection, scope, headers(**given)).loopback is near
