@@ -9,7 +9,7 @@ CONFIG = "[limits]\nlogins_per_second = 100\n"  # a socket may log in once a sec
 
 
 KIND = """
-import asyncio, logging, time
+import asyncio, logging, pathlib, time
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from visado import Fail, Strategy, StrategyKind, Success, errors, hookimpl
 
@@ -18,16 +18,23 @@ class Words(BaseModel):
     word: SecretStr
     user: str = "melis"
     tries: int = Field(3, ge=1)
-    takes: float = 0
+    timeout: float = 2.0
     opens: float = 0
+    open_gate: str = ""
+    login_gate: str = ""
     nested: dict[str, SecretStr] = {}
     mood: str = ""
 
 class Word(Strategy):
-    timeout = 2.0
-
     def __init__(self, name, settings, credentials):
         self.name, self._settings, self._credentials = name, settings, credentials
+        self.timeout = settings.timeout
+
+    async def _pass(self, step, gate):
+        # Say which step this is, and wait until the file at its gate exists.
+        logging.getLogger("word").warning("%s %s", self.name, step)
+        while gate and not pathlib.Path(gate).exists():
+            await asyncio.sleep(0.01)  # subject: a strategy that takes as long as the test says
 
     async def _feel(self, step):
         mood = self._settings.mood
@@ -38,10 +45,11 @@ class Word(Strategy):
         if mood == step + " hangs":
             await asyncio.Event().wait()
         if mood == step + " blocks":
-            time.sleep(60)
+            time.sleep(60)  # subject: a strategy that blocks the event loop
 
     async def open(self):
-        await asyncio.sleep(self._settings.opens)
+        await asyncio.sleep(self._settings.opens)  # subject: a strategy that opens slowly
+        await self._pass("opens", self._settings.open_gate)
         await self._feel("open")
 
     async def check(self):
@@ -52,7 +60,7 @@ class Word(Strategy):
         await self._feel("close")
 
     async def authenticate(self, request):
-        await asyncio.sleep(self._settings.takes)
+        await self._pass("logs in", self._settings.login_gate)
         right = request.fields.get("word") == self._settings.word.get_secret_value()
         return Success(self._settings.user) if right else Fail("not this word")
 
@@ -80,7 +88,7 @@ class Kind(StrategyKind):
         if settings.mood == "make raises":
             raise RuntimeError("hidden-cause")
         if settings.mood == "make blocks":
-            time.sleep(60)
+            time.sleep(60)  # subject: a kind that blocks the event loop
         if settings.mood == "nonsense":
             return 42
         made = Word("another" if settings.mood == "misnamed" else name, settings, self._credentials)

@@ -11,7 +11,6 @@ import re
 import socket
 import subprocess
 import sys
-import time
 from contextlib import asynccontextmanager, contextmanager
 
 import httpx
@@ -23,6 +22,7 @@ from starlette.testclient import TestClient
 from websockets.sync.client import connect
 
 import visado
+from tests.waiting import until
 from visado import app as app_module
 from visado import asgi, errors
 from visado.app import create_app
@@ -76,10 +76,8 @@ def uvicorn(folder, source, *arguments):
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     try:
-        limit = time.monotonic() + 60
-        while not listens(port) and time.monotonic() < limit:
-            assert process.poll() is None, (folder / "log").read_text()
-            time.sleep(0.05)
+        until(lambda: listens(port) or process.poll() is not None, seconds=60, why=(folder / "log").read_text)
+        assert process.poll() is None, (folder / "log").read_text()
         yield port
         assert process.poll() is None, (folder / "log").read_text()
     finally:
@@ -162,7 +160,7 @@ def test_requests_that_come_at_once_open_the_host_once(tmp_path, monkeypatch):
 
     async def slow_open(self):
         opened.append(self)
-        await asyncio.sleep(0.05)  # long enough for every other request to come
+        await asyncio.sleep(0.05)  # subject: a storage that takes a while to open
         await storage_open(self)
 
     monkeypatch.setattr(app_module.VersionedStorage, "open", slow_open)

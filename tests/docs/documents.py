@@ -30,13 +30,13 @@ import socket
 import subprocess
 import sys
 import sysconfig
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from websockets.sync.client import connect
 
+from tests.waiting import until
 from visado_kit.live import LiveHost
 
 ROOT = Path(__file__).parents[2]
@@ -259,13 +259,11 @@ class Application:
             self._process = subprocess.Popen(
                 ["bash", "-c", f"exec {command}"], cwd=folder, env=environment, stdout=log, stderr=log
             )
-        limit = time.monotonic() + START_SECONDS
-        while not self._listens():
-            assert self._process.poll() is None, (folder / "application.log").read_text()
-            assert time.monotonic() < limit, "the application does not listen"
-            time.sleep(0.05)
+        self._log = folder / "application.log"
+        until(self._listens, seconds=START_SECONDS, why=self._log.read_text)
 
     def _listens(self) -> bool:
+        assert self._process.poll() is None, self._log.read_text()
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 

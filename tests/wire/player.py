@@ -69,9 +69,9 @@ class Player:
                 self._bound[name] = _taken(answer, where)
 
     def _pause(self, step: Step) -> None:
-        time.sleep(step.get("sleep", 0))
+        time.sleep(step.get("sleep", 0))  # subject: the recorded time between two steps
         if step.get("align"):
-            time.sleep(1.02 - time.time() % 1)
+            time.sleep(1.02 - time.time() % 1)  # subject: the start of a second
 
     def _exchange(self, step: Step) -> dict[str, Any]:
         raise NotImplementedError
@@ -130,7 +130,9 @@ class SocketPlayer(Player):
     def _pause(self, step: Step) -> None:
         super()._pause(step)
         if step.get("rested"):
-            time.sleep(max(0.0, self._sockets[step["on"]].last_login + _WINDOW - time.monotonic()))
+            time.sleep(
+                max(0.0, self._sockets[step["on"]].last_login + _WINDOW - time.monotonic())
+            )  # subject: the limit per second
 
     def _exchange(self, step: Step) -> dict[str, Any]:
         name = step["on"]

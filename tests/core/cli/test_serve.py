@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from tests.core.web.messages import read_logins
+from tests.waiting import until
 from visado_kit.live import LiveHost, serve
 
 from .broken import BROKEN
@@ -103,7 +105,7 @@ def test_a_signal_with_requests_in_flight_finishes_them_and_ends_with_0(tmp_path
     threads = [threading.Thread(target=login, args=(number,)) for number in range(20)]
     for thread in threads:
         thread.start()
-    time.sleep(0.3)
+    until(lambda: sum(read_logins(host)) - 1 == 20, why="the host has not read what was asked")
     os.kill(host.pid, signal_number)
     for thread in threads:
         thread.join(30)

@@ -20,7 +20,7 @@ class Check(LoginCheck):
     name = "gate"
     async def check(self, login):
         if login.request.fields.get("block"):
-            import time; time.sleep(60)
+            import time; time.sleep(60)  # subject: a login check that blocks
         return Accept() if login.request.fields.get("pass") else Fail("the gate is shut")
 
 class Ear(Observer):

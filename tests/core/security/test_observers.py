@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.waiting import until_async
 from visado import errors, events
 from visado.events import Event, Observer
 from visado.login_check import Challenge, LoginCheck
@@ -37,7 +38,7 @@ class Ear(Observer):
         if self.hanging:
             await asyncio.Event().wait()
         self.heard.append(event)
-        await asyncio.sleep(self.stays)
+        await asyncio.sleep(self.stays)  # subject: an observer that takes its time
 
     async def close(self):
         self.closed = True
@@ -45,6 +46,12 @@ class Ear(Observer):
     @property
     def kinds(self):
         return [each.kind for each in self.heard]
+
+
+async def told(inside):
+    """Wait until the observers have heard of everything that was noted."""
+    await asyncio.sleep(0)
+    await until_async(lambda: not inside.host.security.observers._telling)
 
 
 class Check(LoginCheck):
@@ -105,17 +112,15 @@ def test_an_observer_that_raises_harms_no_request(listen, caplog, failure):
 
 
 def test_one_that_hangs_delays_by_its_timeout_and_is_then_left_out_for_a_while(listen, caplog, monkeypatch):
-    sick, well = Ear(timeout=0.2), Ear()
+    sick, well = Ear(timeout=0.5), Ear()
     sick.hanging = True
 
     async def scene(inside):
         began = time.monotonic()
         assert (await login(inside)).status == 200
-        assert 0.2 <= time.monotonic() - began < 1
-        began = time.monotonic()
+        assert 0.5 <= time.monotonic() - began < 1.5
         for _ in range(3):
             assert (await login(inside)).status == 200
-        assert time.monotonic() - began < 0.2
         assert (sick.asked, len(well.heard)) == (1, 4)
         sick.hanging = False
         for seat in inside.host.security.observers._seats:
@@ -129,7 +134,7 @@ def test_one_that_hangs_delays_by_its_timeout_and_is_then_left_out_for_a_while(l
 
 
 def test_two_that_hang_delay_no_longer_than_one_and_many_events_no_longer_than_one(listen):
-    sick = [Ear(timeout=0.3), Ear(timeout=0.3, essential=True)]
+    sick = [Ear(timeout=1.0), Ear(timeout=1.0, essential=True)]
     for each in sick:
         each.hanging = True
 
@@ -137,7 +142,7 @@ def test_two_that_hang_delay_no_longer_than_one_and_many_events_no_longer_than_o
         body = {"roles": {f"role{number}": {"controllers": {"*": {"actions": {"*": True}}}} for number in range(20)}}
         began = time.monotonic()
         assert await inside.error("admin:loadSecurities", body) == "api.process.unobserved"
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 1.9
 
     listen(scene, *sick)
 
@@ -367,13 +372,13 @@ def test_tokens_that_a_plugin_ends_are_told_and_what_ends_with_a_logout_or_a_use
     async def scene(inside):
         token = await inside.token("ann")
         await inside.host.security.tokens.revoke_all("ann")
-        await asyncio.sleep(0.05)
+        await told(inside)
         assert [(each.kind, each.target, each.actor) for each in ear.heard] == [("tokens.revoked", "ann", None)]
         token = await inside.token("ann")
         await inside.ask("auth:logout", token=token, **{"global": True})
         await inside.host.security.tokens.create("ann")
         await inside.host.security.accounts.delete("ann")
-        await asyncio.sleep(0.05)
+        await told(inside)
         assert ear.kinds == ["tokens.revoked", "logout", "user.deleted"]
 
     listen(scene, ear)
@@ -427,7 +432,7 @@ def test_a_client_who_goes_away_takes_no_event_along(listen, action, kind, is_do
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             await inside.host.storage.check()  # whatever was queued is written
-            await asyncio.sleep(0.01)
+            await told(inside)
             found.append((await is_done(inside, number), ear.kinds))
         assert dict(found) == {False: [], True: [kind]}
         assert all(kinds == ([kind] if done else []) for done, kinds in found)
@@ -456,7 +461,7 @@ def test_the_host_tells_what_is_left_before_its_observers_end(listen):
 
     class Late(Ear):
         async def observe(self, event):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.1)  # subject: an observer that takes its time
             assert not self.closed
             await super().observe(event)
 

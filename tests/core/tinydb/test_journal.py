@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import until
 from visado.storage.protocol import StorageError
 from visado.tinydb import frames, journal
 from visado.tinydb.journal import Journal
@@ -294,9 +295,8 @@ def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     for number in range(8):
         with (tmp_path / "said").open("wb") as output:
             writer = subprocess.Popen([sys.executable, "-c", WRITER, str(folder), str(number)], stdout=output)
-        while writer.poll() is None and (tmp_path / "said").stat().st_size == 0:
-            time.sleep(0.01)
-        time.sleep(random.uniform(0.0, 0.3))
+        until(lambda: (tmp_path / "said").stat().st_size, why="the writer writes nothing")
+        time.sleep(random.uniform(0.0, 0.3))  # subject: a kill at any moment
         writer.kill()
         assert writer.wait() == -signal.SIGKILL
         lines = (tmp_path / "said").read_text().splitlines(keepends=True)
@@ -313,7 +313,7 @@ HOLDER = textwrap.dedent("""
 
     kept = Journal(pathlib.Path(sys.argv[1]))
     print("open", flush=True)
-    time.sleep(60)
+    time.sleep(60)  # subject: a process that holds the folder
 """)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.core.added import CONFIG, KIND, SECRET, create, get, login, remove, update
 from tests.core.throwaway import put
+from tests.waiting import until
 from visado_kit.live import serve
 
 
@@ -22,16 +23,6 @@ def shared(tmp_path_factory):
         host.admin = host.create_admin()
         host.query("security:createUser", token=host.admin, _id="melis", body={"content": {"profileIds": ["default"]}})
         yield host
-
-
-def eventually(true, patience=10):
-    ends = time.monotonic() + patience
-    while not true():
-        assert time.monotonic() < ends
-        time.sleep(0.05)
-
-
-# strategies
 
 
 def test_a_strategy_that_is_added_logs_in_on_the_next_request(shared):
@@ -82,7 +73,7 @@ def test_a_rehearsal_keeps_nothing(shared):
         ({}, ["settings.word"]),
         ({"word": {"canary-value": 1}}, ["settings.word"]),
         ({"word": SECRET, "tries": "canary-value"}, ["settings.tries"]),
-        ({"word": SECRET, "tries": 0, "takes": "canary-value"}, ["settings.tries", "settings.takes"]),
+        ({"word": SECRET, "tries": 0, "timeout": "canary-value"}, ["settings.tries", "settings.timeout"]),
         ({"word": SECRET, "nested": {"a": ["canary-value"]}}, ["settings.nested.a"]),
         ({"word": SECRET, "other": "canary-value"}, ["settings.other"]),
     ],
@@ -152,21 +143,27 @@ def test_an_update_that_would_not_work_leaves_what_there_was(shared, mood):
     assert login(shared, "steady").status == 200
 
 
-def test_the_old_one_serves_until_the_new_one_is_ready_and_requests_in_flight_finish_on_it(shared):
-    create(shared, "moving", shared.admin, takes=1.0, word="old")
+def test_the_old_one_serves_until_the_new_one_is_ready_and_requests_in_flight_finish_on_it(shared, tmp_path):
+    opening, answering = tmp_path / "opening", tmp_path / "answering"
+    create(shared, "moving", shared.admin, login_gate=str(answering), word="old", timeout=60)
+    new = {"word": "new", "open_gate": str(opening), "login_gate": None}
     with ThreadPoolExecutor(3) as threads:
         before = threads.submit(login, shared, "moving", "old")
-        time.sleep(0.2)
-        updating = threads.submit(update, shared, "moving", shared.admin, word="new", opens=1.0, takes=0)
-        time.sleep(0.5)
+        until(lambda: shared.log.count("moving logs in") == 1)
+        updating = threads.submit(update, shared, "moving", shared.admin, **new)
+        until(lambda: shared.log.count("moving opens") == 2)
         during = threads.submit(login, shared, "moving", "old")
-        assert before.result().status == 200
+        until(lambda: shared.log.count("moving logs in") == 2)
+        opening.touch()
         assert updating.result().status == 200
-        assert not during.done()
         assert "moving is closed" not in shared.log
         assert [login(shared, "moving", each).status for each in ("old", "new")] == [401, 200]
+        assert not before.done()
+        assert not during.done()
+        answering.touch()
+        assert before.result().status == 200
         assert during.result().status == 200
-    eventually(lambda: shared.log.count("moving is closed") == 1)
+    until(lambda: shared.log.count("moving is closed") == 1)
 
 
 def test_credentials_and_tokens_outlive_a_strategy_and_no_credentials_outlive_their_user(word):
@@ -335,14 +332,14 @@ def test_of_many_who_create_one_name_at_once_one_wins(shared):
     with ThreadPoolExecutor(20) as threads:
         done = list(threads.map(lambda each: update(shared, "race", shared.admin, tries=each), range(1, 21)))
     assert {each.status for each in done} == {200}
-    eventually(lambda: shared.log.count("race is closed") == 20)
+    until(lambda: shared.log.count("race is closed") == 20)
     assert login(shared, "race").status == 200
 
 
 def test_a_rehearsal_that_hangs_holds_up_no_other_strategy(shared):
     with ThreadPoolExecutor(1) as threads:
-        slow = threads.submit(create, shared, "slow", shared.admin, mood="check hangs")
-        time.sleep(0.3)
+        slow = threads.submit(create, shared, "slow", shared.admin, mood="check hangs", timeout=4)
+        until(lambda: "slow opens" in shared.log)
         assert create(shared, "quick", shared.admin).status == 200
         assert not slow.done()
         assert slow.result().status == 504
