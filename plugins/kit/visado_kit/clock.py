@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass, field
 
 
-def _system_time() -> int:
+def system_time() -> int:
+    """Return the system's time, in ms since 1970."""
     return time.time_ns() // 1_000_000
 
 
@@ -18,7 +19,7 @@ class Clock:
     clock would find that what was made before it has expired.
     """
 
-    now: int = field(default_factory=_system_time)
+    now: int = field(default_factory=system_time)
 
     def __call__(self) -> int:
         """Return the time, in ms since 1970."""

@@ -11,9 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from typing_extensions import override
 
-from visado import errors
-from visado.request import Request
-from visado.strategy import Fail, Outcome, Strategy, Success
+from visado import Fail, Outcome, Request, Strategy, Success, errors
 
 
 class Suite(Protocol):

@@ -1,26 +1,26 @@
 """A host in the process of the test, built as `visado serve` builds it.
 
-The only module of the kit that touches the host's application.
+The only module of the kit that uses inner modules of the host to build one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from visado import Connection, Fields, LoginCheck, Observer, Request, Strategy
 from visado.app import Visado, create_app
-from visado.codec import is_object
-from visado.events import Observer
-from visado.host import now
-from visado.login_check import LoginCheck
-from visado.request import Connection, Fields, Request, Response
-from visado.storage.protocol import Collection, Document
+from visado.request import Response
+from visado.storage import Collection, Document
 from visado.storage.query import Query
-from visado.strategy import Strategy
 from visado.tinydb import TinyStorage
+from visado_kit.clock import system_time
+
+__all__ = ["InProcessHost", "Response", "build_host", "copy_body", "dump_documents", "load_documents"]
 
 
 class InProcessHost:
@@ -85,7 +85,7 @@ class InProcessHost:
 
 @asynccontextmanager
 async def build_host(
-    folder: Path, settings: Mapping[str, Fields], clock: Callable[[], int] = now
+    folder: Path, settings: Mapping[str, Fields], clock: Callable[[], int] = system_time
 ) -> AsyncGenerator[InProcessHost, None]:
     """Build a host that stores its data in `folder`, and close it after the block.
 
@@ -102,7 +102,7 @@ async def build_host(
 
 def copy_body(body: Any) -> Any:
     """Copy the body of a request, because a plugin may change it."""
-    return body.copy() if is_object(body) else body
+    return copy.copy(body)
 
 
 async def dump_documents(host: InProcessHost) -> Mapping[str, Mapping[str, Document]]:

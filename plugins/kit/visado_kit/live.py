@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from websockets.sync.client import ClientConnection, connect
 
-from visado.request import Fields
+from visado import Fields
 from visado_kit.errors import HostNotStarted
 
 WAIT_SECONDS: Final = 30.0

@@ -23,8 +23,8 @@ from typing import Any, ClassVar, Final
 
 import pytest
 
-from visado.events import Event, LoggedOut, Observer
-from visado.request import Fields
+from visado import Event, Fields, Observer
+from visado.events import LoggedOut
 from visado_kit.expectations import cancel, measure_block, short_repr
 from visado_kit.harness import StubStrategy, with_harness
 from visado_kit.in_process import InProcessHost, build_host

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from visado.login_check import LoginCheck
+from visado import LoginCheck
 from visado_kit.expectations import MAX_TIMEOUT_SECONDS
 from visado_kit.harness import with_harness
 from visado_kit.login_check.suite import LoginCheckHarness, LoginCheckSuite, expect_no_token, expect_token

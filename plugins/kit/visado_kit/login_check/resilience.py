@@ -6,11 +6,11 @@ from contextlib import suppress
 
 import pytest
 
-from visado.login_check import Accept, Login
-from visado.request import Fields, Request, Response
+from visado import Accept, Fields, Login, Request
 from visado_kit.canaries import Canaries
 from visado_kit.expectations import cancel, measure_block
 from visado_kit.harness import StubStrategy, with_harness
+from visado_kit.in_process import Response
 from visado_kit.login_check.suite import LoginCheckHarness, LoginCheckSuite, expect_token
 
 

@@ -12,13 +12,11 @@ from typing import Any, ClassVar, Final
 
 import pytest
 
-from visado import errors
-from visado.login_check import LoginCheck
-from visado.request import Fields, Response
+from visado import Fields, LoginCheck, errors
 from visado_kit.clock import Clock
 from visado_kit.expectations import SERVER_ERROR, short_repr
 from visado_kit.harness import StubStrategy
-from visado_kit.in_process import InProcessHost, build_host
+from visado_kit.in_process import InProcessHost, Response, build_host
 
 _ALPHABETS: Final = ("0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _ROTATION: Final = {ord(a): b for each in _ALPHABETS for a, b in zip(each, each[1:] + each[0], strict=True)}

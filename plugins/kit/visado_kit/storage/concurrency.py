@@ -6,7 +6,7 @@ import asyncio
 from contextlib import suppress
 from typing import ClassVar
 
-from visado.storage.protocol import Document, DocumentExists, Storage
+from visado.storage import Document, DocumentExists, Storage
 from visado.storage.query import Equals, Prefix, Query
 from visado_kit.storage.suite import StorageSuite, with_open_storage
 

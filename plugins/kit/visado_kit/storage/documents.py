@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from visado import errors
-from visado.storage.protocol import Collection, DocumentExists, DocumentMissing, Storage
+from visado.storage import Collection, DocumentExists, DocumentMissing, Storage
 from visado.storage.query import Equals, Query
 from visado_kit.storage.samples import ANN, BOB, EVE, PEOPLE, STORABLE, UNSTORABLE
 from visado_kit.storage.suite import StorageSuite, promise, with_open_storage

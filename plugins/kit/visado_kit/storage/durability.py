@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from visado import errors
-from visado.storage.protocol import Storage
+from visado.storage import Storage
 from visado.storage.query import Equals, Query, Range, Sort
 from visado_kit.storage.samples import ANN, BOB, EVE, PLAIN, TIMES
 from visado_kit.storage.suite import StorageSuite, promise, with_open_storage

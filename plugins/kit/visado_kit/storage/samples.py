@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from visado.storage.protocol import Collection, Document
+from visado.storage import Collection, Document
 from visado.storage.query import (
     And,
     Anything,

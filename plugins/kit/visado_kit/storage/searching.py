@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from visado.storage.protocol import Document, Storage
+from visado.storage import Document, Storage
 from visado.storage.query import Anything, Equals, Predicate, Prefix, Query, Sort
 from visado_kit.storage.samples import ANN, BOB, EVE, SEARCHES
 from visado_kit.storage.suite import StorageSuite, promise, with_open_storage

@@ -12,7 +12,7 @@ from typing import Any, ParamSpec
 
 import pytest
 
-from visado.storage.protocol import Storage
+from visado.storage import Storage
 from visado_kit.storage.samples import PEOPLE, PLAIN
 
 _Test = Callable[[Any, Storage], Coroutine[Any, Any, None]]

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from visado import errors
-from visado.storage.protocol import DocumentExists, Storage
+from visado.storage import DocumentExists, Storage
 from visado.storage.query import Equals, Exists, Query, Sort
 from visado_kit.storage.samples import ANN, BOB, EVE
 from visado_kit.storage.suite import StorageSuite, with_open_storage

@@ -10,8 +10,7 @@ from typing import ClassVar, Final
 
 import pytest
 
-from visado.request import Fields
-from visado.strategy import Fail, Success
+from visado import Fail, Fields, Success
 from visado_kit.expectations import cancel, expect_no_server_error, measure_block, short_repr
 from visado_kit.harness import with_harness
 from visado_kit.strategy.suite import StrategyHarness, StrategySuite

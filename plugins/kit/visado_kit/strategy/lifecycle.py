@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from visado.strategy import Fail
+from visado import Fail
 from visado_kit.expectations import expect_no_server_error, expect_refusal, short_repr
 from visado_kit.harness import with_harness
 from visado_kit.hostile import HOSTILE_VALUES, UNKNOWN_USER_ID

@@ -8,9 +8,7 @@ from typing import Any, Final
 
 import pytest
 
-from visado import errors
-from visado.request import Fields
-from visado.strategy import Fail, Pass, Redirect, Strategy
+from visado import Fail, Fields, Pass, Redirect, Strategy, errors
 from visado_kit.expectations import MAX_TIMEOUT_SECONDS, expect_no_server_error, short_repr
 from visado_kit.harness import with_harness
 from visado_kit.hostile import HOSTILE_VALUES

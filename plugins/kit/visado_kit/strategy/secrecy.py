@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from visado.request import Fields
-from visado.strategy import Fail
+from visado import Fail, Fields
 from visado_kit.canaries import Canaries
 from visado_kit.expectations import expect_refusal
 from visado_kit.harness import with_harness

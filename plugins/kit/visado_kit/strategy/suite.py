@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from visado.codec import is_object
-from visado.request import Fields, Request, User
-from visado.strategy import Outcome, Redirect, Strategy, Success
+from visado import Fields, Outcome, Redirect, Request, Strategy, Success, User
 from visado_kit.canaries import Canaries
 from visado_kit.expectations import expect_no_server_error, short_repr
 from visado_kit.in_process import InProcessHost, build_host, copy_body
@@ -127,9 +125,13 @@ class StrategySuite(ABC):
     def expect_public(self, credentials: Fields, *results: Any) -> None:
         """Expect objects that JSON can represent, and that hold no secret of these credentials."""
         for each in results:
-            assert is_object(each), f"return an object of the public credentials, not {short_repr(each)}"
+            assert _is_object(each), f"return an object of the public credentials, not {short_repr(each)}"
             try:
                 json.dumps(each, allow_nan=False)
             except (TypeError, ValueError) as error:
                 raise AssertionError(f"return only what JSON can represent, not {short_repr(each)}: {error}") from None
         Canaries(self.secrets(credentials)).check(*results, where="a result: return only what is public")
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
