@@ -1,21 +1,21 @@
-// Log in, say who is logged in, log out. The token is a cookie that the browser sends along: no script sees it.
+// Log in, show who is logged in, log out. The token is a cookie, which the browser sends and no script can read.
 
 const [form, member, who, leave, problem] = ["form", "member", "who", "leave", "problem"].map((id) =>
   document.getElementById(id),
 );
-const NOBODY = "-1"; // the id of everybody who has not logged in
+const ANONYMOUS = "-1"; // the id of an anonymous user
 
-async function ask(verb, path, body) {
+async function request(verb, path, body) {
   const headers = { "Content-Type": "application/json" };
-  const answer = await fetch(path, { method: verb, headers, body: body && JSON.stringify(body) });
-  const { error, result } = await answer.json();
+  const response = await fetch(path, { method: verb, headers, body: body && JSON.stringify(body) });
+  const { error, result } = await response.json();
   if (error) throw new Error(error.message);
   return result;
 }
 
 async function show() {
-  const user = await ask("GET", "/_me").catch(() => ({ _id: NOBODY })); // a token that has ended is nobody's
-  form.hidden = user._id !== NOBODY;
+  const user = await request("GET", "/_me").catch(() => ({ _id: ANONYMOUS })); // the token has expired
+  form.hidden = user._id !== ANONYMOUS;
   member.hidden = !form.hidden;
   who.textContent = user._id;
 }
@@ -35,7 +35,7 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   const credentials = Object.fromEntries(new FormData(form));
   const path = `/_login/${encodeURIComponent(form.dataset.strategy)}?cookieAuth=true`;
-  attempt(() => ask("POST", path, credentials));
+  attempt(() => request("POST", path, credentials));
 });
-leave.addEventListener("click", () => attempt(() => ask("POST", "/_logout?cookieAuth=true")));
+leave.addEventListener("click", () => attempt(() => request("POST", "/_logout?cookieAuth=true")));
 show();
