@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Final
+from typing import Any, Final
 
 EXIT_FAILED: Final = 1
 """The command was refused or failed."""
@@ -14,8 +14,12 @@ DEFAULT_URL: Final = "http://127.0.0.1:7512"
 PROTOCOLS: Final = ("http", "websocket")
 
 
-def add_url_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+def add_url_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for the URL of a running host and the protocol. Environment variables give their defaults."""
+    _add_url_group(parser)
+
+
+def _add_url_group(parser: argparse.ArgumentParser) -> Any:
     group = parser.add_argument_group("connection")
     group.add_argument(
         "--url",
@@ -48,7 +52,7 @@ def add_admin_options(parser: argparse.ArgumentParser) -> None:
 
 def add_connection_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for a running host, and for the user or the API key of the request."""
-    group = add_url_options(parser)
+    group = _add_url_group(parser)
     group.add_argument(
         "--username",
         default=os.environ.get("VISADO_USERNAME"),

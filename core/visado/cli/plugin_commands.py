@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from visado.cli import options
 from visado.plugins.distributions import find_candidates
-from visado.plugins.manager import Plugins
+from visado.plugins.manager import Plugin, Plugins
 from visado.settings.sections import PluginsSection
 
 _PACKAGES: Final = {"new-plugin": "visado-kit"}
@@ -104,8 +104,12 @@ def load(plugin: str, reserved: Collection[str] = ()) -> PluginCommands | None:
     commands = PluginCommands(plugin, reserved)
     candidates = [each for each in find_candidates() if each.name == plugin]
     plugins = Plugins(candidates, PluginsSection.model_validate({}))
-    plugins.call("register_commands", lambda *_: None, commands=commands)
+    plugins.call("register_commands", _ignore, commands=commands)
     return commands if all(each.state == "active" for each in plugins) else None
+
+
+def _ignore(plugin: Plugin, result: Any) -> None:
+    """Drop the result of a hook that returns nothing."""
 
 
 def log_in(strategy: str, url: str) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from visado import errors
 from visado.arguments import Body, Id, Integer, Text
 from visado.codec import is_object
@@ -166,7 +168,7 @@ class CredentialsController(Controller):
         self._searches.query({}, lang, from_, size)
         self._strategies.find(strategy)
         fields = request.fields
-        query = fields.get("query") or {}
+        query: Any = fields.get("query") or {}
         if not is_object(query):
             raise errors.InvalidType(argument="body.query", expected="object")
         return await self._strategies.run(

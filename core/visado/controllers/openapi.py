@@ -171,11 +171,9 @@ def _body(action: Action) -> Fields:
 
 
 def _responses(action: Action) -> Fields:
-    if action.media_type is None:
-        success = _response("The action succeeded.", _result(action))
-    else:
-        media_type = action.media_type.partition(";")[0]
-        success = {"description": "The action succeeded.", "content": {media_type: {"schema": {}}}}
+    success = _response("The action succeeded.", _result(action))
+    if action.media_type is not None:  # such a result has no envelope
+        success["content"] = {action.media_type.partition(";")[0]: {"schema": {}}}
     return {
         "200": success,
         **{str(status): _response(text) for status, text in action.responses.items()},
