@@ -11,6 +11,7 @@ import re
 import socket
 import subprocess
 import sys
+import traceback
 from contextlib import asynccontextmanager, contextmanager
 
 import httpx
@@ -23,8 +24,8 @@ from websockets.sync.client import connect
 
 import visado
 from tests.waiting import until
+from visado import Fail, asgi, errors
 from visado import app as app_module
-from visado import asgi, errors
 from visado.app import create_app
 
 MELIS = {"username": "melis", "password": "password"}
@@ -242,3 +243,23 @@ def test_an_oauth_provider_sends_users_back_below_the_sub_path(tmp_path):
         answer = client.get("/auth/_login/acme")
     assert answer.status_code == 302, answer.text
     assert "redirect_uri=https%3A%2F%2Fapp.example%2Fauth%2F_login%2Facme" in answer.headers["location"]
+
+
+def test_a_login_is_at_most_nine_calls_of_the_host_behind_starlettes(tmp_path, scripted):
+    """The path is short enough to be read in one traceback."""
+    stack = []
+
+    async def outcome(_):
+        stack.extend(frame.filename for frame in traceback.extract_stack())
+        return Fail()
+
+    async def scene():
+        app = create_app({"server": {"data": str(tmp_path)}})
+        app.security.strategies.add(scripted("probe", outcome))
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            assert (await client.post("/_login/probe", json={})).status_code == 401
+        await app.close()
+
+    asyncio.run(scene())
+    last_of_starlette = max(at for at, file in enumerate(stack) if "starlette" in file)
+    assert sum("/visado/" in file for file in stack[last_of_starlette:]) <= 9

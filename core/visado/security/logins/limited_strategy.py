@@ -36,14 +36,19 @@ class LimitedStrategy:
 
         Raises the `VisadoError` that the strategy raises, `StrategyTimeout`, and `PluginFailed` for other exceptions.
         """
-        strategy = self.strategy
-        timeout_error = errors.StrategyTimeout(strategy=strategy.name, seconds=strategy.timeout)
         self._running += 1
         try:
-            return await call_plugin(f'the strategy "{strategy.name}"', strategy.timeout, call, timeout_error)
+            return await self._limit(call)
         finally:
             self._running -= 1
             self._call_ended.set()
+
+    def _limit(self, call: Callable[[], Awaitable[T]]) -> Awaitable[T]:
+        """Return the call within its time limit. A plain function: a login is shallow enough to read its traceback."""
+        name, seconds = self.strategy.name, self.strategy.timeout
+        return call_plugin(
+            f'the strategy "{name}"', seconds, call, errors.StrategyTimeout(strategy=name, seconds=seconds)
+        )
 
     async def authenticate(self, request: Request) -> Outcome:
         """Return the outcome of a login, within the limits of the strategy.
@@ -59,10 +64,13 @@ class LimitedStrategy:
         finally:
             self._waiting -= 1
             self._call_ended.set()
+        self._running += 1
         try:
-            outcome = await self.call(partial(self.strategy.authenticate, request))
+            outcome = await self._limit(partial(self.strategy.authenticate, request))
         finally:
+            self._running -= 1
             self._slots.release()
+            self._call_ended.set()
         if not _is_outcome(outcome):  # a plugin's types are not checked before it runs
             _log.error("the strategy %r returned a %s", self.strategy.name, type(outcome).__name__)
             raise errors.InvalidOutcome(strategy=self.strategy.name)
