@@ -240,7 +240,7 @@ class TestCommandLine:
     def test_no_json_at_all(self, walker: Walker):
         done = self.run(walker, "auth:login --body '{username'")
         assert (done.returncode, done.stdout) == (2, "")
-        assert "no JSON" in done.stderr
+        assert "neither JSON nor JSON5" in done.stderr
 
     def test_the_whole_envelope(self, walker: Walker):
         done = self.run(walker, "auth:getCurrentUser --envelope -a jwt=<token>")
