@@ -10,9 +10,8 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 
-from visado.cli import plugin_commands
+from visado.cli.plugin_commands import PluginCommands, load_commands
 from visado.cli.startup import build_host, problems
-from visado.plugins.manager import Plugin
 from visado.plugins.watchdog import Watchdog
 from visado.settings.loading import Section
 
@@ -22,9 +21,10 @@ def list_plugins(arguments: argparse.Namespace) -> int:
     host = build_host(arguments, Watchdog())
     if isinstance(host, int):
         return host
+    commands = load_commands({plugin.name for plugin in host.plugins if plugin.state == "active"})
     for plugin in host.plugins:
         print(f"{plugin.name}  {plugin.package} {plugin.version}  {plugin.state}")
-        for line in [*plugin.contributes, *_commands(plugin), *filter(None, [plugin.reason])]:
+        for line in [*plugin.contributes, *_command_lines(commands.get(plugin.name)), *filter(None, [plugin.reason])]:
             print(f"    {line}")
     for problem in problems(host):
         print(f"not ready: {problem}")
@@ -33,8 +33,7 @@ def list_plugins(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _commands(plugin: Plugin) -> list[str]:
-    commands = plugin_commands.load(plugin.name) if plugin.state == "active" else None
+def _command_lines(commands: PluginCommands | None) -> list[str]:
     return [f"command {name}" for name in commands.names()] if commands else []
 
 

@@ -9,20 +9,18 @@ from __future__ import annotations
 import argparse
 import inspect
 import sys
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 from visado.cli import options
-from visado.plugins.distributions import find_candidates
-from visado.plugins.manager import Plugin, Plugins
-from visado.settings.sections import PluginsSection
+from visado.plugins.distributions import Candidate, find_candidates
 
 _PACKAGES: Final = {"new-plugin": "visado-kit"}
-"""Commands that the documentation tells everybody to call, and the packages that bring them."""
+"""Commands of which every installation knows the package: where it is missing, the command says so."""
 
 
 class PluginCommands:
-    """The commands of one plugin: what `register_commands` is given."""
+    """The commands of one plugin: the argument of `register_commands`."""
 
     def __init__(self, plugin: str, reserved: Collection[str] = ()) -> None:
         self.plugin, self._reserved = plugin, reserved
@@ -64,32 +62,29 @@ class PluginCommands:
 def _takes_settings(run: Callable[..., int] | None) -> bool:
     """Return whether a command's function is `run(arguments, settings)`, and not `run(arguments)`.
 
-    A command whose own subcommands set `run` has none yet: it takes settings.
+    A command without a function of its own, because its subcommands have one each, takes settings.
     """
     return run is None or len(inspect.signature(run).parameters) > 1
 
 
 def run(words: Sequence[str], reserved: Collection[str] = ()) -> int | None:
-    """Run the plugin's command that is the first of the words; return its exit code, or None if there is none.
+    """Run the plugin's command that the first word names; return its exit code, or None if no plugin has this command.
 
-    `reserved` are the names of visado's own commands, which no plugin may use. A plugin that does not load, or adds a
-    command under a name that it must not use, is told on standard error.
+    `reserved` are the names of visado's own commands, which no plugin may use. The log names a plugin that fails to
+    load, and a plugin that adds a command with a name that it must not use.
     """
     name = words[0]
-    plugin, colon, _ = name.partition(":")
-    installed = dict.fromkeys(each.name for each in find_candidates())
-    asked = [each for each in installed if each == plugin or not colon]
-    loaded = [commands for each in asked if (commands := load(each, reserved)) is not None]
-    having = [commands for commands in loaded if name in commands]
-    if len(having) > 1:
+    prefix, colon, _ = name.partition(":")
+    loaded = load_commands({prefix} if colon else None, reserved)
+    owners = [commands for commands in loaded.values() if commands is not None and name in commands]
+    if len(owners) > 1:
+        plugins = " and ".join(repr(each.plugin) for each in owners)
         return _complain(
-            f"the plugins {' and '.join(repr(each.plugin) for each in having)} all add the command {name!r}: "
-            "uninstall all of them but one",
-            options.EXIT_FAILED,
+            f"the plugins {plugins} both add the command {name!r}: uninstall all but one of them", options.EXIT_FAILED
         )
-    if having:
-        return having[0].run(words)
-    if len(loaded) < len(asked):
+    if owners:
+        return owners[0].run(words)
+    if None in loaded.values():  # the log says why
         return options.EXIT_FAILED if colon else None
     if name in _PACKAGES:
         package = _PACKAGES[name]
@@ -99,28 +94,43 @@ def run(words: Sequence[str], reserved: Collection[str] = ()) -> int | None:
     return None
 
 
-def load(plugin: str, reserved: Collection[str] = ()) -> PluginCommands | None:
-    """Import a plugin and collect its commands; return None if it fails, after saying why on standard error."""
+def load_commands(
+    names: Collection[str] | None = None, reserved: Collection[str] = ()
+) -> dict[str, PluginCommands | None]:
+    """Import the plugins of these names, or all plugins; return the commands of each by its name.
+
+    The commands of a plugin that fails are None, and the log says why it failed.
+    """
+    candidates: dict[str, list[Candidate]] = {}
+    for each in find_candidates():
+        if names is None or each.name in names:
+            candidates.setdefault(each.name, []).append(each)
+    return {name: _load(name, claims, reserved) for name, claims in candidates.items()}
+
+
+def _load(plugin: str, claims: Iterable[Candidate], reserved: Collection[str]) -> PluginCommands | None:
+    from visado.plugins.manager import Plugins  # noqa: PLC0415 - imports every hook, which actions do not need
+    from visado.settings.sections import PluginsSection  # noqa: PLC0415
+
     commands = PluginCommands(plugin, reserved)
-    candidates = [each for each in find_candidates() if each.name == plugin]
-    plugins = Plugins(candidates, PluginsSection.model_validate({}))
+    plugins = Plugins(claims, PluginsSection.model_validate({}))
     plugins.call("register_commands", _ignore, commands=commands)
     return commands if all(each.state == "active" for each in plugins) else None
 
 
-def _ignore(plugin: Plugin, result: Any) -> None:
+def _ignore(_: object, __: object) -> None:
     """Drop the result of a hook that returns nothing."""
 
 
 def log_in(strategy: str, url: str) -> int | None:
-    """Log in at a host by the command `PLUGIN:login` of the first plugin that has one.
+    """Log in with a strategy that redirects a browser: by the command `PLUGIN:login` of the first plugin that has one.
 
-    For a strategy that sends a browser elsewhere. Returns the exit code, or None if no plugin has such a command.
+    Returns the exit code, or None if no plugin has such a command.
     """
-    for plugin in dict.fromkeys(each.name for each in find_candidates()):
-        code = run([f"{plugin}:login", strategy, "--url", url])
-        if code is not None:
-            return code
+    for plugin, commands in load_commands().items():
+        name = f"{plugin}:login"
+        if commands is not None and name in commands:
+            return commands.run([name, strategy, "--url", url])
     return None
 
 

@@ -100,7 +100,7 @@ def test_two_plugins_with_one_command_are_named(install, told):
     assert cli.main(["say"]) == 1
     assert told() == (
         "",
-        "visado: the plugins 'one' and 'two' all add the command 'say': uninstall all of them but one\n",
+        "visado: the plugins 'one' and 'two' both add the command 'say': uninstall all but one of them\n",
     )
     assert cli.main(["one:x"]) == 4
 
