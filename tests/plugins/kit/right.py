@@ -1,4 +1,4 @@
-"""A plugin of each kind that does everything right, small, and the kit's suites for them."""
+"""A small correct plugin of each kind, and the kit's suites for them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def hashed(phrase, salt=None):
     return (salt + hashlib.scrypt(phrase.encode(), salt=salt, n=2**12, r=8, p=1)).hex()
 
 
-def verified(kept, phrase):
-    return hmac.compare_digest(kept, hashed(phrase, bytes.fromhex(kept)[:16]))
+def verified(stored, phrase):
+    return hmac.compare_digest(stored, hashed(phrase, bytes.fromhex(stored)[:16]))
 
 
 def is_text(value):
@@ -28,7 +28,7 @@ def is_text(value):
 
 
 class Phrase(Strategy):
-    """A name and a phrase, kept in the host's credentials; and each of the other endings for a word."""
+    """A name and a phrase, stored in the host's credentials; some names lead to the other outcomes."""
 
     name = "phrase"
     fields = ("name", "phrase")
@@ -93,7 +93,7 @@ class Phrase(Strategy):
 
 
 class PhraseContract(StrategyContract):
-    """How a `Phrase` is fed."""
+    """The input of `Phrase`."""
 
     Plugin = Phrase
 
@@ -129,7 +129,7 @@ class PhraseContract(StrategyContract):
 
 
 class Codes(LoginCheck):
-    """Asks who has codes for one of them: each works once."""
+    """Asks users who have codes for one of them. Each works once."""
 
     name = "codes"
 
@@ -170,7 +170,7 @@ class Codes(LoginCheck):
 
 
 class CodesContract(LoginCheckContract):
-    """How `Codes` is fed."""
+    """The input of `Codes`."""
 
     Plugin = Codes
 
@@ -190,7 +190,7 @@ class CodesContract(LoginCheckContract):
 
 
 class Listener(Observer):
-    """Writes down what happens."""
+    """Records every event."""
 
     def __init__(self, folder):
         self.heard = []
@@ -200,7 +200,7 @@ class Listener(Observer):
 
 
 class ListenerContract(ObserverContract):
-    """Where a `Listener` keeps what it hears."""
+    """The records of `Listener`."""
 
     Plugin = Listener
 
@@ -222,16 +222,16 @@ class TinyContract(StorageContract):
 
 
 class TestPhrase(PhraseContract):
-    """All of it."""
+    """The whole suite."""
 
 
 class TestCodes(CodesContract):
-    """All of it."""
+    """The whole suite."""
 
 
 class TestListener(ListenerContract):
-    """All of it."""
+    """The whole suite."""
 
 
 class TestTiny(TinyContract):
-    """All of it."""
+    """The whole suite."""

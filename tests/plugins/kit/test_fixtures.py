@@ -1,4 +1,4 @@
-"""The fixtures of the kit, as a plugin's tests use them."""
+"""The fixtures of the kit, used as in the tests of a plugin."""
 
 from __future__ import annotations
 
@@ -41,23 +41,23 @@ def host_config():
     return '[local]\nrequire_password = true\n[security]\npreset = "strict"\n'
 
 
-def test_a_host_is_asked_over_http_and_websocket(host, canaries):
+def test_a_host_runs_actions_over_http_and_websocket(host, canaries):
     body = {"username": "admin", "password": canaries.make("password")}
     admin = host.create_admin(**body)
     with host.socket() as socket, host.socket() as other:
-        answer = socket.query("auth:login", strategy="local", body=body)
-        assert answer.status == 200
-        token = answer.result["jwt"]
+        response = socket.query("auth:login", strategy="local", body=body)
+        assert response.status == 200
+        token = response.result["jwt"]
         assert other.query("auth:getCurrentUser", token=token).result["_id"] == "admin"
         assert other.query("server:info").error_id == "security.rights.unauthorized"
         other.send("{")
         assert other.receive()["status"] == 400
         assert host.query("auth:logout", token=admin).status == 200
     assert host.request("GET", "/_me", token=token).result["_id"] == "admin"
-    canaries.check(answer.body, where="the answer")
+    canaries.check(response.body, where="the response")
 
 
-def test_what_comes_unasked_is_noted(host):
+def test_notifications_are_collected(host):
     host.create_admin(password="a long enough password of an administrator")
     with host.socket() as socket:
         login = {"username": "admin", "password": "a long enough password of an administrator"}
@@ -69,12 +69,12 @@ def test_what_comes_unasked_is_noted(host):
     assert socket.notes[0]["type"] == "TokenExpired"
 
 
-def test_time_stands_still_until_told(clock):
+def test_the_clock_stands_still_until_it_is_advanced(clock):
     before = clock()
     assert clock.advance(1.5) == clock() == before + 1_500
 
 
-def test_a_secret_that_gets_out_fails_the_test(tmp_path):
+def test_a_leaked_secret_fails_the_test(tmp_path):
     (tmp_path / "test_leaks.py").write_text(LEAKS)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -83,7 +83,7 @@ def test_a_secret_that_gets_out_fails_the_test(tmp_path):
         assert f"is in {place}" in done.stdout
 
 
-def test_the_names_are_in_one_place():
+def test_the_public_names_can_be_imported_from_the_package():
     for name in visado_kit.__all__:
         assert getattr(visado_kit, name)
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):

@@ -1,4 +1,4 @@
-"""`visado new-plugin`: what it makes works at once, and what it refuses it leaves alone."""
+"""`visado new-plugin`: its packages pass their own checks, and a refused command writes nothing."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def package(kind):
     return f"visado_{NAMES[kind].replace('-', '_')}"
 
 
-def run(*words, cwd, patience=110, **environment):
+def run(*words, cwd, seconds=110, **environment):
     clean = {name: value for name, value in os.environ.items() if not name.startswith("VISADO_")}
     own = {"PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "PYTEST_DEBUG_TEMPROOT": str(Path(cwd).parent)}
-    found = subprocess.run(
+    done = subprocess.run(
         [str(each) for each in words],
         cwd=cwd,
         env={**clean, **own, **environment},
@@ -38,11 +38,11 @@ def run(*words, cwd, patience=110, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=patience,
+        timeout=seconds,
         check=False,
     )
-    assert found.returncode == 0, found.stdout
-    return found.stdout
+    assert done.returncode == 0, done.stdout
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def projects(made):
 
 @pytest.fixture(scope="module")
 def site(made, projects):
-    """A folder where all of them are installed, from the wheels that `pip wheel` makes."""
+    """A folder with all packages installed from wheels that `pip wheel` built."""
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     run(*command, "--wheel-dir", made / "wheels", *projects.values(), cwd=made)
     wheels = list((made / "wheels").iterdir())
@@ -88,7 +88,7 @@ def test_ruff_finds_nothing(projects):
 
 
 @pytest.mark.parametrize("name", ["y", LONGEST])
-def test_ruff_finds_nothing_however_long_the_name(tmp_path, name):
+def test_ruff_finds_nothing_with_a_short_and_a_long_name(tmp_path, name):
     for kind in KINDS:
         (tmp_path / kind).mkdir()
         assert cli.main(["new-plugin", name, f"--{kind}", "--into", str(tmp_path / kind)]) == 0
@@ -108,8 +108,8 @@ def test_pyright_and_mypy_find_nothing_strict_as_they_are(projects, site):
     run("mypy", "--strict", "--cache-dir", site / "mypy", "--python-executable", sys.executable, *packages, cwd=site)
 
 
-def test_its_check_is_what_a_newcomer_runs(projects, site):
-    """The script itself, with the tests in it, in one package."""
+def test_its_check_script_passes(projects, site):
+    """The script of one package, with its tests."""
     shown = run(projects["observer"] / "check", "-p", "no:cacheprovider", cwd=site, PYTHONPATH=str(site))
     assert re.search(r"\d+ passed", shown)
     assert list((projects["observer"] / "dist").glob("visado_watch_dog-*.whl"))
@@ -122,7 +122,7 @@ def test_a_host_finds_all_of_them(tmp_path, site):
     assert "strategy badge" in shown
 
 
-def test_it_is_a_whole_package(projects):
+def test_the_package_is_complete(projects):
     for kind, project in projects.items():
         name = NAMES[kind]
         manifest = tomllib.loads((project / "pyproject.toml").read_text())
@@ -139,7 +139,7 @@ def test_it_is_a_whole_package(projects):
                 assert text.endswith("\n") or not text
 
 
-def test_its_workflow_pins_actions_and_asks_for_no_rights(projects):
+def test_the_workflow_pins_actions_and_requests_no_permissions(projects):
     workflow = (projects["strategy"] / ".github" / "workflows" / "ci.yml").read_text()
     uses = re.findall(r"uses: (\S+)", workflow)
     assert len(uses) == 2
@@ -148,7 +148,7 @@ def test_its_workflow_pins_actions_and_asks_for_no_rights(projects):
     assert "${{ matrix.python }}" in workflow
 
 
-def test_it_says_what_was_made_and_what_comes_next(tmp_path, capsys):
+def test_it_prints_the_files_and_the_next_steps(tmp_path, capsys):
     assert cli.main(["new-plugin", "badge", "--into", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     target = tmp_path / "visado-badge"
@@ -156,10 +156,10 @@ def test_it_says_what_was_made_and_what_comes_next(tmp_path, capsys):
     listed = {line.strip() for line in shown.splitlines()[1:]}
     assert {str(each.relative_to(target)) for each in target.rglob("*") if each.is_file()} <= listed
     assert f"    cd {target}\n" in shown
-    assert [each.name for each in tmp_path.iterdir()] == ["visado-badge"], "and nothing beside it"
+    assert [each.name for each in tmp_path.iterdir()] == ["visado-badge"], "nothing else was written"
 
 
-def test_an_empty_folder_is_filled_and_the_license_is_chosen(tmp_path):
+def test_an_empty_folder_is_used_and_the_license_can_be_chosen(tmp_path):
     (tmp_path / "visado-badge").mkdir()
     assert cli.main(["new-plugin", "badge", "--license", "MIT", "--into", str(tmp_path)]) == 0
     text = (tmp_path / "visado-badge" / "LICENSE").read_text()
@@ -186,24 +186,24 @@ def test_a_bad_name_is_refused_and_nothing_is_written(tmp_path, capsys, name, sa
 
 
 @pytest.mark.parametrize("words", [["-x"], [], ["badge", "--pages", "--storage"], ["badge", "--license", "none"]])
-def test_wrong_words_are_refused(tmp_path, monkeypatch, words):
+def test_wrong_arguments_are_refused(tmp_path, monkeypatch, words):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as found:
+    with pytest.raises(SystemExit) as stopped:
         cli.main(["new-plugin", *words])
-    assert found.value.code == 2
+    assert stopped.value.code == 2
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("what", ["a full folder", "a file", "a link to nowhere", "no folder to make it in"])
-def test_a_place_in_use_is_refused_and_left_alone(tmp_path, capsys, what):
+def test_a_folder_in_use_is_refused_and_not_changed(tmp_path, capsys, what):
     into, target = tmp_path / "into", tmp_path / "into" / "visado-badge"
     if what != "no folder to make it in":
         into.mkdir()
     if what == "a full folder":
         target.mkdir()
-        (target / "mine").write_text("kept")
+        (target / "mine").write_text("mine")
     if what == "a file":
-        target.write_text("kept")
+        target.write_text("mine")
     if what == "a link to nowhere":
         target.symlink_to(tmp_path / "nowhere")
     before = sorted(tmp_path.rglob("*"))
@@ -212,8 +212,8 @@ def test_a_place_in_use_is_refused_and_left_alone(tmp_path, capsys, what):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="no folder that nobody can write to")
-def test_a_folder_that_takes_no_files_is_told_in_a_line(capsys):
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no folder to which even root cannot write")
+def test_a_folder_that_cannot_be_written_is_reported_in_a_line(capsys):
     assert cli.main(["new-plugin", "badge", "--into", "/proc/self"]) == 1
     shown = capsys.readouterr()
     assert re.fullmatch(r"visado new-plugin: /proc/self: [\w ]+\n", shown.err)
@@ -227,14 +227,14 @@ def test_without_copier_it_says_how_to_get_it(tmp_path, capsys, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_fails_half_way_leaves_nothing(tmp_path, monkeypatch):
+def test_a_failure_half_way_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(new_plugin, "_TEMPLATE", tmp_path / "gone")
     with pytest.raises(ValueError, match="template"):
         cli.main(["new-plugin", "badge", "--into", str(tmp_path)])
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_needs_neither_git_nor_a_terminal_nor_settings_of_whoever_calls(tmp_path):
+def test_it_needs_neither_git_nor_a_terminal_nor_the_callers_settings_of_copier(tmp_path):
     (tmp_path / "copier.yml").write_text("defaults: [canary")
     settings = {"COPIER_SETTINGS_PATH": str(tmp_path / "copier.yml"), "HOME": str(tmp_path / "nowhere"), "PATH": ""}
     run(sys.executable, "-m", "visado", "new-plugin", "badge", "--observer", cwd=tmp_path, **settings)
@@ -242,11 +242,11 @@ def test_it_needs_neither_git_nor_a_terminal_nor_settings_of_whoever_calls(tmp_p
 
 
 @pytest.mark.parametrize(
-    ("present", "bounds"),
+    ("release", "bounds"),
     [("0.1.0", ">=0.1,<0.2"), ("0.9.3rc1", ">=0.9,<0.10"), ("1.4.2", ">=1.4,<2"), ("12.0", ">=12.0,<13")],
 )
-def test_it_asks_for_hosts_that_keep_its_names(present, bounds):
-    assert new_plugin._bounds(present) == bounds
+def test_it_requires_hosts_with_the_same_public_names(release, bounds):
+    assert new_plugin._bounds(release) == bounds
 
 
 @pytest.mark.parametrize("words", [["--help"], ["new-plugin", "--help"]])

@@ -1,4 +1,4 @@
-"""Login checks that are wrong, each in a way of its own: which promise of the kit each breaks, and what it is told."""
+"""Login checks with one fault each: the test of the kit that finds it, and what its message says."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from visado import Accept, Challenge, Fail
 from .right import Codes, CodesContract
 
 
-class TestTakesReplays(CodesContract):
+class TestAcceptsRepeatedAnswers(CodesContract):
     caught_by, says = "test_an_answer_works_once", "record which answers were used"
 
     class Plugin(Codes):
@@ -19,19 +19,19 @@ class TestTakesReplays(CodesContract):
             return digest in (await self.storage.get("codes", user_id))["left"]
 
 
-class TestLooksFirst(CodesContract):
-    """Notes that a code is used in a second step: two may have seen it unused."""
+class TestRecordsInASecondStep(CodesContract):
+    """Records that a code is used in a second step: two logins may have found it unused."""
 
     caught_by, says = "test_one_of_many_answers_gets_a_token", "record in one step"
 
     class Plugin(Codes):
         async def take(self, user_id, digest):
-            found = digest in (await self.storage.get("codes", user_id))["left"]
+            unused = digest in (await self.storage.get("codes", user_id))["left"]
             await asyncio.sleep(0.001)
-            return await super().take(user_id, digest) or found
+            return await super().take(user_id, digest) or unused
 
 
-class TestTakesAnything(CodesContract):
+class TestAcceptsAnyAnswer(CodesContract):
     caught_by, says = "test_wrong_answers_are_refused", "compare the whole answer with the expected one"
 
     class Plugin(Codes):
@@ -39,8 +39,8 @@ class TestTakesAnything(CodesContract):
             return Accept() if login.request.fields.get("code") else Fail()
 
 
-class TestTakesNothing(CodesContract):
-    """Compares what was not sent with what is not known."""
+class TestAcceptsAMissingAnswer(CodesContract):
+    """Compares a missing answer with a missing state."""
 
     caught_by, says = "test_wrong_answers_are_refused", "return Fail from answer() for a missing answer"
 
@@ -50,7 +50,7 @@ class TestTakesNothing(CodesContract):
             return Accept() if code == state.get("code") else await super().answer(login, state)
 
 
-class TestTakesOdditiesForYes(CodesContract):
+class TestAcceptsOtherTypes(CodesContract):
     caught_by, says = "test_hostile_answers_are_refused", "an answer may be any JSON: check its type"
 
     class Plugin(Codes):
@@ -59,7 +59,7 @@ class TestTakesOdditiesForYes(CodesContract):
             return await super().answer(login, state) if isinstance(code, str) or code is None else Accept()
 
 
-class TestBreaksAtOddities(CodesContract):
+class TestRaisesForOtherTypes(CodesContract):
     caught_by, says = "test_hostile_answers_are_refused", "the log says what was raised"
 
     class Plugin(Codes):
@@ -68,7 +68,7 @@ class TestBreaksAtOddities(CodesContract):
             return Accept() if await self.take(login.user.id, self.digest(code)) else Fail("wrong code")
 
 
-class TestTellsTheCode(CodesContract):
+class TestShowsTheCode(CodesContract):
     caught_by, says = "test_no_secret_is_logged_or_shown", "is in a challenge or a response"
 
     class Plugin(Codes):
@@ -87,7 +87,7 @@ class TestLogsTheCode(CodesContract):
             return await super().answer(login, state)
 
 
-class TestTakesAnybodysCode(CodesContract):
+class TestAcceptsTheCodeOfAnotherUser(CodesContract):
     caught_by, says = "test_an_answer_is_of_one_user", "this was the answer of another user"
 
     class Plugin(Codes):
@@ -98,7 +98,7 @@ class TestTakesAnybodysCode(CodesContract):
             return False
 
 
-class TestLetsOthersWait(CodesContract):
+class TestBlocksTheLoop(CodesContract):
     caught_by, says = "test_does_not_block_the_event_loop", "run slow work in a thread"
 
     class Plugin(Codes):
@@ -107,7 +107,7 @@ class TestLetsOthersWait(CodesContract):
             return await super().answer(login, state)
 
 
-class TestOpensWhereItCannotSee(CodesContract):
+class TestAcceptsWithoutTheStorage(CodesContract):
     caught_by, says = "test_fails_closed", "do not accept a login that cannot be checked"
 
     class Plugin(Codes):
@@ -118,7 +118,7 @@ class TestOpensWhereItCannotSee(CodesContract):
                 return Accept()
 
 
-class TestChallengesNobody(CodesContract):
+class TestNeverChallenges(CodesContract):
     caught_by, says = "test_a_right_answer_gets_a_token", "check() must return a Challenge at every login"
 
     class Plugin(Codes):
@@ -126,7 +126,7 @@ class TestChallengesNobody(CodesContract):
             return Accept()
 
 
-class TestRefusesEverybody(CodesContract):
+class TestRefusesEveryUser(CodesContract):
     caught_by, says = "test_accepts_other_users", "return Accept() for a user for whom the check is not set up"
 
     class Plugin(Codes):
@@ -134,7 +134,7 @@ class TestRefusesEverybody(CodesContract):
             return Fail("no codes")
 
 
-class TestRemembersTheDead(CodesContract):
+class TestRemembersDeletedUsers(CodesContract):
     caught_by, says = "test_forgets_deleted_users", "delete in forget(user_id) all that is stored of a user"
 
     class Plugin(Codes):
@@ -142,7 +142,7 @@ class TestRemembersTheDead(CodesContract):
             return
 
 
-class TestNeverGivesUp(CodesContract):
+class TestHasATimeoutOfAnHour(CodesContract):
     caught_by, says = "test_is_declared_well", "timeout: use more than 0 and at most 60 seconds, not 3600"
 
     class Plugin(Codes):

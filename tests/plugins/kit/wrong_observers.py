@@ -1,4 +1,4 @@
-"""Observers that are wrong, each in a way of its own: which promise of the kit each breaks, and what it is told."""
+"""Observers with one fault each: the test of the kit that finds it, and what its message says."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from .right import Listener, ListenerContract
 
 
-class TestHearsNoRefusals(ListenerContract):
+class TestIgnoresRefusals(ListenerContract):
     caught_by, says = "test_hears_what_happens", "record every event once"
 
     class Plugin(Listener):
@@ -17,7 +17,7 @@ class TestHearsNoRefusals(ListenerContract):
                 await super().observe(event)
 
 
-class TestExpectsATarget(ListenerContract):
+class TestRequiresATarget(ListenerContract):
     caught_by, says = "test_takes_any_event", "observe() must handle every event"
 
     class Plugin(Listener):
@@ -25,7 +25,7 @@ class TestExpectsATarget(ListenerContract):
             self.heard.append(f"{event.kind} {event.target.upper()}")
 
 
-class TestWritesOnTheLoop(ListenerContract):
+class TestBlocksTheLoop(ListenerContract):
     caught_by, says = "test_does_not_block_the_event_loop", "write in a thread"
 
     class Plugin(Listener):
@@ -34,7 +34,7 @@ class TestWritesOnTheLoop(ListenerContract):
             await super().observe(event)
 
 
-class TestKeepsTheLast(ListenerContract):
+class TestStoresTheEventOnItself(ListenerContract):
     caught_by, says = "test_hears_many_at_once", "exactly once"
 
     class Plugin(Listener):
@@ -44,7 +44,7 @@ class TestKeepsTheLast(ListenerContract):
             await super().observe(self.last)
 
 
-class TestStaysLocked(ListenerContract):
+class TestStaysLockedAfterACancellation(ListenerContract):
     caught_by, says = "test_cancelled_calls_leave_nothing_half_done", "record the event that follows a cancelled call"
 
     class Plugin(Listener):

@@ -1,4 +1,4 @@
-"""Storages that are wrong, each in a way of its own: which promise of the kit each breaks, and what it is told."""
+"""Storages with one fault each: the test of the kit that finds it, and what its message says."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class TestLosesUpdates(TinyContract):
             return await super().update(collection, id, lambda _: document)
 
 
-class TestTakesAnIdTwice(TinyContract):
+class TestAcceptsAnIdTwice(TinyContract):
     caught_by, says = "test_creates_an_id_once", "create() refuses an id that exists, and the first document stays"
 
     class Plugin(TinyStorage):
@@ -45,7 +45,7 @@ class TestFoldsIds(TinyContract):
             return await super().get(collection, id.lower())
 
 
-class TestKeepsTheCallersObject(TinyContract):
+class TestStoresTheCallersObject(TinyContract):
     caught_by, says = (
         "test_copies_documents",
         "A change that the caller makes to a document after create() is not stored",
@@ -65,11 +65,11 @@ class TestShufflesPages(TinyContract):
 
     class Plugin(TinyStorage):
         async def search(self, collection, query):
-            found = await super().search(collection, query)
-            return Page(random.sample(found.hits, len(found.hits)), found.total)
+            page = await super().search(collection, query)
+            return Page(random.sample(page.hits, len(page.hits)), page.total)
 
 
-class TestWritesLater(TinyContract):
+class TestWritesAfterReturning(TinyContract):
     caught_by, says = "test_a_kill_loses_no_acknowledged_write", "A write whose call has returned is stored"
 
     class Plugin(TinyStorage):
@@ -80,7 +80,7 @@ class TestWritesLater(TinyContract):
                     await super().create(*each)
 
 
-class TestWritesHalves(TinyContract):
+class TestHasNoTransactions(TinyContract):
     caught_by, says = "test_a_transaction_that_raises_leaves_nothing", "A transaction that raises changes no document"
 
     class Plugin(TinyStorage):
@@ -89,8 +89,8 @@ class TestWritesHalves(TinyContract):
             yield
 
 
-class TestReadsTimes(TinyContract):
-    """Takes a text that looks like a time for one."""
+class TestConvertsTimes(TinyContract):
+    """Converts a text that looks like a time."""
 
     caught_by, says = "test_times_are_numbers_and_texts", "A time is a number or a text like any other"
 
@@ -101,7 +101,7 @@ class TestReadsTimes(TinyContract):
             await super().create(collection, id, document)
 
 
-class TestBlocksOthers(TinyContract):
+class TestBlocksTheLoop(TinyContract):
     caught_by, says = "test_a_long_search_lets_others_work", "the event loop runs other tasks"
 
     class Plugin(TinyStorage):

@@ -1,4 +1,4 @@
-"""Strategies that are wrong, each in a way of its own: which promise of the kit each breaks, and what it is told."""
+"""Strategies with one fault each: the test of the kit that finds it, and what its message says."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from visado import Collection, Fail, Redirect, Success, errors
 from .right import WRONG, Phrase, PhraseContract, hashed, is_text, verified
 
 
-class TestSomebodyElse(PhraseContract):
+class TestLogsInAnotherUser(PhraseContract):
     caught_by, says = (
         "test_right_credentials_succeed",
         "right credentials must log in their owner: return Success('kuid-of-",
@@ -18,22 +18,22 @@ class TestSomebodyElse(PhraseContract):
 
     class Plugin(Phrase):
         async def authenticate(self, request):
-            found = await super().authenticate(request)
-            return Success("kuid-of-user-1") if isinstance(found, Success) else found
+            outcome = await super().authenticate(request)
+            return Success("kuid-of-user-1") if isinstance(outcome, Success) else outcome
 
 
-class TestNobody(PhraseContract):
-    """Names the user who logged in by something that is no id of a user."""
+class TestLogsInAnUnknownUser(PhraseContract):
+    """Returns Success with a name in place of a user's id."""
 
     caught_by, says = "test_right_credentials_succeed", "right credentials must log in their owner: return Success"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
-            found = await super().authenticate(request)
-            return Success(request.fields["name"]) if isinstance(found, Success) else found
+            outcome = await super().authenticate(request)
+            return Success(request.fields["name"]) if isinstance(outcome, Success) else outcome
 
 
-class TestAnySecret(PhraseContract):
+class TestAcceptsAnySecret(PhraseContract):
     caught_by, says = "test_wrong_secret_and_unknown_subject_fail_alike", "return Fail() for a wrong secret"
 
     class Plugin(Phrase):
@@ -42,7 +42,7 @@ class TestAnySecret(PhraseContract):
             return Success(row["userId"]) if row else Fail(WRONG)
 
 
-class TestTellsWhoExists(PhraseContract):
+class TestRevealsWhoExists(PhraseContract):
     caught_by, says = (
         "test_wrong_secret_and_unknown_subject_fail_alike",
         "return the same Fail for an unknown subject and for a wrong secret",
@@ -51,11 +51,11 @@ class TestTellsWhoExists(PhraseContract):
     class Plugin(Phrase):
         async def authenticate(self, request):
             if await self.credentials.get(self.name, request.fields["name"]) is None:
-                return Fail("nobody has this name")
+                return Fail("unknown name")
             return await super().authenticate(request)
 
 
-class TestQuickWithStrangers(PhraseContract):
+class TestIsFasterForUnknownSubjects(PhraseContract):
     caught_by, says = (
         "test_time_does_not_tell_who_exists",
         "do the same work for both; verify the secret of an unknown subject against a decoy",
@@ -69,7 +69,7 @@ class TestQuickWithStrangers(PhraseContract):
             return await super().authenticate(request)
 
 
-class TestHashesOnTheLoop(PhraseContract):
+class TestBlocksTheLoop(PhraseContract):
     caught_by, says = "test_does_not_block_the_event_loop", "in a thread (asyncio.to_thread)"
 
     class Plugin(Phrase):
@@ -88,7 +88,7 @@ class TestShowsTheSecret(PhraseContract):
             return credentials
 
 
-class TestShowsNoJson(PhraseContract):
+class TestReturnsWhatIsNotJson(PhraseContract):
     caught_by, says = "test_created_credentials_exist_until_deleted", "return only what JSON can represent"
 
     class Plugin(Phrase):
@@ -105,7 +105,7 @@ class TestLogsTheSecret(PhraseContract):
             return await super().authenticate(request)
 
 
-class TestShowsTheSecretOfItself(PhraseContract):
+class TestShowsTheSecretInItsRepr(PhraseContract):
     caught_by, says = "test_no_secret_is_logged_shown_or_stored", "is in a repr"
 
     class Plugin(Phrase):
@@ -117,7 +117,7 @@ class TestShowsTheSecretOfItself(PhraseContract):
             return f"Phrase({vars(self)})"
 
 
-class TestKeepsTheSecret(PhraseContract):
+class TestStoresTheSecret(PhraseContract):
     caught_by, says = "test_no_secret_is_logged_shown_or_stored", "is in a stored document: store its hash"
 
     class Plugin(Phrase):
@@ -127,7 +127,7 @@ class TestKeepsTheSecret(PhraseContract):
             return shown
 
 
-class TestTellsTheSecret(PhraseContract):
+class TestRaisesWithTheSecret(PhraseContract):
     caught_by, says = "test_no_secret_is_logged_shown_or_stored", "is in an error"
 
     class Plugin(Phrase):
@@ -149,8 +149,8 @@ class TestDeletesNothing(PhraseContract):
             await self.info(user_id)
 
 
-class TestForgetsOnlyTheUser(PhraseContract):
-    """A deleted user's old secret goes on to work, because logins are answered out of a memory."""
+class TestAuthenticatesFromACache(PhraseContract):
+    """Authenticates from a cache, so that deleted credentials still log in."""
 
     caught_by, says = "test_created_credentials_exist_until_deleted", "delete() must delete the credentials"
 
@@ -168,7 +168,7 @@ class TestForgetsOnlyTheUser(PhraseContract):
             return Success(user_id) if verified(kept, request.fields["phrase"]) else Fail(WRONG)
 
 
-class TestTwoPerUser(PhraseContract):
+class TestUpdatesOnASecondCreation(PhraseContract):
     caught_by, says = "test_a_user_has_credentials_once", "raise errors.UserLinked from a second create()"
 
     class Plugin(Phrase):
@@ -178,8 +178,8 @@ class TestTwoPerUser(PhraseContract):
             return await super().create(user_id, credentials)
 
 
-class TestTwoOwners(PhraseContract):
-    """The second to ask for a name takes it from the first."""
+class TestChangesTheOwner(PhraseContract):
+    """Gives the name of a user to the next user who creates it."""
 
     caught_by, says = "test_a_subject_has_one_owner", "a subject has one owner: raise errors.SubjectTaken from create()"
 
@@ -192,7 +192,7 @@ class TestTwoOwners(PhraseContract):
 
 
 class TestLooksFirst(PhraseContract):
-    """Keeps rows of its own, and looks whether a name is free before it hashes: two may find that it is."""
+    """Looks whether a name is free before it hashes: two users may find that it is."""
 
     caught_by, says = "test_one_of_many_creations_wins", "reserve the subject in one step"
 
@@ -212,7 +212,7 @@ class TestLooksFirst(PhraseContract):
             return user_id in self.users
 
 
-class TestNearlyExists(PhraseContract):
+class TestReturnsADocumentFromExists(PhraseContract):
     caught_by, says = (
         "test_created_credentials_exist_until_deleted",
         "exists() must return False before create(), not None",
@@ -260,7 +260,7 @@ class TestReturnsTrue(PhraseContract):
             return isinstance(await super().authenticate(request), Success)
 
 
-class TestTwoLinesOfRedirection(PhraseContract):
+class TestRedirectsToTwoLines(PhraseContract):
     caught_by, says = "test_redirects_to_an_address", "a Redirect needs a location of one line"
 
     class Plugin(Phrase):
@@ -268,7 +268,7 @@ class TestTwoLinesOfRedirection(PhraseContract):
             return Redirect("https://id.example.com/login\r\nSet-Cookie: a=b")
 
 
-class TestRaisesItsOwn(PhraseContract):
+class TestRaisesAnErrorOfPython(PhraseContract):
     caught_by, says = "test_its_errors_pass", "raise an error of visado.errors, or your own subclass of one"
 
     class Plugin(Phrase):
@@ -302,7 +302,7 @@ class TestCutsLongSecrets(PhraseContract):
             return super().read({**credentials, "phrase": phrase and phrase[:72]}, update)
 
 
-class TestKeepsTheOldOne(PhraseContract):
+class TestKeepsTheOldSecret(PhraseContract):
     caught_by, says = "test_an_update_replaces_the_credentials", "update() must store the new credentials"
 
     class Plugin(Phrase):
@@ -310,8 +310,8 @@ class TestKeepsTheOldOne(PhraseContract):
             return await super().update(user_id, {"name": credentials["name"]})
 
 
-class TestLeavesHalfBehind(PhraseContract):
-    """Reserves a name before it hashes, and never lets go of it where it is cancelled meanwhile."""
+class TestLeavesAReservation(PhraseContract):
+    """Reserves a name before it hashes, and never releases it if it is cancelled meanwhile."""
 
     caught_by, says = (
         "test_cancelled_calls_leave_nothing_half_done",
@@ -333,7 +333,7 @@ class TestLeavesHalfBehind(PhraseContract):
             return shown
 
 
-class TestGoesOnRegardless(PhraseContract):
+class TestCatchesTheCancellation(PhraseContract):
     caught_by, says = "test_cancelled_calls_leave_nothing_half_done", "let asyncio.CancelledError pass"
 
     class Plugin(Phrase):
@@ -355,8 +355,8 @@ class TestMixesUpLogins(PhraseContract):
             return Success(self.row["userId"]) if right else Fail(WRONG)
 
 
-class TestKeepsItInMind(PhraseContract):
-    """What it knows is in memory alone: gone with the process."""
+class TestStoresInMemory(PhraseContract):
+    """Stores hashes in memory only."""
 
     caught_by, says = (
         "test_stored_credentials_can_be_moved",
@@ -380,7 +380,7 @@ class TestKeepsItInMind(PhraseContract):
             return Success(row["userId"]) if row and verified(kept, request.fields["phrase"]) else Fail(WRONG)
 
 
-class TestHidesItsFields(PhraseContract):
+class TestDeclaresTooFewFields(PhraseContract):
     caught_by, says = "test_is_declared_well", "fields: name every field of the credentials; phrase is missing"
 
     class Plugin(Phrase):
