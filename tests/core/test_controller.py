@@ -5,7 +5,7 @@ import pytest
 from tests.core.zoo import Aviary, Zoo
 from visado.controller import ActionTable, Controller, action, get
 from visado.errors import ActionNotFound, ControllerNotFound
-from visado.request import Request
+from visado.request import Reply, Request
 
 
 def test_names_order_and_documentation_come_from_the_methods():
@@ -52,3 +52,20 @@ def test_one_action_or_one_route_declared_twice_is_refused_naming_both():
         ActionTable([Aviary(), Second()])
     with pytest.raises(ValueError, match=r"GET /aviary is a route of .*Aviary.birds and of .*Third.birds"):
         ActionTable([Aviary(), Third()])
+
+
+class Reports(Controller):
+    name = "reports"
+
+    @action(get("/report"), media_type="text/csv")
+    async def show(self, request: Request) -> str:
+        """Return a report."""
+        return "a,b"
+
+
+def test_a_plain_result_of_an_action_with_a_media_type_is_sent_without_the_envelope():
+    show = ActionTable([Reports()]).find("reports", "show")
+    reply = show.reply("a,b")
+    assert (reply.result, reply.raw, reply.headers) == ("a,b", True, {"Content-Type": "text/csv"})
+    own = Reply("no")
+    assert show.reply(own) is own

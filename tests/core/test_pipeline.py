@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from visado.arguments import Id
 from visado.controller import Controller, action
 from visado.request import Connection, Request
 
@@ -219,6 +220,26 @@ def test_the_pipeline_never_raises(play):
         assert inside.host.metrics.in_flight == 0
 
     problem = None
+    play(scene)
+
+
+def test_an_action_that_requires_a_login_refuses_anonymous_requests_after_their_arguments_were_read(play):
+    class Private(Controller):
+        name = "private"
+
+        @action(login_required=True)
+        async def show(self, request: Request, id: Id) -> str:
+            """Return the user and the argument."""
+            return f"{request.user.id} {id}"
+
+    async def scene(inside):
+        (declared,) = Private().actions()
+        inside.host.table._actions["private"] = {"show": declared}
+        root = await inside.user("root", "admin")
+        assert await inside.error("private:show") == "api.assert.missing_argument"
+        assert await inside.error("private:show", _id="x") == "security.rights.unauthorized"
+        assert await inside.result("private:show", _id="x", token=root) == "root x"
+
     play(scene)
 
 

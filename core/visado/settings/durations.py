@@ -54,7 +54,7 @@ def _to_milliseconds(value: Any) -> Any:
         return value
     span = parse_duration(value)
     if span is None:
-        raise ValueError('a number of milliseconds, or a text such as "1h" or "6 days"')
+        raise ValueError('expected a number of milliseconds, or a text such as "1h" or "6 days"')
     return int(span)
 
 
@@ -63,13 +63,13 @@ def _to_seconds(value: Any) -> Any:
         return value
     span = parse_duration(value) if any(char.isalpha() for char in value) else None
     if span is None:
-        raise ValueError('a number of seconds, or a text such as "500ms" or "5 min"')
+        raise ValueError('expected a number of seconds, or a text such as "500ms" or "5 min"')
     return span / 1_000
 
 
 def _check_lifetime(value: int) -> int:
     if value != FOREVER and value < 1:
-        raise ValueError("1 millisecond or more, or -1 for ever")
+        raise ValueError("expected 1 millisecond or more, or -1 for ever")
     return value
 
 

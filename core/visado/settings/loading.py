@@ -25,6 +25,8 @@ from typing_extensions import override
 
 _PREFIX: Final = "VISADO_"
 _DELIMITER: Final = "__"
+_PYDANTIC_PREFIX: Final = "Value error, "
+"""What pydantic writes before the message of a validator."""
 
 
 class Section(BaseModel):
@@ -184,5 +186,8 @@ def _report_json(declared: Iterable[str]) -> str:
 
 def describe_errors(error: ValidationError, *path: str) -> list[str]:
     """Return the errors of a validation, each with the path of its setting below `path`, and without any value."""
-    found = error.errors(include_input=False, include_url=False, include_context=False)
-    return [f"{'.'.join(str(part) for part in (*path, *item['loc']))}: {item['msg']}" for item in found]
+    items = error.errors(include_input=False, include_url=False, include_context=False)
+    return [
+        f"{'.'.join(str(part) for part in (*path, *item['loc']))}: {item['msg'].removeprefix(_PYDANTIC_PREFIX)}"
+        for item in items
+    ]

@@ -29,7 +29,7 @@ class ServerSection(Section):
     @classmethod
     def _check_url(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
-            raise ValueError("a URL that starts with http:// or https://")
+            raise ValueError("expected a URL that starts with http:// or https://")
         return value.rstrip("/")
 
 
@@ -67,7 +67,7 @@ class TokenSettings(Section):
     @classmethod
     def _check_length(cls, value: list[SecretStr]) -> list[SecretStr]:
         if any(len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES for secret in value):
-            raise ValueError(f"a secret has {MIN_SECRET_BYTES} bytes or more")
+            raise ValueError(f"expected secrets of {MIN_SECRET_BYTES} bytes or more")
         return value
 
 

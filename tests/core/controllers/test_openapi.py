@@ -5,7 +5,11 @@ import re
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from visado.arguments import ArgumentPlace
+from visado import controller
+from visado.arguments import ArgumentPlace, Body
+from visado.controller import ActionTable, Controller, get, post
+from visado.controllers import openapi
+from visado.request import Request
 
 
 @pytest.fixture
@@ -99,3 +103,32 @@ def test_examples_fit_their_schemas(described):
             seen += 1
             jsonschema.validate(media["example"], media["schema"])
     assert seen >= 5
+
+
+class Reports(Controller):
+    name = "reports"
+
+    @controller.action(get("/report"), media_type="text/csv; charset=utf-8")
+    async def show(self, request: Request) -> str:
+        """Return a report."""
+        return "a,b"
+
+    @controller.action(post("/report"), responses={202: "The report is written later."}, example={"month": 5})
+    async def order(self, request: Request, body: Body) -> None:
+        """Order a report."""
+
+
+def test_an_action_of_a_plugin_declares_its_media_type_its_responses_and_its_example():
+    operations = openapi.build(ActionTable([Reports()]))["paths"]["/report"]
+    assert list(operations["get"]["responses"]["200"]["content"]) == ["text/csv"]
+    assert operations["post"]["responses"]["202"]["description"] == "The report is written later."
+    assert operations["post"]["requestBody"]["content"]["application/json"]["example"] == {"month": 5}
+
+
+def test_durations_and_results_are_described(described):
+    _, document = described
+    login = document["paths"]["/_login/{strategy}"]["post"]
+    lifetime = next(each for each in login["parameters"] if each["name"] == "expiresIn")
+    assert "milliseconds" in lifetime["schema"]["description"]
+    result = login["responses"]["200"]["content"]["application/json"]["schema"]["properties"]["result"]
+    assert "milliseconds" in result["properties"]["expiresAt"]["description"]
