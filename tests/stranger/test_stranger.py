@@ -1,7 +1,7 @@
-"""A plugin that was written by the manual alone is built, installed beside core and local, used, and removed.
+"""A plugin that was written from the manual alone: it is built, installed beside core, kit and local, used and removed.
 
-`visado-htpasswd` imports public names only. The wheels go into a new environment, in which visado is found nowhere else;
-the packages of others come from this one, in place of an index.
+`visado-htpasswd` imports public names only. The wheels are installed into a new environment without the sources of
+visado; the packages of other projects are linked from this environment instead of downloaded.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ WRONG = [{**RIGHT, "password": "battery staple"}, {**RIGHT, "username": "nobody"
 
 
 class Environment:
-    """A new environment with what an index would give it: every package but visado's own, and then the wheels."""
+    """A new environment with every package of this one except those of visado; the wheels are added."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -65,7 +65,12 @@ class Environment:
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     made = Environment(tmp_path_factory.mktemp("stranger"))
-    projects = [ROOT / "core", ROOT / "plugins" / "local", shutil.copytree(PLUGIN, made.folder / "sources")]
+    projects = [
+        ROOT / "core",
+        ROOT / "plugins" / "kit",
+        ROOT / "plugins" / "local",
+        shutil.copytree(PLUGIN, made.folder / "sources"),
+    ]
     wheels = made.folder / "wheels"
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     made.run(*build, "--wheel-dir", wheels, *projects)
@@ -76,10 +81,10 @@ def environment(tmp_path_factory):
 
 @pytest.fixture
 def host(environment, tmp_path, monkeypatch):
-    """`visado serve` of that environment, with a file that knows ada."""
+    """`visado serve` of that environment, with a file that holds ada."""
     hashed = bcrypt.hashpw(RIGHT["password"].encode(), bcrypt.gensalt(6)).decode()
     (tmp_path / "users").write_text(f"ada:{hashed}\nbob:{{SHA}}VBPuJHI7uixaa6LQGWx4s+5GKNE=\n")
-    monkeypatch.setattr(sys, "executable", str(environment.python))  # the one that `LiveHost` starts
+    monkeypatch.setattr(sys, "executable", str(environment.python))  # `LiveHost` starts this one
     host = LiveHost(tmp_path, config=f'[htpasswd]\nfile = "{tmp_path / "users"}"\n', environment=environment.variables)
     yield host.start()
     host.stop()
@@ -107,7 +112,7 @@ def test_it_is_typed_and_imports_public_names_only(environment):
 
 
 def test_its_own_tests_pass(environment):
-    alone = environment.folder / "alone"  # without the package beside: it is the wheel's that is tested
+    alone = environment.folder / "alone"  # without the package's sources: the tests import the wheel
     shutil.copytree(PLUGIN / "tests", alone / "tests")
     shutil.copy(PLUGIN / "pyproject.toml", alone)
     shown = environment.run(environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", alone)

@@ -10,9 +10,9 @@ from visado_local.errors import (
     InvalidPassword,
     InvalidUsername,
     KuidForbidden,
+    MissingPassword,
+    MissingUsername,
     NothingToChange,
-    PasswordRequired,
-    UsernameRequired,
 )
 from visado_local.passwords import MAX_PASSWORD_BYTES, encode_password
 
@@ -48,15 +48,15 @@ class PasswordCredentials:
     def require(self, *, update: bool) -> None:
         """Raise unless the fields suffice for a creation or an update.
 
-        Raises `UsernameRequired`, `PasswordRequired` or `NothingToChange`.
+        Raises `MissingUsername`, `MissingPassword` or `NothingToChange`.
         """
         if update:
             if self.username is None and self.password is None:
                 raise NothingToChange
         elif self.username is None:
-            raise UsernameRequired
+            raise MissingUsername
         elif self.password is None:
-            raise PasswordRequired
+            raise MissingPassword
 
 
 def read_login(fields: Fields) -> tuple[str | None, str | None] | None:

@@ -69,19 +69,19 @@ class KuidForbidden(errors.BadRequest, id="local.kuid.forbidden", code=0x0400800
     message = "kuid cannot be specified in credentials."
 
 
-class UsernameRequired(errors.BadRequest, id="local.username.required", code=0x04008002):
+class MissingUsername(errors.BadRequest, id="local.username.required", code=0x04008002):
     """New credentials must contain a user name."""
 
     message = "Username required."
 
 
-class PasswordRequired(errors.BadRequest, id="local.password.required", code=0x04008003):
+class MissingPassword(errors.BadRequest, id="local.password.required", code=0x04008003):
     """New credentials must contain a password."""
 
     message = "Password required."
 
 
-class PasswordNeeded(errors.BadRequest, id="local.password.needed", code=0x04008004):
+class MissingNewPassword(errors.BadRequest, id="local.password.needed", code=0x04008004):
     """New credentials contain no password, and were not validated before."""
 
     message = "Password needed."

@@ -32,11 +32,11 @@ from visado_local.errors import (
     CurrentPasswordWrong,
     InvalidResetToken,
     KuidUnexpected,
+    MissingNewPassword,
+    MissingPassword,
+    MissingUsername,
     NothingToChange,
-    PasswordNeeded,
-    PasswordRequired,
     ResetKuidInvalid,
-    UsernameRequired,
 )
 from visado_local.passwords import Passwords
 from visado_local.policies import Policies
@@ -117,9 +117,9 @@ class LocalStrategy(Strategy):
     async def create(self, user_id: str, credentials: Fields) -> Fields:
         sent = PasswordCredentials.read(credentials)
         if sent.username is None:
-            raise UsernameRequired
+            raise MissingUsername
         if sent.password is None:
-            raise PasswordNeeded
+            raise MissingNewPassword
         if await self.exists(user_id):  # `link` would raise this too, but after a hash was computed
             raise errors.UserLinked(user=user_id)
         fields = await self._password_fields(sent.password, by_owner=_is_request_of(user_id))
@@ -194,7 +194,7 @@ class LocalStrategy(Strategy):
         claims = await self._reset_tokens.read(token)
         new = PasswordCredentials.read({"password": password}).password
         if new is None:
-            raise PasswordRequired
+            raise MissingPassword
         async with self._lock(claims.user_id):
             credentials = await self._credentials.get_of_user(self.name, claims.user_id)
             if credentials is None or credentials[1].get("revision", "") != claims.revision:

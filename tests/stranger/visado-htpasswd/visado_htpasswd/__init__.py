@@ -12,11 +12,11 @@ from visado_htpasswd.strategy import HtpasswdStrategy
 
 @hookimpl
 def register_settings() -> type[Section]:
-    """Declare `[htpasswd]`."""
+    """Declare the section `[htpasswd]`."""
     return HtpasswdSection
 
 
 @hookimpl
 def register_strategies(settings: Settings, host: Host) -> Iterable[Strategy]:
-    """Offer `htpasswd`."""
-    return [HtpasswdStrategy(settings[HtpasswdSection], host.users, host.credentials, host.storage)]
+    """Offer the strategy `htpasswd`."""
+    return [HtpasswdStrategy(settings[HtpasswdSection], host)]

@@ -1,4 +1,4 @@
-"""What a client sends: user name and password, in the body or as HTTP Basic. No host, no file."""
+"""Reading the user name and the password of a request, from the body or from HTTP Basic."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 from visado import Request
 
-_LONGEST_NAME = 255
+MAX_NAME_LENGTH = 255
 
 
 def read_name(value: Any) -> str | None:
-    """A name that may stand in an htpasswd file, or None: any JSON may stand where a client should send a text."""
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_NAME or ":" in value:
+    """Return a name that an htpasswd file may hold, or None for any other JSON value."""
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME_LENGTH or ":" in value:
         return None
     return value if value.isprintable() else None  # half a surrogate pair is not printable
 
 
 def read_password(value: Any) -> bytes | None:
-    """The bytes of a password, or None for what is no text in UTF-8."""
+    """Return the bytes of a password, or None for a value that is not a text in UTF-8."""
     if not isinstance(value, str):
         return None
     try:
@@ -29,10 +29,10 @@ def read_password(value: Any) -> bytes | None:
 
 
 def read_login(request: Request) -> tuple[Any, Any] | None:
-    """User name and password as they were sent, or None where there are none.
+    """Return the user name and the password as they were sent, or None without any.
 
-    What the body says goes first. The header counts over HTTP alone: that of a socket came with its upgrade, and
-    says nothing about who asks now.
+    The body takes precedence. The header is read over HTTP only: the header of a WebSocket belongs to its upgrade, and
+    may be that of another user.
     """
     fields = request.fields
     if "username" in fields or "password" in fields:
@@ -43,7 +43,7 @@ def read_login(request: Request) -> tuple[Any, Any] | None:
 
 
 def read_basic(header: str | None) -> tuple[Any, Any] | None:
-    """User name and password of an `Authorization: Basic` in UTF-8 (RFC 7617); None where it is another scheme."""
+    """Return the user name and the password of `Authorization: Basic` in UTF-8 (RFC 7617); None for another scheme."""
     scheme, _, text = (header or "").strip().partition(" ")
     if scheme.lower() != "basic":
         return None

@@ -1,4 +1,4 @@
-"""The settings: `[htpasswd]`."""
+"""The settings of visado-htpasswd: the section `[htpasswd]`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ class HtpasswdSection(Section):
     """Names and passwords of an Apache htpasswd file."""
 
     name: ClassVar[str] = "htpasswd"
-    file: Path | None = Field(None, description="The file: lines of name:hash, as `htpasswd -B` writes them.")
-    auto_create: bool = Field(False, description="Make a user at the first login of a name that belongs to nobody.")
-    profiles: tuple[str, ...] = Field(("default",), min_length=1, description="Profiles of users that are made.")
+    file: Path | None = Field(
+        None, description="Path of the file, with lines of name:hash as `htpasswd -B` writes them."
+    )
+    auto_create: bool = Field(False, description="Create a user at the first login with a name that no user has.")
+    profiles: tuple[str, ...] = Field(("default",), min_length=1, description="Profiles of the created users.")

@@ -7,16 +7,14 @@ import logging
 from contextlib import suppress
 
 from visado import (
-    Credentials,
     Fail,
     Fields,
+    Host,
     Outcome,
     Pass,
     Request,
-    Storage,
     Strategy,
     Success,
-    Users,
     current_request,
     errors,
 )
@@ -34,22 +32,23 @@ from visado_htpasswd.errors import (
 from visado_htpasswd.settings import HtpasswdSection
 
 _WRONG = Fail("wrong username or password")
-_LOOK = 5.0  # seconds between looks at the file, so that `problem` is never old
-_SHOWN = 5  # problems that are spelt out
+READ_INTERVAL_SECONDS = 5.0  # so that `problem` is up to date without any login
+MAX_LISTED_PROBLEMS = 5
 
 log = logging.getLogger(__name__)
 
 
 class HtpasswdStrategy(Strategy):
-    """Checks passwords against a file; the host keeps which name is which user's, and nothing else."""
+    """Checks passwords against a file. The host stores the name of each user, but no password and no hash."""
 
     name = "htpasswd"
     fields = ("username", "password")
     concurrency = 8
     stored = True
 
-    def __init__(self, section: HtpasswdSection, users: Users, credentials: Credentials, storage: Storage) -> None:
-        self._section, self._users, self._credentials, self._storage = section, users, credentials, storage
+    def __init__(self, section: HtpasswdSection, host: Host) -> None:
+        self._section = section
+        self._users, self._credentials, self._storage = host.users, host.credentials, host.storage
         self._file = None if section.file is None else HtpasswdFile(section.file)
         self._problem: str | None = None if self._file else "[htpasswd] file is not set"
         self._watch: asyncio.Task[None] | None = None
@@ -58,8 +57,8 @@ class HtpasswdStrategy(Strategy):
         if self._file is None:
             log.warning("%s", self._problem)
         else:
-            await self._look()
-            self._watch = asyncio.create_task(self._keep_looking())
+            await self._read_file()
+            self._watch = asyncio.create_task(self._read_regularly())
 
     async def close(self) -> None:
         if self._watch is not None:
@@ -88,21 +87,21 @@ class HtpasswdStrategy(Strategy):
         if not self._section.auto_create:
             log.warning("the name %r belongs to no user, and auto_create is off", name)
             return _WRONG
-        return Success(await self._make(name))
+        return Success(await self._create_user(name))
 
-    async def validate(self, user_id: str, credentials: Fields, *, update: bool) -> None:  # noqa: ARG002  # both name all
-        name = await self._read(credentials)
+    async def validate(self, user_id: str, credentials: Fields, *, update: bool) -> None:  # noqa: ARG002  # both send all fields
+        name = await self._read_name(credentials)
         owner = await self._credentials.get(self.name, name)
         if owner is not None and owner["userId"] != user_id:
             raise errors.SubjectTaken(subject=name)
 
     async def create(self, user_id: str, credentials: Fields) -> Fields:
-        name = await self._read(credentials)
+        name = await self._read_name(credentials)
         await self._credentials.link(self.name, name, user_id)
         return {"username": name}
 
     async def update(self, user_id: str, credentials: Fields) -> Fields:
-        name = await self._read(credentials)
+        name = await self._read_name(credentials)
         await self._credentials.update(self.name, user_id, {}, subject=name)
         return {"username": name}
 
@@ -123,8 +122,8 @@ class HtpasswdStrategy(Strategy):
             raise errors.NoCredentials(what="username", name=subject)
         return {"username": subject, "kuid": row["userId"]}
 
-    async def _make(self, name: str) -> str:
-        """Make the user of a first login. Of many first logins at once, one does."""
+    async def _create_user(self, name: str) -> str:
+        """Create the user of a first login. Of several first logins at the same time one creates the user."""
         try:
             async with self._storage.transaction():
                 user = await self._users.create({"profileIds": list(self._section.profiles)})
@@ -134,22 +133,21 @@ class HtpasswdStrategy(Strategy):
             raise Uncreatable from None
         except errors.SubjectTaken:
             row = await self._credentials.get(self.name, name)
-            if row is None:  # it was deleted again, just now
+            if row is None:  # the other login's user was deleted since
                 raise
             return str(row["userId"])
         return user.id
 
-    async def _read(self, credentials: Fields) -> str:
-        """The name that is to be linked. Administrators name one; everybody else proves that it is theirs."""
+    async def _read_name(self, credentials: Fields) -> str:
+        """Return the name to link. An administrator sends a name; other users must send its password too."""
         name = read_name(credentials.get("username"))
         if name is None:
             raise InvalidName
-        proved = "password" in credentials
-        if proved:
+        if "password" in credentials:
             password = read_password(credentials["password"])
             if password is None or not await self._verify(name, password):
                 raise PasswordWrong
-        elif not _administrative(current_request()):
+        elif not _is_by_administrator(current_request()):
             raise PasswordRequired
         elif name not in (await self._entries()).hashes:
             raise UnknownName
@@ -165,21 +163,21 @@ class HtpasswdStrategy(Strategy):
         try:
             entries = await asyncio.to_thread(self._file.read)
         except OSError as error:
-            self._tell(f"{self._section.file}: {error.strerror or error}")
+            self._report(f"{self._section.file}: {error.strerror or error}")
             raise FileUnreadable from None
-        self._tell(_summary(entries.problems, f"{self._section.file}"))
+        self._report(_summary(entries.problems, f"{self._section.file}"))
         return entries
 
-    async def _look(self) -> None:
+    async def _read_file(self) -> None:
         with suppress(FileUnreadable):
             await self._entries()
 
-    async def _keep_looking(self) -> None:
+    async def _read_regularly(self) -> None:
         while True:
-            await asyncio.sleep(_LOOK)
-            await self._look()
+            await asyncio.sleep(READ_INTERVAL_SECONDS)
+            await self._read_file()
 
-    def _tell(self, problem: str | None) -> None:
+    def _report(self, problem: str | None) -> None:
         if problem != self._problem and problem is not None:
             log.warning("%s", problem)
         self._problem = problem
@@ -188,12 +186,12 @@ class HtpasswdStrategy(Strategy):
 def _summary(problems: tuple[str, ...], path: str) -> str | None:
     if not problems:
         return None
-    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-    return f"{path}: refused: {'; '.join(problems[:_SHOWN])}{more}"
+    more = f"; and {len(problems) - MAX_LISTED_PROBLEMS} more" if len(problems) > MAX_LISTED_PROBLEMS else ""
+    return f"{path}: refused: {'; '.join(problems[:MAX_LISTED_PROBLEMS])}{more}"
 
 
-def _administrative(request: Request | None) -> bool:
-    """Whether it takes rights over all users to ask for this; outside of requests the host itself asks."""
+def _is_by_administrator(request: Request | None) -> bool:
+    """Return whether the action requires rights over all users. Without a request, the host itself acts."""
     if request is None:
         return True
     return request.controller in ("security", "admin") and request.action != "createRestrictedUser"
