@@ -89,7 +89,8 @@ class Visado(Starlette):
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
-            if not self._is_open and not await self._open_at_request(scope, receive, send):
+            is_new = not self._is_open and not self.pipeline.stopping
+            if is_new and not await self._open_at_request(scope, receive, send):
                 return
             if self.user_middleware:  # which wants to see each response
                 scope["extensions"] = {**scope.get("extensions", {})}
@@ -102,8 +103,7 @@ class Visado(Starlette):
         """Open the host for the first request of a server that runs no lifespan. Return False where that fails."""
         try:
             async with self._opening:
-                if not self._is_open:
-                    await self.open()
+                await self.open()
         except Exception:
             _log.exception("the host cannot open")
             if scope["type"] == "websocket":
@@ -114,13 +114,21 @@ class Visado(Starlette):
         return True
 
     async def open(self) -> None:
-        """Open the storage, and every part that needs it. Raises `StorageError`, `StartError`."""
+        """Open the storage, and every part that needs it; do nothing where a request has opened the host already.
+
+        Raises `StorageError`, `StartError`.
+        """
+        if self._is_open:
+            return
         await self.storage.open()
-        await self.switches.open()
-        await self.security.open()
-        self.plugins.check_required()
-        self.pipeline.stopping = False
-        self._is_open = True
+        try:
+            await self.switches.open()
+            await self.security.open()
+            self.plugins.check_required()
+        except BaseException:
+            await self.close()
+            raise
+        self._is_open, self.pipeline.stopping = True, False
 
     async def stop(self) -> None:
         """Refuse new requests, and let every WebSocket answer the requests that it has received."""
@@ -129,6 +137,7 @@ class Visado(Starlette):
 
     async def close(self) -> None:
         """Close every part, the storage last."""
+        self._is_open = False
         await self.security.close()
         await self.storage.close()
 

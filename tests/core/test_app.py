@@ -193,6 +193,39 @@ def test_a_host_that_cannot_open_says_so_without_a_traceback_and_tries_again(tmp
     asyncio.run(scene())
 
 
+def test_a_host_closes_and_opens_again_with_its_lifespan_also_after_a_request_opened_it(tmp_path):
+    async def scene():
+        auth = create_app({"server": {"data": str(tmp_path)}})
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(auth), base_url="http://localhost") as client:
+            assert (await client.get("/_me")).status_code == 200
+            for _ in range(2):
+                async with auth.router.lifespan_context(auth):
+                    assert (await client.get("/_me")).json()["result"]["_id"] == "-1"
+                late = await client.get("/_me")
+                assert (late.status_code, late.json()["error"]["id"]) == (503, errors.ShuttingDown.id)
+
+    asyncio.run(scene())
+
+
+def test_a_host_whose_parts_cannot_open_lets_go_of_its_storage(tmp_path):
+    settings = {"server": {"data": str(tmp_path)}}
+    broken = create_app(settings)
+
+    async def fail():
+        raise RuntimeError("canary")
+
+    broken.switches.open = fail
+
+    async def scene():
+        with pytest.raises(RuntimeError):
+            await broken.open()
+        whole = create_app(settings)
+        await whole.open()
+        await whole.close()
+
+    asyncio.run(scene())
+
+
 def test_lifespans_nest_the_host_is_opened_first_and_closed_last(tmp_path):
     seen = []
     auth = create_app({"server": {"data": str(tmp_path)}})
