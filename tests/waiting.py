@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -38,6 +39,15 @@ async def until_async(
         if asyncio.get_running_loop().time() > limit:
             _fail(condition, seconds, why)
         await asyncio.sleep(POLL_SECONDS)  # subject: the interval of the poll
+
+
+def listens(address: str, port: int) -> bool:
+    """Return whether a server accepts connections."""
+    try:
+        socket.create_connection((address, port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _fail(condition: object, seconds: float, why: Callable[[], object] | str) -> None:

@@ -23,7 +23,7 @@ from starlette.testclient import TestClient
 from websockets.sync.client import connect
 
 import visado
-from tests.waiting import until
+from tests.waiting import listens, until
 from visado import Fail, asgi, errors
 from visado import app as app_module
 from visado.app import create_app
@@ -60,11 +60,6 @@ APPLICATIONS = {
 }
 
 
-def listens(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 @contextmanager
 def uvicorn(folder, source, *arguments):
     """Stock uvicorn, with an application of this source; yields its port."""
@@ -77,7 +72,9 @@ def uvicorn(folder, source, *arguments):
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
     try:
-        until(lambda: listens(port) or process.poll() is not None, seconds=60, why=(folder / "log").read_text)
+        until(
+            lambda: listens("127.0.0.1", port) or process.poll() is not None, seconds=60, why=(folder / "log").read_text
+        )
         assert process.poll() is None, (folder / "log").read_text()
         yield port
         assert process.poll() is None, (folder / "log").read_text()

@@ -36,7 +36,7 @@ from pathlib import Path
 
 from websockets.sync.client import connect
 
-from tests.waiting import until
+from tests.waiting import listens, until
 from visado_kit.live import LiveHost
 
 ROOT = Path(__file__).parents[2]
@@ -264,8 +264,7 @@ class Application:
 
     def _listens(self) -> bool:
         assert self._process.poll() is None, self._log.read_text()
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        return listens("127.0.0.1", self.port)
 
     def stop(self) -> None:
         self._process.terminate()

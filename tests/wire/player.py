@@ -130,9 +130,8 @@ class SocketPlayer(Player):
     def _pause(self, step: Step) -> None:
         super()._pause(step)
         if step.get("rested"):
-            time.sleep(
-                max(0.0, self._sockets[step["on"]].last_login + _WINDOW - time.monotonic())
-            )  # subject: the limit per second
+            rest = self._sockets[step["on"]].last_login + _WINDOW - time.monotonic()
+            time.sleep(max(0.0, rest))  # subject: the limit of logins per second
 
     def _exchange(self, step: Step) -> dict[str, Any]:
         name = step["on"]

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from tests.waiting import until
 from visado_kit.canaries import Canaries
 from visado_kit.live import serve
 
@@ -311,10 +312,8 @@ def test_no_acknowledged_event_is_lost_to_a_kill(start, book_of, run, sync):
         clients = [threading.Thread(target=log_in, args=[stop]) for _ in range(8)]
         for each in clients:
             each.start()
-        wanted, until = len(acknowledged) + 10 + 3 * round_, time.monotonic() + 60
-        while len(acknowledged) < wanted:
-            assert time.monotonic() < until, "the host answers"
-            time.sleep(0.001)
+        wanted = len(acknowledged) + 10 + 3 * round_
+        until(lambda wanted=wanted: len(acknowledged) >= wanted, seconds=60, why="the host does not answer")
         host.kill()
         stop.set()
         for each in clients:

@@ -105,7 +105,7 @@ class Slow(FaultyServer):
     def serve(self, connection):
         connection.sendall(b"\x30\x84\x00\x00\xff\xff")
         while True:
-            time.sleep(1)
+            time.sleep(1)  # subject: a server that is slow
             connection.sendall(b"\x02")
 
 
@@ -219,14 +219,16 @@ class BlackHole(LocalServer):
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=0)
         self.port = self._listener.getsockname()[1]
         self._waiting = []
-        for _ in range(4):
-            waiting = socket.socket()
-            waiting.setblocking(False)
-            with suppress(BlockingIOError):
-                waiting.connect(("127.0.0.1", self.port))
-            self._waiting.append(waiting)
-        time.sleep(0.05)
+        while self._answers():
+            pass
         return self
+
+    def _answers(self):
+        """Let one more client wait; return whether its connection was answered."""
+        waiting = socket.socket()
+        self._waiting.append(waiting)
+        waiting.settimeout(0.2)
+        return waiting.connect_ex(("127.0.0.1", self.port)) == 0
 
     def __exit__(self, *_):
         for each in (self._listener, *self._waiting):

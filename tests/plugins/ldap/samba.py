@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import socket
 import subprocess
-import time
 from pathlib import Path
+
+from tests.waiting import listens, until
 
 from . import slapd
 
@@ -161,15 +161,10 @@ class Samba:
                 stdout=log,
                 stderr=log,
             )
-        end = time.monotonic() + 30
-        while time.monotonic() < end and self._process.poll() is None:
-            try:
-                socket.create_connection((self.address, 636), 1).close()
-            except OSError:
-                time.sleep(0.05)
-            else:
-                return self
-        raise AssertionError((self.folder / "log").read_text())
+        log = self.folder / "log"
+        until(lambda: self._process.poll() is not None or listens(self.address, 636), seconds=60, why=log.read_text)
+        assert self._process.poll() is None, log.read_text()
+        return self
 
     def stop(self):
         if self._process is not None:

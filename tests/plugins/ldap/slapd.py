@@ -8,9 +8,10 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 from pathlib import Path
 from urllib.parse import quote
+
+from tests.waiting import listens, until
 
 SUFFIX = "dc=example,dc=org"
 PEOPLE, GROUPS = f"ou=people,{SUFFIX}", f"ou=groups,{SUFFIX}"
@@ -236,15 +237,8 @@ class Slapd:
         return self
 
     def _wait(self):
-        end = time.monotonic() + 20
-        while time.monotonic() < end and self._process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-            except OSError:
-                time.sleep(0.02)
-            else:
-                return
-        raise AssertionError(f"slapd did not start: {self.log}")
+        until(lambda: self._process.poll() is not None or listens("127.0.0.1", self.port), why=lambda: self.log)
+        assert self._process.poll() is None, f"slapd did not start: {self.log}"
 
     def stop(self):
         process, self._process = self._process, None

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 
 import pytest
 
+from tests.waiting import until
 from visado import Fail, Success, errors
 from visado_kit.hostile import HOSTILE_VALUES
 from visado_kit.live import serve
@@ -193,8 +195,9 @@ def test_referrals_are_not_followed(play, on):
                     await each.login("ann", "password")
 
         play(scene, given)
-        time.sleep(0.1)
-        assert (attacker.connections, attacker.received) == (0, b"")
+        socket.create_connection(("127.0.0.1", attacker.port)).close()
+        until(lambda: attacker.connections)  # connections are accepted in order: this is the first
+        assert (attacker.connections, attacker.received) == (1, b"")
 
 
 @pytest.mark.parametrize("kind", ["silent", "slow", "closing", "garbled", "half", "hole", "silent-tls"])
@@ -252,13 +255,13 @@ def test_a_silent_directory_does_not_slow_local_logins(tmp_path):
             threads = [threading.Thread(target=directory_login) for _ in range(40)]
             for each in threads:
                 each.start()
-            time.sleep(0.5)
+            until(lambda: server.connections)
             times = []
             while any(each.is_alive() for each in threads):
                 start = time.monotonic()
                 host.login("admin", "a long enough password")
                 times.append(time.monotonic() - start)
-                time.sleep(0.05)
+                time.sleep(0.05)  # subject: a user who logs in 20 times a second
             for each in threads:
                 each.join()
     assert {each[:2] for each in ended} == {(503, "ldap.directory.unreachable")}

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
+from tests.waiting import until_async
 from visado import Fail, Success, errors
 from visado.request import Request
 from visado_ldap.errors import DirectoryUnreachable
@@ -95,11 +94,11 @@ def test_rounds_run_in_the_background(play, own_directory):
         await each.link("kuid-1", username="user1")
         token = await each.host.security.tokens.create("kuid-1")
         own_directory.delete(user_dn(1))
-        for _ in range(50):
-            await asyncio.sleep(0.05)
-            if not await alive(each, token):
-                return
-        pytest.fail("nobody looked")
+
+        async def is_gone():
+            return not await alive(each, token)
+
+        await until_async(is_gone, why="nobody looked")
 
     play(scene, settings_of(own_directory, refresh_interval="500ms"))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import until_async
 from visado import Success, errors
 from visado.events import Observer, TokensRevoked
 from visado_kit.live import serve
@@ -119,9 +120,9 @@ def test_a_faulty_server_is_rejected_in_time(play, kind):
 
 
 def held():
-    """Return the number of directory threads and of open files of this process."""
-    threads = [each for each in threading.enumerate() if each.name.startswith("visado-ldap")]
-    return len(threads), len(list(Path("/proc/self/fd").iterdir()))
+    """Return the threads of directories, by their names, and how many files this process has open."""
+    threads = sorted(each.name for each in threading.enumerate() if each.name.startswith("visado-ldap"))
+    return threads, len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_a_directory_that_is_changed_or_removed_closes_everything(tmp_path, directory):
@@ -132,8 +133,8 @@ def test_a_directory_that_is_changed_or_removed_closes_everything(tmp_path, dire
             each.name = "corp"
             await each.host.security.added_strategies.create("spare", "ldap", given)
             await each.host.security.added_strategies.delete("spare")
-            await asyncio.sleep(0.3)
-            before, tasks = held(), len(asyncio.all_tasks())
+            await until_async(lambda: not [name for name in held()[0] if "spare" in name])
+            (threads, files), tasks = held(), len(asyncio.all_tasks())
             for turn in range(6):
                 await each.host.security.added_strategies.create("corp", "ldap", given)
                 outcomes = await asyncio.gather(*(each.login(f"user{n}", password_of(n)) for n in range(8)))
@@ -141,11 +142,10 @@ def test_a_directory_that_is_changed_or_removed_closes_everything(tmp_path, dire
                 await each.host.security.added_strategies.update("corp", {"pool_size": 4 + turn})
                 assert isinstance(await each.login("user1", password_of(1)), Success)
                 await each.host.security.added_strategies.delete("corp")
-            for _ in range(100):
-                if held() == before and len(asyncio.all_tasks()) == tasks:
-                    return
-                await asyncio.sleep(0.05)
-            assert (held(), len(asyncio.all_tasks())) == (before, tasks)
+            await until_async(
+                lambda: (held()[0], len(asyncio.all_tasks()), held()[1] <= files) == (threads, tasks, True),
+                why=lambda: f"{held()} and {len(asyncio.all_tasks())}, not {(threads, files)} and {tasks}",
+            )
 
     asyncio.run(main())
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import argon2
 import pytest
 
+from tests.waiting import until
 from visado import Fail, Query, Success, errors
 from visado_local.passwords import HASH_LIMITS, MAX_PASSWORD_BYTES, Passwords, encode_password, is_within_limits
 
@@ -71,10 +72,7 @@ def test_threads_go_with_their_owner(way):
         assert asyncio.run(passwords.hash("x"))
     del passwords
     gc.collect()
-    deadline = time.monotonic() + 5
-    while mine & hashing() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not mine & hashing()
+    until(lambda: not mine & hashing())
 
 
 def test_stored_hashes_are_salted_argon2id_of_the_default_cost(play):
@@ -271,7 +269,7 @@ def test_the_event_loop_goes_on_while_passwords_are_hashed(play):
         pauses = []
         while not logins.done():
             start = time.perf_counter()
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)  # subject: how long the event loop pauses
             pauses.append(time.perf_counter() - start)
         assert statistics.median(pauses) < 0.02
 

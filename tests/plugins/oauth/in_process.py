@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
 
+from tests.waiting import until_async
 from visado.request import Connection, Request, User, set_current
 from visado_kit.in_process import build_host
 from visado_oauth.providers.discovery import DISCOVERY_PENDING
@@ -68,8 +68,5 @@ async def staged(folder, given):
     async with build_host(folder, given) as host:
         await host.open()
         for strategy in host.security.strategies.values():
-            for _ in range(100):
-                if strategy.problem() != DISCOVERY_PENDING:
-                    break
-                await asyncio.sleep(0.02)
+            await until_async(lambda each=strategy: each.problem() != DISCOVERY_PENDING)
         yield Scene(host)

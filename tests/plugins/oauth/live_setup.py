@@ -167,6 +167,7 @@ class LiveSetup:
         return "\n".join(
             [
                 f'[server]\npublic_url = "{self.url}"',
+                "[limits]\nlogins_per_second = 100",
                 "[oauth]\nhttp_on_loopback = true",
                 provider(
                     "one",

@@ -8,7 +8,6 @@ import secrets
 import subprocess
 import sys
 import threading
-import time
 
 import httpx
 import pytest
@@ -157,7 +156,6 @@ def test_a_socket_receives_the_url_as_data(live, browser):
         assert result["statusCode"] == 302
         assert result["headers"]["Location"] == result["location"]
         back = parameters(browser.prove(result["location"], "fay", live.url))
-        time.sleep(1.1)
         done = ask(body={"code": back["code"], "state": back["state"], "verifier": result["verifier"]})
         assert done["status"] == 200, done
         assert done["result"]["jwt"].startswith("kauth-")

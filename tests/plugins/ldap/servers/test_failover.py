@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import suppress
 
 import pytest
 
+from tests.waiting import until_async
 from visado import Success
 from visado_ldap.errors import DirectoryUnreachable
 
@@ -66,19 +68,20 @@ def test_a_server_that_stops_is_replaced_and_used_again(play, directory, second,
     given["url"] = [second.url, directory.url]
 
     async def scene(each):
+        async def is_back():
+            return (await login(each))[0] == first
+
         first, _ = await login(each)
         second.freeze()
         other, seconds = await login(each)
         assert isinstance(other, Success)
         assert seconds <= 2
         second.thaw()
-        await asyncio.sleep(1.1)
-        assert (await login(each))[0] == first  # of the first server: another stable id, another user
+        await until_async(is_back)  # of the first server: another stable id, another user
         second.stop()
         assert (await login(each))[0] == other
         second.start()
-        await asyncio.sleep(1.1)
-        assert (await login(each))[0] == first
+        await until_async(is_back)
 
     play(scene, given)
     assert "responds again" in caplog.text
@@ -93,16 +96,12 @@ def test_a_single_server_is_used_again_without_a_restart(play, own_directory):
             with pytest.raises(DirectoryUnreachable):
                 await login(each)
         own_directory.start()
-        end = time.monotonic() + 5
-        while time.monotonic() < end:
-            try:
-                found, _ = await login(each)
-            except DirectoryUnreachable:
-                await asyncio.sleep(0.1)
-            else:
-                assert found == Success("kuid-1")
-                return
-        pytest.fail("the server is back, and nobody asks it")
+
+        async def is_back():
+            with suppress(DirectoryUnreachable):
+                return (await login(each))[0] == Success("kuid-1")
+
+        await until_async(is_back, why="the server is back, and nobody asks it")
 
     play(scene, settings_of(own_directory))
 
