@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from visado import errors
 from visado.controllers.building import build_table
-from visado.host import Clock, now
+from visado.host import Clock, system_clock
 from visado.metrics import Metrics
 from visado.pipeline import CAUSE_IN_LOG, Pipeline
 from visado.plugins.discovery import discover, open_storage
@@ -48,7 +48,7 @@ class Visado(Starlette):
     Its lifespan opens and closes it. Where no lifespan runs, such as below a `Mount`, the first request opens it.
     """
 
-    def __init__(self, plugins: Plugins, settings: Settings, clock: Clock = now) -> None:
+    def __init__(self, plugins: Plugins, settings: Settings, clock: Clock = system_clock) -> None:
         self.plugins, self.settings, self.clock, self.node = plugins, settings, clock, names.new_node_id()
         self.metrics, version = Metrics(), Version()
         self.storage = VersionedStorage(open_storage(plugins, settings), version, UNVERSIONED_COLLECTIONS)
@@ -147,7 +147,7 @@ def create_app(
     *,
     config: Path | None = None,
     secrets: Path | None = None,
-    clock: Clock = now,
+    clock: Clock = system_clock,
     watchdog: Watchdog | None = None,
 ) -> Visado:
     """Make the application from the installed plugins and the settings.

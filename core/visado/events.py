@@ -1,7 +1,7 @@
-"""What happened, as observers are told it: typed events, each told once.
+"""Events, and the interface of the observers that receive them.
 
-Owns the events and the interface of an observer. Does not own who is told, nor when (`security.observers`).
-An event holds names and ids, and never a secret.
+Owns the events and the interface. Does not own their delivery (`security.observers`). An event contains names and ids,
+and never a secret.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened.
+    """Something that happened in the host.
 
-    `target` is the id of whom or what it happened to, `strategy` the name of a strategy that has to do with it.
-    The host fills in the rest from the request: `actor` is the id of the user who asked (None: nobody who has logged
-    in, or the host itself), `address` where the request came from, `at` when, in UTC.
-    Two events are equal if they say the same, whoever asked and whenever. Members are texts, numbers, or None.
+    `target` is the id of the user or object that it happened to, `strategy` the name of the strategy that it concerns.
+    The host fills in the rest from the request: `actor` is the id of its user (None for an anonymous request, and for
+    the host itself), `address` the address of the client, `at` the time in UTC. Two events are equal if all members
+    but these are equal. Members are texts, numbers, or None.
     """
 
     name: ClassVar[str]
-    """The kind of the event: a plugin's own begins with the plugin's name."""
+    """The kind of the event; that of a plugin's event begins with the plugin's name and a dot."""
     outcome: ClassVar[Literal["success", "refused"]] = "success"
 
     target: str | None = None
@@ -41,12 +41,12 @@ class Event:
 
     @property
     def kind(self) -> str:
-        """What happened, as records name it: `login.refused`, `user.created`."""
+        """The kind of the event in records: `login.refused`, `user.created`."""
         return self.name
 
     def as_dict(self) -> dict[str, Any]:
-        """Show the event as JSON: `{event, at, outcome, actor, target, strategy, address, requestId, ...}`."""
-        shown = {
+        """Return the event as JSON: `{event, at, outcome, actor, target, strategy, address, requestId, ...}`."""
+        common = {
             "event": self.kind,
             "at": self.at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             "outcome": self.outcome,
@@ -57,7 +57,7 @@ class Event:
             "requestId": self.request_id,
         }
         own = (each.name for each in fields(self) if each.name not in _COMMON)
-        return shown | {name: getattr(self, name) for name in own}
+        return common | {name: getattr(self, name) for name in own}
 
 
 _COMMON: Final = frozenset({*(each.name for each in fields(Event)), "change"})
@@ -65,14 +65,14 @@ _COMMON: Final = frozenset({*(each.name for each in fields(Event)), "change"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginSucceeded(Event):
-    """A user, the target, logged in and gets a token."""
+    """A user, the target, logged in and receives a token."""
 
     name: ClassVar[str] = "login.succeeded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginRefused(Event):
-    """A login was refused; `reason` is the id of the error. The target is the user, where it was known by then."""
+    """A login was refused; `reason` is the id of the error. The target is the user, or None if unknown."""
 
     name: ClassVar[str] = "login.refused"
     outcome: ClassVar[Literal["success", "refused"]] = "refused"
@@ -81,7 +81,7 @@ class LoginRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginChallenged(Event):
-    """A login check, named in `check`, asked for more before the target gets a token."""
+    """The login check `check` challenged a login of the target."""
 
     name: ClassVar[str] = "login.challenged"
     outcome: ClassVar[Literal["success", "refused"]] = "refused"
@@ -90,7 +90,7 @@ class LoginChallenged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedOut(Event):
-    """A user, the target, logged out; `everywhere` if all of its tokens ended."""
+    """A user, the target, logged out; with `everywhere`, all of the user's tokens were revoked."""
 
     name: ClassVar[str] = "logout"
     everywhere: bool = False
@@ -98,7 +98,7 @@ class LoggedOut(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessDenied(Event):
-    """Somebody asked for an action, the target, without the right to it."""
+    """A request for an action, the target, was refused because its user has no right to it."""
 
     name: ClassVar[str] = "access.denied"
     outcome: ClassVar[Literal["success", "refused"]] = "refused"
@@ -106,68 +106,68 @@ class AccessDenied(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenIssued(Event):
-    """A user, the target, made another token with the one it has."""
+    """A user, the target, created a further token with `auth:createToken`."""
 
     name: ClassVar[str] = "token.issued"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRefreshed(Event):
-    """A user, the target, exchanged its token for a new one."""
+    """A user, the target, refreshed its token."""
 
     name: ClassVar[str] = "token.refreshed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokensRevoked(Event):
-    """All tokens of a user, the target, were ended by an administrator or by a plugin."""
+    """An administrator or a plugin revoked the tokens of a user, the target."""
 
     name: ClassVar[str] = "tokens.revoked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed(Event):
-    """Something was created, updated or deleted, and is so for good."""
+    """An object was created, updated or deleted, and the change is committed."""
 
     change: Change
 
     @property
     def kind(self) -> str:
-        """What happened: the subject and the change."""
+        """The name and the change: `user.created`."""
         return f"{self.name}.{self.change}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserChanged(Changed):
-    """A user."""
+    """A user, the target, was created, updated or deleted."""
 
     name: ClassVar[str] = "user"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileChanged(Changed):
-    """A profile."""
+    """A profile, the target, was created, updated or deleted."""
 
     name: ClassVar[str] = "profile"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleChanged(Changed):
-    """A role."""
+    """A role, the target, was created, updated or deleted."""
 
     name: ClassVar[str] = "role"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialsChanged(Changed):
-    """The credentials that a user, the target, has in a strategy."""
+    """The credentials of a user, the target, in a strategy were created, updated or deleted."""
 
     name: ClassVar[str] = "credentials"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKeyChanged(Changed):
-    """An API key, the target, of a user."""
+    """An API key, the target, of the user `user` was created or deleted."""
 
     name: ClassVar[str] = "key"
     user: str
@@ -175,43 +175,47 @@ class ApiKeyChanged(Changed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrategyChanged(Changed):
-    """A strategy, the target, that an administrator added, changed or removed while the host runs."""
+    """An administrator added, changed or removed a strategy, the target, while the host runs."""
 
     name: ClassVar[str] = "strategy"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginSwitched(Event):
-    """A plugin, the target, was switched on or off while the host runs."""
+    """An administrator enabled (`on`) or disabled a plugin, the target, while the host runs."""
 
     name: ClassVar[str] = "plugin.switched"
     on: bool
 
 
 class Observer(ABC):
-    """Told what happened, and never asked: it can grant nothing.
+    """Receives events. It cannot grant or change anything.
 
-    The host waits for it before it answers, `timeout` seconds at most, so be quick. It is told of events in their
-    order, and of the next before it is done with the one before. What it raises is logged, and goes no further; one
-    that is too slow is left out for a while. An observer that is `essential` is different: where it fails, the answer
-    is an error (503 `api.process.unobserved`), and a login gets no token.
+    Before the host sends a response, it waits until each observer returned, `timeout` seconds at most. Events arrive
+    in their order, and several at once. An error that an observer raises is logged only; one that exceeds its timeout
+    is skipped for 30 seconds.
     """
 
     timeout: float = 1.0
+    """The time limit of each event, in seconds."""
     essential: bool = False
+    """Whether a request fails with 503 `api.process.unobserved` where the observer fails; a login gets no token."""
 
     async def open(self) -> None:
-        """Begin: the storage is open. Raise where there is no way to work."""
+        """Start threads and connections. The storage is open.
+
+        Raise an error if the observer cannot work: its plugin is then quarantined.
+        """
         return
 
     async def close(self) -> None:
-        """End: everything that will be told has been."""
+        """Stop threads and close connections. All events were delivered."""
         return
 
     @abstractmethod
     async def observe(self, event: Event) -> None:
-        """Hear of an event. What a transaction changes is told once it is committed."""
+        """Receive an event. The transaction that it belongs to is committed."""
 
     def problem(self) -> str | None:
-        """Why it cannot work at present, for the operator; None where it can."""
+        """Return why the observer cannot work at the moment, for the operator, or None. Called often: do not wait."""
         return None

@@ -1,7 +1,8 @@
 # pyright: reportReturnType=false
-"""Every hook, on one page. They run at start-up only: they return objects, and the objects have async methods.
+"""The hooks, all of them. They run at start-up only, and return objects whose async methods serve requests.
 
-pluggy injects by argument name: an implementation names only what it needs.
+pluggy passes arguments by name: an implementation names only those that it needs. Plugins are called one by one, in
+the order of their names.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ class Commands(Protocol):
     """The commands of a plugin."""
 
     def add_parser(self, name: str, *, help: str = "") -> ArgumentParser:
-        """Add a command; `set_defaults(run=function)` of its parser says what it does.
+        """Add a command and return its parser, whose `set_defaults(run=function)` sets the function of the command.
 
         The function is `run(arguments, settings)`, or `run(arguments)` if it needs no settings, and returns the exit
         code. Raises `ValueError` for the name of one of visado's own commands, and for the prefix of another plugin.
@@ -41,49 +42,49 @@ class Commands(Protocol):
 
 @hookspec
 def register_settings() -> type[Section]:
-    """Declare a table of settings: it is read, checked and documented with the host's own."""
+    """Return a section of settings, which the host reads and validates with its own."""
 
 
 @hookspec(firstresult=True)
 def open_storage(settings: Settings) -> Storage | None:
-    """Make the storage for `[storage] url`, or return None where its scheme is another's."""
+    """Return the storage for `[storage] url`, not yet open, or None for a scheme that is not the plugin's."""
 
 
 @hookspec
 def register_strategies(settings: Settings, host: Host) -> Iterable[Strategy]:
-    """Offer ways to log in. Called before the storage is open: declare collections here, read them later."""
+    """Return strategies. The storage is not open yet: declare collections now, and read them in `open`."""
 
 
 @hookspec
 def register_strategy_kinds(settings: Settings, host: Host) -> Iterable[StrategyKind]:
-    """Let administrators add strategies of a kind while the host runs: another directory, another provider."""
+    """Return kinds of strategies, of which administrators add strategies while the host runs."""
 
 
 @hookspec
 def register_controllers(settings: Settings, host: Host) -> Iterable[Controller]:
-    """Offer actions: routes, permissions, OpenAPI and commands follow from their declaration."""
+    """Return controllers. Routes, permissions, OpenAPI and commands follow from the declarations of their actions."""
 
 
 @hookspec
 def register_login_checks(settings: Settings, host: Host) -> Iterable[LoginCheck]:
-    """Ask something between a strategy's success and the token: a second factor, an agreement."""
+    """Return login checks, which run between the success of a strategy and the token: a second factor, for instance."""
 
 
 @hookspec
 def register_observers(settings: Settings, host: Host) -> Iterable[Observer]:
-    """Hear of logins, refusals and changes. An observer can never grant anything."""
+    """Return observers, which receive events: logins, refusals, changes."""
 
 
 @hookspec
 def register_middleware(settings: Settings, host: Host) -> Iterable[Middleware]:
-    """Wrap the whole host in Starlette middleware."""
+    """Return Starlette middleware around the whole application."""
 
 
 @hookspec
 def register_routes(settings: Settings, host: Host) -> Iterable[BaseRoute]:
-    """Serve pages beside the API: a console, a login page."""
+    """Return Starlette routes beside the API: a console, a login page."""
 
 
 @hookspec
 def register_commands(commands: Commands) -> None:
-    """Add commands to the command line, under the plugin's own name and a colon (`ldap:check`) or without a colon."""
+    """Add commands to the command line: `PLUGIN:NAME`, such as `ldap:check`, or a name without a colon."""

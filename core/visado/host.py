@@ -1,6 +1,6 @@
-"""What the host lends to plugins: narrow protocols, and the record that holds one object for each.
+"""The host as plugins see it: narrow protocols, and the record `Host` that holds one object for each.
 
-Owns the protocols alone. What stands behind them is in `security` and `storage`; nothing here leads to the application.
+Owns the protocols only. `security` and `storage` implement them; no object here leads to the application.
 """
 
 from __future__ import annotations
@@ -17,116 +17,133 @@ from visado.storage.query import Page, Query
 from visado.strategy import Strategy
 
 Clock: TypeAlias = Callable[[], int]
-"""The present time, in milliseconds since 1970."""
+"""Returns the time, in milliseconds since 1970."""
 
 
-def now() -> int:
-    """Read the system's clock, in milliseconds since 1970."""
+def system_clock() -> int:
+    """Return the time of the system's clock, in milliseconds since 1970."""
     return time.time_ns() // 1_000_000
 
 
 class Credentials(Protocol):
-    """Which user owns which subject, per strategy: rows of `{userId, ...}` under the subject."""
+    """Which user owns which subject of a strategy: documents of `{userId, ...}` under the subject.
+
+    A subject is a user's id inside a strategy: a user name, a DN, an external id. Subjects are unique, and a user has
+    one for each strategy.
+    """
 
     async def get(self, strategy: str, subject: str) -> Mapping[str, Any] | None:
-        """The row of a subject, or None."""
+        """Return the document of a subject, or None."""
         ...
 
     async def get_of_user(self, strategy: str, user_id: str) -> tuple[str, Mapping[str, Any]] | None:
-        """The subject and the row of a user, or None."""
+        """Return the subject and the document of a user, or None."""
         ...
 
     async def find_of_user(self, strategy: str, user_id: str) -> tuple[str, Mapping[str, Any]]:
-        """The subject and the row of a user. Raises `errors.NoCredentials`."""
+        """Return the subject and the document of a user. Raises `errors.NoCredentials`."""
         ...
 
     async def link(self, strategy: str, subject: str, user_id: str, fields: Fields | None = None) -> None:
-        """Give a subject to a user. Raises `errors.SubjectTaken` or `errors.UserLinked`."""
+        """Link a subject to a user; `fields` are further members of the document.
+
+        Raises `errors.SubjectTaken`, and `errors.UserLinked` if the user has another subject.
+        """
         ...
 
     async def update(self, strategy: str, user_id: str, fields: Fields, *, subject: str | None = None) -> None:
-        """Change members of a user's row, and its subject where one is given."""
+        """Change members of a user's document, and the subject if one is given.
+
+        Raises `errors.NoCredentials`, `errors.SubjectTaken`.
+        """
         ...
 
     async def unlink(self, strategy: str, user_id: str) -> bool:
-        """Take the subject from the user; whether there was one."""
+        """Delete the subject of a user; return whether the user had one."""
         ...
 
     async def search(self, strategy: str, query: Query) -> Page:
-        """A page of the rows that match."""
+        """Return a page of the documents that match a query."""
         ...
 
 
 class Users(Protocol):
-    """The users, as a strategy may see and make them."""
+    """The users, as a plugin may read and change them."""
 
     async def get(self, user_id: str) -> User | None:
-        """The user of this id, or None."""
+        """Return the user of an id, or None."""
         ...
 
     async def create(self, content: Fields, user_id: str | None = None) -> User:
-        """Make a user; `content` holds `profileIds`. Raises `errors.UserExists`, `errors.ProfileNotFound`."""
+        """Create a user and return it. `content` contains `profileIds`; without `user_id`, an id is generated.
+
+        Raises `errors.UserExists`, `errors.ProfileNotFound`, `errors.NoProfile`.
+        """
         ...
 
     async def update(self, user_id: str, changes: Fields, updater: str | None = None) -> User:
-        """Change members of a user's content; the next request sees it. Raises `errors.UserNotFound`."""
+        """Change members of a user's content and return the user. `updater` is the id of the user who changes it.
+
+        Raises `errors.UserNotFound`, `errors.ProfileNotFound`, `errors.NoProfile`.
+        """
         ...
 
     def roles(self, user: User) -> frozenset[str]:
-        """The ids of the roles that the user has through its profiles."""
+        """Return the ids of the roles that a user has through its profiles."""
         ...
 
 
 class Tokens(Protocol):
-    """The tokens, as a plugin may end them."""
+    """The tokens, as a plugin may revoke them."""
 
     async def revoke(self, token: Token) -> None:
-        """End one token."""
+        """Revoke one token."""
         ...
 
     async def revoke_all(
         self, user_id: str, *, keep: str | None = None, notify: bool = False, strategy: str | None = None
     ) -> None:
-        """End every token of a user, but the one with the id `keep`; API keys stay. `tell` tells open sockets.
+        """Revoke every token of a user except the one with the id `keep`. API keys stay.
 
-        Observers are told, too, and of the `strategy` that wants it.
+        With `notify`, the user's open sockets are told that their tokens expired. Observers are told of the
+        revocation and of its `strategy`.
         """
         ...
 
     async def revoke_others(self, user_id: str) -> None:
-        """End every token of a user, but the one with which the user asks for it."""
+        """Revoke every token of a user except the one of the current request, if it is the user's."""
         ...
 
 
 class Logins(Protocol):
-    """The way to a token for a plugin's own actions."""
+    """Logging in a user whom an action of a plugin has authenticated."""
 
     async def complete(self, user: User, strategy: str, expires_in: int | None = None) -> Fields:
-        """Log a user in who has proved who it is: `{_id, jwt, expiresAt, ttl}`.
+        """Run the login checks, create a token, and return the result of `auth:login`: `{_id, jwt, expiresAt, ttl}`.
 
-        `expires_in` in ms; -1 for ever, None the default. The login checks are asked first: raises
-        `errors.LoginRefused`, and `errors.LoginChallenged`, to be answered at the login of this strategy.
+        `expires_in` is the lifetime in ms; -1 for ever, None for the default. Raises `errors.LoginRefused`, and
+        `errors.LoginChallenged`, which the client answers at the login of the strategy.
         """
         ...
 
 
 class Events(Protocol):
-    """What observers will be told."""
+    """The events that observers receive."""
 
     def note(self, event: Event) -> None:
-        """Tell of this, once what the present task has written is there for all, and before the answer.
+        """Deliver an event once the transaction of the current task commits, and before the response is sent.
 
-        What is noted twice during one request is told once.
+        Of equal events of one request, one is delivered.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What a plugin is lent: a hook that names `host` receives this record.
+    """The parts of the host that plugins use. A hook that names the argument `host` receives this record.
 
-    `strategies` are all strategies of the host by name, also those that are added later: look at them when a request
-    comes, not at the start. `clock` returns the present time in milliseconds since 1970.
+    `strategies` are the available strategies of the host by name. Administrators may add and remove strategies while
+    the host runs, so read it during requests and not at the start. `clock` returns the time in ms since 1970.
     """
 
     storage: Storage

@@ -1,6 +1,6 @@
-"""Login checks: what is asked between a strategy's success and the token, such as for a second factor.
+"""Login checks: the interface of a step between a strategy's success and the token, such as a second factor.
 
-Owns the interface of a check and its decisions. Does not own the order of checks, nor how a client answers
+Owns the interface of a check and its decisions. Does not own the order of checks, nor how a client answers a challenge
 (`security.logins`).
 """
 
@@ -17,7 +17,7 @@ from visado.strategy import Fail
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login that a strategy has agreed to: who it is, by which strategy, and the request that asks."""
+    """A login that a strategy accepted: the request, the user, and the name of the strategy."""
 
     request: Request
     user: User
@@ -26,9 +26,9 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """Nothing against it: the next check is asked, and after the last one there is a token.
+    """The check accepts the login. The next check follows; after the last one, the host creates the token.
 
-    `data` stands beside the token in the answer; `cookies` are `Set-Cookie` values that go with it.
+    `data` are further members of the result. `cookies` are `Set-Cookie` values of the response.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -37,10 +37,10 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """Something more is needed: becomes 401 `security.login.challenged`, with a reference for the answer.
+    """The check needs one more step: the response is 401 `security.login.challenged`, with a reference to answer with.
 
-    `reason` and `data` are shown to the client. `state` is kept for `answer`, in the storage, and never shown.
-    The reference works once, for `lifetime` seconds. `cookies` go with the answer.
+    The client sees `reason` and `data`. `state` is stored for `answer` and never sent. The reference works once, for
+    `lifetime` seconds, at most an hour. `cookies` are `Set-Cookie` values of the response.
     """
 
     reason: str = "One more step is needed."
@@ -54,38 +54,43 @@ Decision: TypeAlias = Accept | Fail | Challenge
 
 
 class LoginCheck(ABC):
-    """Asked of every login, whatever the strategy: `Accept`, `Fail`, or `Challenge`.
+    """A check of every login, whatever the strategy.
 
-    It can refuse and delay, and never grant: a check that raises, hangs or returns anything else ends the login with
-    an error. `timeout` (seconds) bounds each call.
+    A check can refuse or delay a login and never grant one. If it raises an error, exceeds its timeout or returns
+    anything but a `Decision`, the login fails with an error.
     """
 
     name: str
+    """The name that the client sees in a challenge."""
     timeout: float = 10.0
+    """The time limit of each call, in seconds."""
 
     async def open(self) -> None:
-        """Begin: the storage is open. Raise where there is no way to work."""
+        """Start threads and connections. The storage is open.
+
+        Raise an error if the check cannot work: its plugin is then quarantined, and no login succeeds without it.
+        """
         return
 
     async def close(self) -> None:
-        """End: let go of threads and connections."""
+        """Stop threads and close connections. The storage is still open."""
         return
 
     @abstractmethod
     async def check(self, login: Login) -> Decision:
-        """Decide on a login that a strategy has agreed to."""
+        """Decide on a login that a strategy accepted."""
 
     async def answer(self, login: Login, state: Fields) -> Decision:
-        """Decide on the answer to a challenge: `login.request.fields` holds it, `state` is what was kept.
+        """Decide on the answer to a challenge, which is in `login.request.fields`.
 
-        Another `Challenge` asks once more, under a new reference.
+        `state` is that of the challenge. Another `Challenge` asks for a further step, under a new reference.
         """
         return Fail()
 
     async def forget(self, user_id: str) -> None:
-        """Forget what is kept of a user who is being deleted: part of the same transaction."""
+        """Delete what the check stores of a user, inside the transaction that deletes the user."""
         return
 
     def problem(self) -> str | None:
-        """Why it cannot work at present, for the operator; None where it can."""
+        """Return why the check cannot work at the moment, for the operator, or None. Called often: do not wait."""
         return None

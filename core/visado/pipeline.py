@@ -69,7 +69,7 @@ class Pipeline:
             response = Response(request.id, Reply(error.result, cookies=error.cookies), error, request)
         except BaseException as error:  # a plugin may raise anything, and no client may see it
             if is_cancelled(error) or isinstance(error, (KeyboardInterrupt, GeneratorExit)):
-                self._observers.tell_later(request.take_events())
+                self._observers.deliver(request.take_events())
                 raise
             _log.exception("%r failed", request)
             response = Response(request.id, Reply(None), errors.PluginFailed(cause=CAUSE_IN_LOG), request)
@@ -87,7 +87,7 @@ class Pipeline:
     async def _report(self, noted: list[events.Event], response: Response) -> Response:
         """Tell the observers of the events. Return an error response where an essential observer fails."""
         try:
-            await asyncio.shield(self._observers.tell_later(noted))
+            await asyncio.shield(self._observers.deliver(noted))
         except errors.EventNotRecorded as error:
             return replace(response, reply=Reply(None), error=error)
         return response

@@ -1,7 +1,7 @@
-"""A way to log in: Passport's model, in Python.
+"""Strategies: the interface of a way to log in, after Passport's model, and the outcomes that it returns.
 
-Owns the outcomes and the interface of a strategy. Does not own the registry of strategies
-(`security.logins.strategies`), nor tokens: a strategy says who it is, and the host makes the token.
+Owns the outcomes and the interface. Does not own the registry of strategies (`security.logins.strategies`), nor
+tokens: a strategy says who the user is, and the host creates the token.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from visado.request import Fields, Request
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """It is this user: becomes a token.
+    """The client proved to be this user. The host runs the login checks and creates a token.
 
-    With a `location`, a browser is sent there and gets the token as its cookie; without, or on a socket, the answer
-    holds the token. `cookies` are `Set-Cookie` values that go with either, to clear what the login began with.
+    With a `location`, a browser is redirected there and receives the token as a cookie. Without one, and on a
+    WebSocket, the result contains the token. `cookies` are `Set-Cookie` values of either response, for instance to
+    delete a cookie that the login set before.
     """
 
     user_id: str
@@ -32,7 +33,10 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """It is not who it says it is: becomes 401. The reason is shown to the client; `cookies` go with it."""
+    """The credentials are wrong: the response is 401 `plugin.strategy.missing_user`.
+
+    The client sees `reason`. `cookies` are `Set-Cookie` values of the response.
+    """
 
     reason: str = "wrong credentials"
     cookies: tuple[str, ...] = ()
@@ -40,10 +44,10 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class Redirect:
-    """Ask there: becomes 302 and `Location`; on a socket, the same as data.
+    """The client continues at another address: the response is 302 with `Location`.
 
-    `data` stands beside the location in the result, for clients that are no browsers; `cookies` go with the answer.
-    A status of 200 is for those who are to read the address, not to follow it.
+    `status` is 300 to 399, or 200 for a client that reads the address from the result; a WebSocket always receives it
+    in the result. `data` are further members of the result. `cookies` are `Set-Cookie` values of the response.
     """
 
     location: str
@@ -54,64 +58,73 @@ class Redirect:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """Nothing here for this strategy: the next one of a chain, and alone a refusal."""
+    """The request has no credentials for this strategy. In a chain, the next member is tried; else the login fails."""
 
 
 Outcome: TypeAlias = Success | Fail | Redirect | Pass
 
 
 class Strategy(ABC):
-    """One way to log in, and the credentials that go with it.
+    """A way to log in, and the credentials that users have for it.
 
-    `fields` are the names of its credentials, for `security:getCredentialFields`. `timeout` (seconds) bounds
-    each call of the strategy, and `concurrency` how many logins it runs at once: a directory that hangs must
-    not stall another strategy. Errors of `visado.errors` pass to the client as they are; any other exception
-    becomes a 500 whose cause is in the log alone. `stored` says that a user has credentials here if and only if the
-    host's `Credentials` hold a row of it: the host then looks there, and may remember answers that say so.
+    An error of `visado.errors` that a method raises is sent to the client as it is. Any other exception becomes a 500
+    `plugin.runtime.unexpected_error`, whose cause is in the log only.
     """
 
     name: str
+    """The name in the URL, `/_login/NAME`, and in each user's list of strategies."""
     fields: tuple[str, ...] = ()
+    """The names of the members of its credentials, for `security:getCredentialFields`."""
     timeout: float = 10.0
+    """The time limit of each call, in seconds. Where it is exceeded, the response is 504 `plugin.strategy.timeout`."""
     concurrency: int = 64
+    """How many logins run at once; as many wait, and further ones are refused with 503."""
     stored: bool = False
+    """Whether a user has credentials if and only if the host's `Credentials` hold a document of the user.
+
+    The host then reads them there instead of calling `exists`, and may cache responses that depend on them.
+    """
 
     async def open(self) -> None:
-        """Begin: the storage is open. Raise where the strategy can never work; what may come back is no reason."""
+        """Start threads and connections. The storage is open.
+
+        Raise an error if the strategy can never work: its plugin is then quarantined. A server that is unreachable for
+        now is no reason.
+        """
 
     async def close(self) -> None:
-        """End: let go of threads and connections."""
+        """Stop threads and close connections. The storage is still open."""
 
     @abstractmethod
     async def authenticate(self, request: Request) -> Outcome:
-        """Find out who asks. Read credentials from the body alone: addresses end up in logs."""
+        """Return whether the client proved to be a user. Read credentials from the body: URLs are written to logs."""
 
     @abstractmethod
     async def create(self, user_id: str, credentials: Fields) -> Fields:
-        """Keep new credentials of a user, and return what may be shown of them."""
+        """Create credentials of a user, and return their public part. The host calls `validate` before."""
 
     @abstractmethod
     async def update(self, user_id: str, credentials: Fields) -> Fields:
-        """Change the credentials of a user, and return what may be shown of them."""
+        """Change credentials of a user, and return their public part. The host calls `validate` before."""
 
     @abstractmethod
     async def delete(self, user_id: str) -> None:
-        """Forget the credentials of a user."""
+        """Delete the credentials of a user."""
 
     @abstractmethod
     async def validate(self, user_id: str, credentials: Fields, *, update: bool) -> None:
-        """Raise unless these credentials could be created (or, with `update`, changed to)."""
+        """Raise an error unless these credentials can be created or, with `update`, can change existing ones."""
 
     @abstractmethod
     async def exists(self, user_id: str) -> bool:
-        """Whether the user has credentials here."""
+        """Return whether a user has credentials."""
 
     @abstractmethod
     async def info(self, user_id: str) -> Fields:
-        """What may be shown of a user's credentials: never a secret."""
+        """Return the public part of a user's credentials. Raise `errors.NoCredentials` if there are none."""
 
     async def by_id(self, subject: str) -> Fields:
-        """What may be shown of the credentials with this subject: a user name, a DN, an external id."""
+        """Return the public part of the credentials of a subject: a user name, a DN, an external id."""
         raise errors.MissingOptionalMethod(method="getById", strategy=self.name)
 
     async def search(
@@ -125,36 +138,41 @@ class Strategy(ABC):
         raise errors.MissingOptionalMethod(method="search", strategy=self.name)
 
     async def logout(self, request: Request) -> str | None:
-        """Hear that a user with credentials here logs out; an address that is returned is where to log out next."""
+        """Log out a user who has credentials. Return the address where the client logs out next, or None."""
         return None
 
     async def check(self) -> None:
-        """Raise unless a login could work now: ask the directory, the provider. Called to rehearse new settings."""
+        """Raise an error unless a login could work now, for instance if the directory is unreachable.
+
+        Called with the settings of a strategy that an administrator adds or changes.
+        """
         problem = self.problem()
         if problem is not None:
             raise errors.StrategyRejected(reason=problem)
 
     def problem(self) -> str | None:
-        """Why the strategy cannot work at present, for the operator; None where it can."""
+        """Return why the strategy cannot work at the moment, for the operator, or None. Called often: do not wait."""
         return None
 
     async def refresh(self, request: Request) -> Fields:
-        """Renew what the login rests on, before its token is refreshed; `{expiresIn}` may change its lifetime."""
+        """Renew the session at the provider before the host refreshes the token.
+
+        Return `{}`, or `{"expiresIn": ...}` with the lifetime of the new token. Raise an error to refuse.
+        """
         raise errors.RefreshForbidden(what=f'A token of the strategy "{self.name}"')
 
 
 class StrategyKind(ABC):
-    """A kind of strategy, of which an administrator may add any number while the host runs.
-
-    `settings` is the model of the settings of one: frozen, `extra="forbid"`, secrets as `SecretStr`.
-    """
+    """A kind of strategy of which administrators may add any number while the host runs."""
 
     name: str
+    """The name of the kind: `ldap`, `oauth`."""
     settings: type[BaseModel]
+    """The model of the settings of one strategy: frozen, `extra="forbid"`, secrets as `SecretStr`."""
 
     @abstractmethod
     def make(self, name: str, settings: Any) -> Strategy:
-        """Make a strategy of this name. Nothing may be under way yet: `open` begins.
+        """Make a strategy of this name from validated settings. Start nothing: the host calls `open` afterwards.
 
-        Raises an error of `visado.errors` where these settings cannot work.
+        Raise an error of `visado.errors` if the strategy cannot work with these settings.
         """

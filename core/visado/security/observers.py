@@ -1,4 +1,7 @@
-"""Who is told of events, and when: once what happened is there for all, and before the request is answered."""
+"""Observers: delivers events to them, after the commit of what happened and before the response is sent.
+
+Owns when an event is delivered, and what happens where an observer fails. Does not own the events (`visado.events`).
+"""
 
 from __future__ import annotations
 
@@ -16,132 +19,135 @@ from visado.plugins.calls import call_plugin
 from visado.request import Request, current_request
 from visado.storage.protocol import Storage
 
-_PAUSE: Final = 30.0
-_AT_ONCE: Final = 256
-_PATIENCE: Final = 10.0
-_LONGEST_ID: Final = 200
+PAUSE_SECONDS: Final = 30.0
+"""How long an observer that exceeded its timeout is skipped."""
+MAX_CONCURRENT_EVENTS: Final = 256
+OPEN_SECONDS: Final = 10.0
+"""The time limit of an observer's `open`, and of its `close`."""
+MAX_REQUEST_ID_CHARACTERS: Final = 200
 _log = logging.getLogger("visado.observers")
 
 
 @dataclass(slots=True)
-class _Seat:
-    """An observer, and until when it is left out because it was too slow."""
+class _Registered:
+    """An observer of a plugin. `skipped_until` is a time of `time.monotonic()`."""
 
     observer: Observer
     plugin: str
-    away_until: float = 0.0
+    skipped_until: float = 0.0
     missed: int = 0
+
+    @property
+    def label(self) -> str:
+        return f'an observer of the plugin "{self.plugin}"'
 
 
 class Observers:
-    """Every observer. Plugins get this as `events`, to note what happens in them."""
+    """The observers of all plugins. Plugins receive this as `host.events`, to note events of their own."""
 
     def __init__(self, storage: Storage, unavailable: AbstractSet[str], disabled: AbstractSet[str]) -> None:
         self._storage, self._unavailable, self._disabled = storage, unavailable, disabled
-        self._seats: list[_Seat] = []
-        self._telling: set[asyncio.Task[None]] = set()
+        self._registered: list[_Registered] = []
+        self._deliveries: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[tuple[str, Observer]]:
-        """Every observer at work, with the name of its plugin."""
-        return ((seat.plugin, seat.observer) for seat in self._seats if seat.plugin not in self._unavailable)
+        """Iterate over the observers of available plugins, each with the name of its plugin."""
+        return ((each.plugin, each.observer) for each in self._registered if each.plugin not in self._unavailable)
 
     def add(self, observer: Any, plugin: str) -> None:
-        """Let an observer hear from now on. Raises `TypeError` for what is none."""
+        """Register an observer. Raises `TypeError` for an object that is none."""
         if not isinstance(observer, Observer):
             raise TypeError(f"an observer is needed, not {type(observer).__name__}")
-        self._seats.append(_Seat(observer, plugin))
+        self._registered.append(_Registered(observer, plugin))
 
     def note(self, event: Event) -> None:
-        """Tell of this, as soon as what the present task has written is there for all.
+        """Deliver an event once the transaction of the current task commits, and before the response is sent.
 
-        What is noted twice during one request is told once. Raises `TypeError` for an event that cannot be hashed.
+        Of equal events of one request, one is delivered. Outside a request, the event is delivered at once. Raises
+        `TypeError` for an event that cannot be hashed.
         """
         hash(event)
-        if not self._seats:
+        if not self._registered:
             return
         request = current_request()
         if request is not None:
             actor = None if request.user.anonymous else request.user.id
-            address, request_id = request.connection.address, str(request.id)[:_LONGEST_ID]
+            address, request_id = request.connection.address, str(request.id)[:MAX_REQUEST_ID_CHARACTERS]
             event = replace(event, actor=event.actor or actor, address=address, request_id=request_id)
-        self._storage.after_commit(lambda: self._keep(event, request))
+        self._storage.after_commit(lambda: self._collect(event, request))
 
-    def _keep(self, event: Event, request: Request | None) -> None:
+    def _collect(self, event: Event, request: Request | None) -> None:
         if request is None or request.events is None:
-            self.tell_later([event])
+            self.deliver([event])
         else:
             request.events.setdefault(event, event)
 
-    def tell_later(self, events: Iterable[Event]) -> asyncio.Future[None]:
-        """Tell of events, in a task of its own. It raises `EventNotRecorded` where an essential observer fails."""
-        task = asyncio.create_task(self._tell(events))
-        self._telling.add(task)
-        task.add_done_callback(self._told)
+    def deliver(self, events: Iterable[Event]) -> asyncio.Future[None]:
+        """Deliver events in a task of its own, which raises `EventNotRecorded` where an essential observer fails."""
+        task = asyncio.create_task(self._deliver(list(events)))
+        self._deliveries.add(task)
+        task.add_done_callback(self._delivered)
         return task
 
-    def _told(self, task: asyncio.Task[None]) -> None:
-        self._telling.discard(task)
+    def _delivered(self, task: asyncio.Task[None]) -> None:
+        self._deliveries.discard(task)
         if not task.cancelled():
             task.exception()  # it is in the log already
 
-    async def _tell(self, events: Iterable[Event]) -> None:
-        told = list(events)
-        if not all(await asyncio.gather(*(self._hears_all(seat, told) for seat in self._seats))):
+    async def _deliver(self, events: list[Event]) -> None:
+        if not all(await asyncio.gather(*(self._deliver_all(each, events) for each in self._registered))):
             raise errors.EventNotRecorded
 
-    async def _hears_all(self, seat: _Seat, events: list[Event]) -> bool:
-        """Tell an observer of events, many at a time; say whether it did not miss what it must not."""
+    async def _deliver_all(self, registered: _Registered, events: list[Event]) -> bool:
+        """Deliver events to one observer; return False where it is essential and missed one."""
         missed = 0
-        for start in range(0, len(events), _AT_ONCE):
-            told = [each for each in events[start : start + _AT_ONCE] if self._is_for(seat, each)]
-            missed += (await asyncio.gather(*(self._hears(seat, each) for each in told))).count(False)
-        return not (missed and seat.observer.essential)
+        for start in range(0, len(events), MAX_CONCURRENT_EVENTS):
+            batch = events[start : start + MAX_CONCURRENT_EVENTS]
+            delivered = [each for each in batch if self._receives(registered, each)]
+            missed += (await asyncio.gather(*(self._call(registered, each) for each in delivered))).count(False)
+        return not (missed and registered.observer.essential)
 
-    def _is_for(self, seat: _Seat, event: Event) -> bool:
-        """Whether an observer is to hear of it: one that was switched off still hears of that."""
-        is_its_end = isinstance(event, PluginSwitched) and event.target == seat.plugin
-        return is_its_end or seat.plugin not in self._disabled
+    def _receives(self, registered: _Registered, event: Event) -> bool:
+        """Return whether an observer receives an event: that of a disabled plugin receives its own disabling only."""
+        is_own_disabling = isinstance(event, PluginSwitched) and event.target == registered.plugin
+        return is_own_disabling or registered.plugin not in self._disabled
 
-    async def _hears(self, seat: _Seat, event: Event) -> bool:
-        """Tell an observer of an event, and say whether it heard."""
-        observer = seat.observer
-        if seat.plugin in self._unavailable - self._disabled:
+    async def _call(self, registered: _Registered, event: Event) -> bool:
+        """Deliver an event to an observer; return whether it succeeded."""
+        observer = registered.observer
+        if registered.plugin in self._unavailable - self._disabled:
             return False
-        if not observer.essential and time.monotonic() < seat.away_until:
-            seat.missed += 1
+        if not observer.essential and time.monotonic() < registered.skipped_until:
+            registered.missed += 1
             return False
-        if seat.missed:
-            _log.warning("%s missed %s events while it was left out", _name(seat), seat.missed)
-            seat.missed = 0
-        late = errors.EventNotRecorded()
+        if registered.missed:
+            _log.warning("%s missed %s events while it was skipped", registered.label, registered.missed)
+            registered.missed = 0
+        timeout_error = errors.EventNotRecorded()
         try:
-            await call_plugin(_name(seat), observer.timeout, lambda: observer.observe(event), late)
+            await call_plugin(registered.label, observer.timeout, lambda: observer.observe(event), timeout_error)
         except errors.VisadoError as error:
-            if error is late:
-                seat.away_until = time.monotonic() + _PAUSE
+            if error is timeout_error:
+                registered.skipped_until = time.monotonic() + PAUSE_SECONDS
             else:
-                _log.warning("%s did not hear of %s: %s", _name(seat), event.kind, error.text)
+                _log.warning("%s failed on %s: %s", registered.label, event.kind, error.text)
             return False
         return True
 
-    async def open(self, failed: Callable[[str, str], None]) -> None:
-        """Let every observer begin; `failed` hears of the plugin and the reason where one cannot."""
-        for seat in self._seats:
+    async def open(self, quarantine: Callable[[str, str], None]) -> None:
+        """Open every observer. `quarantine` is called with the plugin and the reason where one fails to open."""
+        for each in self._registered:
             try:
-                await call_plugin(_name(seat), _PATIENCE, seat.observer.open, errors.EventNotRecorded())
+                await call_plugin(each.label, OPEN_SECONDS, each.observer.open, errors.EventNotRecorded())
             except errors.VisadoError as error:
-                failed(seat.plugin, error.text)
+                quarantine(each.plugin, error.text)
 
     async def close(self) -> None:
-        """Tell what is left to tell, then let every observer end."""
-        while self._telling:
-            await asyncio.gather(*self._telling, return_exceptions=True)
-        for seat in self._seats:
+        """Wait until all noted events are delivered, then close every observer."""
+        while self._deliveries:
+            await asyncio.gather(*self._deliveries, return_exceptions=True)
+        for each in self._registered:
             try:
-                await call_plugin(_name(seat), _PATIENCE, seat.observer.close, errors.EventNotRecorded())
+                await call_plugin(each.label, OPEN_SECONDS, each.observer.close, errors.EventNotRecorded())
             except errors.VisadoError:
-                _log.warning("%s did not close", _name(seat))
-
-
-def _name(seat: _Seat) -> str:
-    return f'an observer of the plugin "{seat.plugin}"'
+                _log.warning("%s did not close", each.label)

@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from visado import codec, errors
 from visado.codec import is_object
-from visado.host import now
+from visado.host import system_clock
 from visado.pipeline import Pipeline
 from visado.request import Connection, Malformed, Reply, Request, Response, from_payload, new_id
 from visado.security.rate_limits import RateLimits
@@ -91,7 +91,7 @@ class Socket(Connection):
         self._pipeline, self._cache, self._connections = parts.pipeline, parts.cache, parts.connections
         self._limits, self._node, self._cookie, self._send = parts.limits, parts.node, cookie, send
         self._origin_key = (self.loopback, self.secure, self.origin, self.same_origin, cookie)
-        self._rates = RateLimits(now)
+        self._rates = RateLimits(system_clock)
         self._slots = asyncio.Semaphore(_MAX_CONCURRENT_REQUESTS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False

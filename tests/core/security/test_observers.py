@@ -51,7 +51,7 @@ class Ear(Observer):
 async def told(inside):
     """Wait until the observers have heard of everything that was noted."""
     await asyncio.sleep(0)
-    await until_async(lambda: not inside.host.security.observers._telling)
+    await until_async(lambda: not inside.host.security.observers._deliveries)
 
 
 class Check(LoginCheck):
@@ -123,14 +123,14 @@ def test_one_that_hangs_delays_by_its_timeout_and_is_then_left_out_for_a_while(l
             assert (await login(inside)).status == 200
         assert (sick.asked, len(well.heard)) == (1, 4)
         sick.hanging = False
-        for seat in inside.host.security.observers._seats:
-            seat.away_until = 0.0  # the while is over
+        for registered in inside.host.security.observers._registered:
+            registered.skipped_until = 0.0  # the pause is over
         await login(inside)
         assert sick.kinds == ["login.succeeded"]
 
     with caplog.at_level(logging.WARNING):
         listen(scene, sick, well)
-    assert "missed 3 events while it was left out" in caplog.text
+    assert "missed 3 events while it was skipped" in caplog.text
 
 
 def test_two_that_hang_delay_no_longer_than_one_and_many_events_no_longer_than_one(listen):
@@ -190,7 +190,7 @@ def test_a_plugin_hears_of_its_own_end_and_of_nothing_after_it(listen):
         inside.host.security.observers.note(events.PluginSwitched(target="plugin1", on=False))
         inside.host.security.observers.note(events.UserChanged(change="created", target="eve"))
         await asyncio.sleep(0)
-        await asyncio.gather(*inside.host.security.observers._telling)
+        await asyncio.gather(*inside.host.security.observers._deliveries)
         assert [each.target for each in ear.heard] == ["plugin0"]
         assert [each.target for each in other.heard] == ["plugin0", "plugin1", "eve"]
 
