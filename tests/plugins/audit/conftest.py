@@ -21,13 +21,13 @@ from visado_kit.live import LiveHost
 
 AT = "2026-11-23T08:00:00.000Z"
 NOW = round(datetime.fromisoformat(AT).timestamp() * 1_000)
-"""When the tests write their records: on another day a file would be rotated for its age."""
+"""The time of the records of tests, and of their clock: a later clock would rotate the files."""
 CHEAP = "[local]\nmemory = 7168\niterations = 5\n"
 
 
 @dataclass
 class Book:
-    """A log in a folder, and who reads it."""
+    """A log in a folder, with methods that write and read it."""
 
     path: Path
 
@@ -39,7 +39,7 @@ class Book:
         return AuditObserver(Settings(sections), Clock(NOW))
 
     def write(self, *targets, **settings):
-        """Open the log, record what happened to these, and close it."""
+        """Open the log, write a record for each target, and close it."""
         log = self.log(**settings)
         for target in targets:
             log.append([{"event": "test", "at": AT, "target": target}])
@@ -68,7 +68,7 @@ class Book:
 
     @property
     def told(self):
-        """What happened, without what the log and the first start say."""
+        """The records of requests, without those of the log itself and of the start."""
         return [each for each in self.records if not each["event"].startswith("audit.") and each["address"] is not None]
 
 
@@ -95,7 +95,7 @@ def run(tmp_path):
 
 @pytest.fixture
 def start(tmp_path):
-    """Start hosts in the test's folder; they end with the test."""
+    """Start hosts in the folder of the test, and stop them after it."""
     hosts = []
 
     def start(config="", folder=tmp_path):

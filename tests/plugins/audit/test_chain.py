@@ -1,4 +1,4 @@
-"""The chain and its proof: whatever is done to the files is found."""
+"""The hash chain and its verification: every change of the files is found."""
 
 from __future__ import annotations
 
@@ -206,7 +206,7 @@ def test_a_head_that_is_gone_or_changed_is_no_proof(copied, damage, tmp_path):
 
 
 def test_what_was_forged_with_all_its_hashes_is_found_only_with_a_key(copied):
-    """The limit of a chain without a key: who can write all of the files can make another chain."""
+    """The limit of a chain without a key: an attacker who may write all files can make another chain."""
     fresh, key = copied
     book = fresh()
     previous = FIRST_PREVIOUS

@@ -1,4 +1,4 @@
-"""A real host with visado-local: what happens is recorded once, and outlives what happens to the host."""
+"""A real host with visado-local: each event is recorded once, and no record is lost when the host is killed."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def shown(records):
 
 
 class Story:
-    """Asks a host, over HTTP or a WebSocket, and reads what was recorded of each question."""
+    """Sends requests to a host, over HTTP or a WebSocket, and reads the records of each request."""
 
     def __init__(self, host, book, ask):
         self.host, self.book, self._ask = host, book, ask
 
     def __call__(self, action, body=None, *, token=None, **arguments):
-        """Ask, and return the answer with the records that came of it, all of this request."""
+        """Send a request; return the response, and the records of this request."""
         before = len(self.book.records)
         payload = arguments | ({} if body is None else {"body": body})
         answer = self._ask(action, token=token, **payload)
@@ -56,7 +56,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory):
-    """A host for the tests that need one; its administrator's token."""
+    """A host that several tests share, and the token of its administrator."""
     folder = tmp_path_factory.mktemp("busy")
     with serve(folder, config="[local]\nmemory = 7168\niterations = 5\n[limits]\nlogins_per_second = 100\n") as host:
         yield host, host.create_admin("admin", PASSWORD)

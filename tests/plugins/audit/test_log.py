@@ -1,4 +1,4 @@
-"""The log on disk: modes, links, rotation, and what is found when it is opened again."""
+"""The log on disk: file modes, links, rotation, recovery, and full disks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EVENT = {"event": "test", "at": AT}
 
 @pytest.fixture
 def full(monkeypatch):
-    """Let the disk be full after so many bytes of a write."""
+    """Make the disk full: of each write, only the first bytes are written."""
 
     def full(taken):
         real = os.write
@@ -151,7 +151,7 @@ def test_old_files_are_removed_and_verification_says_from_where_the_chain_begins
 
 
 def test_what_the_head_does_not_miss_verification_does_not_miss(book):
-    """A kill between the head that says what is removed and the removal: there is more than need be."""
+    """After a kill between the new head and the removal of a file, the file is verified too."""
     log = book.log(rotate_size=4096, keep=1)
     removed = []
     while len(removed) < 2:

@@ -1,4 +1,4 @@
-"""How the host waits for its records: together, not for long, and not on the event loop."""
+"""Waiting for records: requests share a write, wait for a limited time, and do not block the event loop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from visado_audit.errors import LogUnwritable
 
 @pytest.fixture
 def disk(monkeypatch):
-    """A disk whose syncs are counted, and wait until they may."""
+    """A disk that counts its syncs, and hangs while `free` is not set."""
 
     class Disk:
         syncs = 0

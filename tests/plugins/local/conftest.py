@@ -15,7 +15,7 @@ CHEAP = {"memory": 7168, "iterations": 5}
 
 @dataclass
 class Local:
-    """The strategy in a host, with a clock that stands still until told."""
+    """The strategy in a host, with a clock that stands still."""
 
     host: object
     now: int = 1_800_000_000_000
@@ -48,7 +48,7 @@ class Local:
         return await self.strategy.update(user_id, credentials)
 
     def ask(self, user_id=None, controller="security", body=None, args=None, token=None, textual=False):
-        """Make this the request that is being answered."""
+        """Set the current request."""
         user = ANONYMOUS if user_id is None else User(user_id, ("default",))
         row = None if token is None else Token(token, user_id, -1, -1)
         request = Request("1", controller, "x", args or {}, body, user=user, token=row, textual=textual)
@@ -68,7 +68,7 @@ class Local:
 
 @pytest.fixture
 def play(tmp_path):
-    """Run a coroutine function with a `Local`, under these settings of `[local]`."""
+    """Run a coroutine function with a `Local` that has these settings of `[local]`."""
 
     def run(scene, *, preset="compatible", **section):
         async def main():

@@ -20,7 +20,7 @@ window = 5
 
 @dataclass
 class Door:
-    """A running host, and one way of asking it: every test may take either."""
+    """A running host, and the transport of a test's requests."""
 
     host: LiveHost
     transport: str
@@ -53,7 +53,7 @@ class Door:
         return self.query("auth:login", strategy="local", body=body)
 
     def enrolled(self, name, **content):
-        """Make a user with a phone; return the phone, a token, and the recovery codes."""
+        """Create a user who has enrolled a phone; return the phone, a token, and the recovery codes."""
         token = self.token(self.user(name, **content))
         begun = self.query("totp:begin", token=token).result
         phone = Phone(begun["uri"])
@@ -69,7 +69,7 @@ class Door:
 
 @pytest.fixture(scope="session")
 def running(tmp_path_factory):
-    """Start a host with these settings, once for all tests."""
+    """Start a host with settings, once for all tests that need the same ones."""
     started = {}
 
     def start(config=""):
@@ -91,7 +91,7 @@ def transport(request):
 
 @pytest.fixture
 def name(request):
-    """A user name of the test's own."""
+    """A user name that no other test uses."""
     return "".join(char if char.isalnum() else "-" for char in request.node.name)
 
 

@@ -1,4 +1,4 @@
-"""An authenticator, as it is in somebody's pocket: it knows what the QR code says, and the time."""
+"""An authenticator app: it knows the URI of the QR code, and the time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pyotp.totp import TOTP
 
 
 class Phone:
-    """Shows codes, each once: where a test needs another one sooner, it looks a period ahead."""
+    """Shows codes, each once: a test that needs several codes at once gets those of the next periods."""
 
     def __init__(self, uri, clock=time.time):
         address = urlsplit(uri)
@@ -26,7 +26,7 @@ class Phone:
         return int(self._clock()) // self.period
 
     def code(self):
-        """A code that was not shown before; windows of tests are wide."""
+        """Return a code that was not shown before: the tests use wide windows."""
         self._last = max(self._last + 1, self.step - 3)
         return self.at(self._last)
 
@@ -34,7 +34,7 @@ class Phone:
         return self._totp.generate_otp(step)
 
     def wrong(self):
-        """A code that is right at no time around."""
+        """Return a code that no period near the current one has."""
         right = {self.at(self.step + around) for around in range(-10, 11)}
         return next(
             code

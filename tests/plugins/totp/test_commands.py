@@ -1,4 +1,4 @@
-"""`visado totp:enrol`: from a terminal, over a running host."""
+"""The command `visado totp:enrol`, with a running host."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .phone import Phone
 
 
 class Terminal:
-    """Somebody who types."""
+    """A process of the command, and what is typed into it."""
 
     def __init__(self, host, *words):
         command = [sys.executable, "-m", "visado", "totp:enrol", "--url", host.url, *words]

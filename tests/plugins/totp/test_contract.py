@@ -1,4 +1,4 @@
-"""What every login check promises."""
+"""The contract of login checks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TestTotp(LoginCheckContract):
 
 
 class TestRecoveryCodes(TestTotp):
-    """The same, for those who have lost the device."""
+    """The same contract, with recovery codes."""
 
     def settings(self):
         return {"totp": {"recovery_codes": 20}}

@@ -1,4 +1,4 @@
-"""Devices that are not asked again for a while."""
+"""Remembered devices: the host does not challenge them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second factor from its first day to its last, over HTTP and over a WebSocket."""
+"""A second factor from enrolment to its end, over HTTP and over a WebSocket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any JSON may stand in any field: what is wrong is the client's fault, and no login."""
+"""Any JSON value in any field: the response is an error of the client, and never a token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .conftest import Door
 
 
 def sent():
-    """The hostile values that reach a plugin: the others are no JSON, or too deep."""
+    """The hostile values that reach a plugin: the others are invalid JSON, or nested too deeply."""
     for value in HOSTILE_VALUES:
         try:
             codec.decode(json.dumps(value).encode())

@@ -1,4 +1,4 @@
-"""Users who must have a second factor, and enrol at their next login."""
+"""Users who must enrol, and do so at their next login."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kuzzle's JavaScript client, as npm has it: it answers a challenge with nothing but `auth.login`."""
+"""Kuzzle's JavaScript client, from npm, answers a challenge with `auth.login`."""
 
 from __future__ import annotations
 
