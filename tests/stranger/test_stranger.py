@@ -107,7 +107,15 @@ def test_it_is_typed_and_imports_public_names_only(environment):
     pyright = [sys.executable, "-m", "pyright", "--warnings", "--pythonpath", environment.python]
     assert "0 errors, 0 warnings" in environment.run(*pyright, "--project", environment.folder / "sources")
     sources = "".join(each.read_text() for each in PLUGIN.rglob("*.py"))
-    public = {"visado", "visado.errors", "visado.events", "visado.storage.query", "visado_kit", "visado_kit.fixtures"}
+    public = {
+        "visado",
+        "visado.errors",
+        "visado.events",
+        "visado.search",
+        "visado.storage.query",
+        "visado_kit",
+        "visado_kit.fixtures",
+    }
     assert {*re.findall(r"\bvisado(?:\.\w+)+", sources)} <= public
 
 

@@ -1,6 +1,6 @@
 """Searches: the query languages of the protocol, translated to the predicates of `visado.storage.query`.
 
-Owns the languages (`elasticsearch`, `koncorde`), the bodies that hold their queries (`body`), what a search may use
+Owns the languages (`elasticsearch`, `koncorde`), the bodies that hold their queries (`body`), the rules of a search
 (`rules`), the pages and cursors of the controllers (`searches`, `cursors`) and the mappings that clients declare
 (`mappings`). Does not own the meaning of a predicate: that is `visado.storage.query`.
 

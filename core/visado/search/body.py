@@ -121,10 +121,10 @@ def _sort(name: str, order: Any, rules: SearchRules) -> Sort:
         if option not in _SORT_OPTIONS:
             refuse(f"[field_sort] unknown field [{option}]")
     if options.get("missing", "_last") != "_last":
-        refuse("[field_sort] places missing values [_last] alone")
+        refuse("[field_sort] supports no other place for missing values than [_last]")
     direction = options.get("order", "desc" if name == "_score" else "asc")
     if not isinstance(direction, str) or direction.lower() not in {"asc", "desc"}:
-        refuse(f"[field_sort] knows no such order for [{name}]")
+        refuse(f"[field_sort] the order of [{name}] must be asc or desc")
     return Sort(field, descending=direction.lower() == "desc")
 
 
@@ -138,7 +138,7 @@ def _after(values: Any, sort: tuple[Sort, ...], offset: int) -> tuple[Any, ...] 
     if len(values) != len(sort):
         refuse(f"search_after has {len(values)} value(s) but sort has {len(sort)}.")
     if not all(value is None or isinstance(value, str | int | float) for value in values):
-        refuse("[search_after] takes texts, numbers, booleans and nulls")
+        refuse("[search_after] values must be texts, numbers, booleans or nulls")
     if offset:
         refuse("`from` parameter must be set to 0 when `search_after` is used")
     return tuple(values)

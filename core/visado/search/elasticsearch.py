@@ -192,7 +192,7 @@ def _minimum(value: Any, clause_count: int, default: int) -> int:
         return default
     match = _MINIMUM.fullmatch(str(value)) if isinstance(value, str | int) else None
     if match is None:
-        refuse("[minimum_should_match] takes a count or a share")
+        refuse("[minimum_should_match] must be a count or a percentage")
     sign, digits, percent = match.groups()
     count = clause_count * int(digits) // 100 if percent else int(digits)
     return clause_count - count if sign else count

@@ -1,4 +1,4 @@
-"""What a search may use: the fields and the words by which one search differs from another."""
+"""The rules of a search: the fields and the words of the languages that it may use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the host needs of a database.
+"""The interface between the host and a database.
 
 Owns the interface (`protocol`), the predicates of a search and their meaning (`query`), the version that each write
 raises (`versions`) and the dictionary of bounded size (`bounded`). Does not own a database: the default is

@@ -13,8 +13,8 @@ V = TypeVar("V")
 class BoundedDict(Generic[K, V]):
     """A dictionary of at most `size` entries: a new entry removes the one that was set the longest ago.
 
-    A lookup costs what it costs in a `dict`. The order comes from `OrderedDict`: a `dict` searches its whole table for
-    its oldest entry once many were removed (tens of microseconds at 50,000 entries).
+    A lookup is as fast as in a `dict`. The order comes from `OrderedDict`, because a `dict` looks for its oldest entry
+    among all that were removed before: that takes tens of microseconds at 50,000 entries.
     """
 
     __slots__ = ("_entries", "clear", "get", "pop", "size")

@@ -23,7 +23,7 @@ class Version:
         self.number = 0
 
     def advance(self) -> None:
-        """Raise the number: what was read before may be outdated."""
+        """Raise the number: data that was read before may be outdated."""
         self.number += 1
 
 

@@ -39,13 +39,13 @@ def _check(value: Any, depth: int) -> None:
     if isinstance(value, Mapping):
         for key, item in cast("Mapping[object, Any]", value).items():
             if not isinstance(key, str):
-                raise TypeError(f"the key {key!r} is no text")
+                raise TypeError(f"the key {key!r} is not text")
             _check(item, depth + 1)
     elif isinstance(value, list | tuple):
         for item in cast("Iterable[Any]", value):
             _check(item, depth + 1)
     elif depth == 0:
-        raise TypeError("it is no object")
+        raise TypeError("it is not an object")
 
 
 def _share_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

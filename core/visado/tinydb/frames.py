@@ -128,11 +128,11 @@ class Reader:
             found, schema = header["visado"], int(header["schema"])
             self.generation, self.continues = int(header["generation"]), header.get("continues")
         except (ValueError, TypeError, LookupError, RecursionError):
-            raise self.refusal(f"is no visado {kind}, or its beginning is lost") from None
+            raise self.refusal(f"is not a visado {kind}, or its header is damaged") from None
         if schema > SCHEMA:
             raise self.refusal(f"has schema {schema}, this visado knows schema {SCHEMA}: use a newer visado")
         if found != kind or not line.endswith(b"\n"):
-            raise self.refusal(f"is no visado {kind}")
+            raise self.refusal(f"is not a visado {kind}")
         self.size, self.crc = len(line), zlib.crc32(line)
 
     def _payloads(self, *, may_be_torn: bool) -> Iterator[bytes]:
@@ -154,18 +154,18 @@ class Reader:
         try:
             yield from cast("list[JournalRow]", json.loads(b"[%s]" % b",".join(payloads)))
         except (ValueError, RecursionError) as error:
-            raise self.refusal(f"holds rows that are no JSON ({error})") from error
+            raise self.refusal(f"has rows that are not JSON ({error})") from error
 
 
 def refusal(path: Path, problem: str) -> StorageError:
     """Return the error for a file that cannot be used, with advice for the operator."""
     backup = path.with_name("snapshot.backup")
     if not backup.exists():
-        advice = "There is no backup beside it: restore the folder from a backup of yours."
+        advice = "It has no backup: restore the folder from a backup of your own."
     elif path.name == "snapshot":
-        advice = f"Move it away and copy the newest backup, {backup}, in its place: the journals hold the rest."
+        advice = f"Move it away and put a copy of its backup {backup} in its place: the journals have the rest."
     else:
-        advice = f"Restore the folder from a backup of yours. The newest snapshot before is {backup}."
+        advice = f"Restore the folder from a backup of your own. The snapshot before it is {backup}."
     return StorageError(f"{path} {problem}. It was not changed. {advice}")
 
 

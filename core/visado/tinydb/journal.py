@@ -264,7 +264,7 @@ def _prepare_folder(folder: Path) -> None:
             return
     except OSError as error:
         raise StorageError(f"{folder} cannot be the storage's folder ({error.strerror}).") from error
-    raise StorageError(f"{folder} belongs to everybody: name a folder of its own in [storage] url.")
+    raise StorageError(f"{folder} is shared by all users of the machine: set [storage] url to another folder.")
 
 
 def _lock(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""What a search of credentials may use: user name, DN, stable id and user id, compared as whole texts."""
+"""The rules of a search of credentials: by user name, DN, stable id and user id, compared as whole texts."""
 
 from __future__ import annotations
 

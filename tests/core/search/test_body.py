@@ -202,7 +202,7 @@ def test_search_after():
         ({"search_after": [1]}, 0, "Sort must contain at least one field."),
         ({"sort": "a", "search_after": [1, 2]}, 0, "search_after has 2 value(s) but sort has 1."),
         ({"sort": "a", "search_after": 1}, 0, "[search_after] malformed, a list is needed"),
-        ({"sort": "a", "search_after": [{}]}, 0, "[search_after] takes texts, numbers, booleans and nulls"),
+        ({"sort": "a", "search_after": [{}]}, 0, "[search_after] values must be texts, numbers, booleans or nulls"),
         (
             {"sort": "a", "search_after": [1]},
             5,

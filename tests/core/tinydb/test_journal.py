@@ -137,7 +137,7 @@ def test_an_unreadable_file_is_refused(tmp_path: Path) -> None:
 def test_the_two_kinds_of_files_are_not_mixed_up(tmp_path: Path) -> None:
     fill(tmp_path / "data")
     shutil.copy(tmp_path / "data" / "journal.1", tmp_path / "data" / "snapshot")
-    assert "is no visado snapshot" in refused(tmp_path / "data")
+    assert "is not a visado snapshot" in refused(tmp_path / "data")
 
 
 def test_a_missing_journal_is_refused(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_the_backup_replaces_a_broken_snapshot_without_loss(tmp_path: Path) -> N
         "journal.4", "journal.5", "lock", "snapshot", "snapshot.backup",
     ]  # fmt: skip
     (folder / "snapshot").write_bytes(b"")
-    assert f"copy the newest backup, {folder / 'snapshot.backup'}" in refused(folder)
+    assert f"a copy of its backup {folder / 'snapshot.backup'}" in refused(folder)
     shutil.copy(folder / "snapshot.backup", folder / "snapshot")
     assert ids(folder) == ["0", "1", "2", "3", "last"]
     (folder / "snapshot").unlink()
@@ -371,7 +371,7 @@ def test_nobody_else_may_look(tmp_path: Path) -> None:
 
 def test_a_folder_of_everybody_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o1777)
-    with pytest.raises(StorageError, match="belongs to everybody"):
+    with pytest.raises(StorageError, match="is shared by all users"):
         Journal(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

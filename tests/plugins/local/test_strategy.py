@@ -256,7 +256,7 @@ WORD = 'The "{}" keyword is not allowed in this search query for security concer
         ({"match": "x"}, None, 400, "[match] query malformed, an object is needed"),
         ({}, [42], 400, "[sort] malformed, a field or an object is needed"),
         ({"match": {"username": ["a"]}}, None, 400, "[match] query does not support array of values"),
-        ({}, [{"username": "up"}], 400, "[field_sort] knows no such order for [username]"),
+        ({}, [{"username": "up"}], 400, "[field_sort] the order of [username] must be asc or desc"),
         ("x", None, 400, 'Wrong type for argument "body.query" (expected: object)'),
     ],
 )

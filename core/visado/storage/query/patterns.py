@@ -109,4 +109,4 @@ def _check_counts(pattern: str) -> None:
     if any(len(count) > len(str(MAX_REPEATS)) for count in counts) or (
         math.prod(max(1, int(count)) for count in counts) > MAX_REPEATS
     ):
-        raise errors.SearchRefused(cause="the pattern repeats too much")
+        raise errors.SearchRefused(cause="the repeat counts of the pattern are too large")
