@@ -40,7 +40,7 @@ def find_candidates() -> list[Candidate]:
 
     Of a project that `sys.path` holds twice, the first distribution counts. Leftovers of pip do not count.
     """
-    found: list[Candidate] = []
+    candidates: list[Candidate] = []
     projects: set[str] = set()
     for distribution in distributions():
         points = distribution.entry_points.select(group=GROUP)
@@ -49,8 +49,8 @@ def find_candidates() -> list[Candidate]:
         name = _name(distribution)
         if name and canonicalize_name(name) not in projects:
             projects.add(canonicalize_name(name))
-            found.extend(_candidate(point, distribution, name) for point in dict.fromkeys(points))
-    return sorted(found, key=lambda each: each.name)
+            candidates.extend(_candidate(point, distribution, name) for point in dict.fromkeys(points))
+    return sorted(candidates, key=lambda each: each.name)
 
 
 def _is_leftover(distribution: Distribution) -> bool:

@@ -1,7 +1,7 @@
-"""The security of a host: its parts, made in the order in which they need each other.
+"""The security of a host, built in the order of its dependencies.
 
-Owns the assembly, the registration of what plugins offer, and the order of opening and closing. Does not own what the
-parts do.
+Owns the assembly, the registration of the objects that plugins offer, and the order of opening and closing. Does not
+own what the parts do.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 from visado.host import Clock, Host
 from visado.plugins.manager import Plugins, StartError
@@ -44,8 +44,8 @@ UNVERSIONED_COLLECTIONS: Final = frozenset({tokens.COLLECTION, challenges.COLLEC
 PURGE_SECONDS: Final = 600.0
 _log = logging.getLogger("visado.security")
 
-HostActions = Callable[[str], frozenset[str] | None]
-"""Return the names of the actions of a controller, or None where the host has no such controller."""
+HostActions: TypeAlias = Callable[[str], frozenset[str] | None]
+"""Returns the names of the actions of a controller, or None where the host has no such controller."""
 
 
 class Security:

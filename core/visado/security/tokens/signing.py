@@ -51,7 +51,7 @@ class Signer:
         """Read the secret, unless the settings contain some; on the first start, create one. Raises `StorageError`."""
         try:
             secrets = self._secrets or [read_secret(self._file)]
-            self._keys = [_prepared(secret, self._algorithm) for secret in secrets]
+            self._keys = [_prepare_key(secret, self._algorithm) for secret in secrets]
         except (OSError, ValueError, jwt.InvalidKeyError) as error:
             raise StorageError(f"the secret of the tokens cannot be used: {error}") from None
 
@@ -86,10 +86,10 @@ class Signer:
         raise errors.ExpiredToken if expired else errors.InvalidToken
 
 
-def _prepared(secret: str, algorithm: str) -> jwt.PyJWK:
+def _prepare_key(secret: str, algorithm: str) -> jwt.PyJWK:
     """Check a secret, once. Raises `InvalidKeyError` for a public key."""
-    prepared = HMACAlgorithm(_HASHES[algorithm]).prepare_key(secret)
-    return jwt.PyJWK({"kty": "oct", "k": base64.urlsafe_b64encode(prepared).decode()}, algorithm)
+    key = HMACAlgorithm(_HASHES[algorithm]).prepare_key(secret)
+    return jwt.PyJWK({"kty": "oct", "k": base64.urlsafe_b64encode(key).decode()}, algorithm)
 
 
 def fingerprint(text: str) -> str:

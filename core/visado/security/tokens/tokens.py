@@ -159,7 +159,7 @@ class Tokens:
             self._observers.note(events.TokensRevoked(target=user_id, strategy=strategy))
 
     async def delete_all(self, user_id: str, *, keep: str | None = None, notify: bool = False) -> None:
-        """Revoke every token of a user as a part of a change of which the observers are told otherwise."""
+        """Revoke every token of a user without the event `TokensRevoked`: for a change that has an event of its own."""
         self._revocations += 1
         self._revoked.set(user_id, self._revocations)
         async with self._storage.transaction():
