@@ -34,7 +34,7 @@ from visado.arguments import ArgumentPlace, Parameter
 from visado.cli import options
 from visado.controller import Action, ActionTable, Route
 from visado.errors.base import VisadoError
-from visado.plugins.distributions import GROUP
+from visado.plugins.discovery import GROUP
 from visado.security.rights import rights, roles
 
 ROOT: Final = Path(__file__).parent.parent

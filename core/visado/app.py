@@ -22,7 +22,7 @@ from visado.controllers.building import build_table
 from visado.host import Clock, system_clock
 from visado.metrics import Metrics
 from visado.pipeline import CAUSE_IN_LOG, Pipeline
-from visado.plugins.discovery import discover, open_storage
+from visado.plugins.loading import load_plugins, open_storage
 from visado.plugins.manager import Plugins
 from visado.plugins.switching import Switches
 from visado.plugins.watchdog import Watchdog
@@ -61,7 +61,7 @@ class Visado(Starlette):
         self.cache = cache = ResponseCache(self.pipeline, self.table, access, version, self.metrics)
         routes = Routes(self.table)
         self._http = HttpEndpoint(self.pipeline, self.table, routes, cache, settings, self.node)
-        self._sockets = WebSocketEndpoint(self.pipeline, cache, self.security.connections, settings, self.node)
+        self._sockets = WebSocketEndpoint(self.pipeline, cache, self.security.connections, settings, self.node, clock)
         super().__init__(exception_handlers={Exception: self._http.fail}, lifespan=_lifespan)
         self.router.redirect_slashes = False
         self.router.default = self._http
@@ -157,7 +157,7 @@ def create_app(
 
     Raises `SettingsError` and `StartError`; the text of each tells the operator what to do.
     """
-    plugins, loaded = discover(settings, config=config, secrets=secrets, watchdog=watchdog)
+    plugins, loaded = load_plugins(settings, config=config, secrets=secrets, watchdog=watchdog)
     return Visado(plugins, loaded, clock)
 
 

@@ -54,10 +54,11 @@ class Token:
 
 @dataclass(eq=False)
 class Connection:
-    """Where requests come from. An HTTP request has one of its own; a socket keeps its one.
+    """Where requests come from: one connection for each HTTP request, or for all requests of a WebSocket.
 
-    `near` says whether the request comes from this machine, for this machine: a loopback address, no proxy,
-    and neither a foreign `Host` nor a foreign `Origin`. `secure` says that the client speaks https.
+    `loopback`: the request comes from this machine, for this machine: a loopback address, no proxy, and neither a
+    foreign `Host` nor a foreign `Origin`. `same_origin`: no page sent it, or a page of this host. `secure`: the client
+    speaks https. `base_path`: the path under which clients reach the API, such as `/auth`; empty at the root.
     """
 
     transport: Literal["http", "websocket"] = "http"
@@ -184,7 +185,7 @@ class Nothing:
     """The result of an action whose response has no result: the envelope then lacks the member."""
 
 
-NOTHING: Final = Nothing()
+NO_RESULT: Final = Nothing()
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +236,7 @@ class Response:
             "status": self.status,
             "volatile": request.volatile if request else None,
         }
-        if reply.result is NOTHING:
+        if reply.result is NO_RESULT:
             del envelope["result"]
         if request:
             envelope.update((name, request.args[name]) for name in ("index", "collection") if name in request.args)

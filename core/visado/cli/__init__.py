@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from visado.cli import options
+from visado.cli import config, options, plugins, serve
 
 _EXIT_INTERRUPTED = 130
 _EPILOG = """\
@@ -37,9 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run_other(words: Sequence[str], parser: argparse.ArgumentParser, own: Collection[str]) -> int:
     """Run a command of a plugin, or an action of a running host."""
-    from visado.cli import client, plugin_commands  # noqa: PLC0415 - imported only if needed
+    from visado.cli import added_commands, client  # noqa: PLC0415 - imported only if needed
 
-    code = plugin_commands.run(words, own)
+    code = added_commands.run(words, own)
     if code is not None:
         return code
     if ":" in words[0]:
@@ -71,20 +71,8 @@ def parsers() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentPa
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    serve = commands.add_parser("serve", help="run the host", allow_abbrev=False)
-    serve.add_argument("--host", help="the address to listen on (default: 127.0.0.1)")
-    serve.add_argument("--port", type=int, help="the port to listen on (default: 7512)")
-    options.add_settings_options(serve)
-    serve.set_defaults(run=_serve)
-    listing = commands.add_parser("plugins", help="list the installed plugins and their state")
-    options.add_settings_options(listing)
-    listing.set_defaults(run=_plugins)
-    config = commands.add_parser("config", help="check and print the settings")
-    config.add_argument(
-        "--template", action="store_true", help="print a commented TOML file with every setting and its default"
-    )
-    options.add_settings_options(config)
-    config.set_defaults(run=_config)
+    for command in (serve, plugins, config):
+        command.add_parser(commands)
     create = commands.add_parser(
         "admin:create", help="create the first administrator of a running host, and restrict all other rights"
     )
@@ -99,24 +87,6 @@ class _Version(argparse.Action):
 
         print(f"visado {version('visado')}")
         parser.exit()
-
-
-def _serve(parsed: argparse.Namespace) -> int:
-    from visado.cli import serve  # noqa: PLC0415
-
-    return serve.run(parsed)
-
-
-def _plugins(parsed: argparse.Namespace) -> int:
-    from visado.cli import inspect  # noqa: PLC0415
-
-    return inspect.list_plugins(parsed)
-
-
-def _config(parsed: argparse.Namespace) -> int:
-    from visado.cli import inspect  # noqa: PLC0415
-
-    return inspect.show_config(parsed)
 
 
 def _create_admin(parsed: argparse.Namespace) -> int:

@@ -24,7 +24,7 @@ _LOGIN_LIFETIME: Final = "90s"
 _BOOLEANS: Final[dict[str, Any]] = {"true": True, "false": False}
 
 _PLACES: Final = {"ARGS": "-a", "BODY": "in the body", "WHOLE": "the body"}
-"""Where the command takes an argument, by the name of its `Place`."""
+"""Where the command takes an argument, by the name of its `ArgumentPlace`."""
 
 Send: TypeAlias = Callable[[Fields], Fields]
 """Send a request payload and return the response. Raises `RequestFailed`."""
@@ -69,9 +69,9 @@ def _log_in(arguments: Namespace, payload: Fields, send_payload: Callable[[Send]
         return _print_failure(failure)
     result: Any = response.get("result")
     if not arguments.envelope and is_object(result) and "Location" in result.get("headers", ()):
-        from visado.cli import plugin_commands  # noqa: PLC0415 - imported only if needed
+        from visado.cli import added_commands  # noqa: PLC0415 - imported only if needed
 
-        code = plugin_commands.log_in(str(payload.get("strategy", "local")), arguments.url)
+        code = added_commands.log_in(str(payload.get("strategy", "local")), arguments.url)
         if code is not None:
             return code
     return _print_response(arguments, response)

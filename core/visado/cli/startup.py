@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar
 from visado.app import Visado, create_app
 from visado.cli.options import EXIT_FAILED, EXIT_USAGE
 from visado.plugins.calls import Part, get_problem
-from visado.plugins.discovery import discover
+from visado.plugins.loading import load_plugins
 from visado.plugins.manager import StartError
 from visado.plugins.watchdog import Watchdog
 from visado.settings.loading import Settings, SettingsError
@@ -20,7 +20,7 @@ from visado.storage.protocol import StorageError
 
 T = TypeVar("T")
 _DEFAULT_CONFIG: Final = Path("visado.toml")
-_SERVER_OPTIONS: Final = ("host", "port", "data")
+SERVER_OPTIONS: Final = ("host", "port", "data")
 
 
 def build_host(arguments: argparse.Namespace, watchdog: Watchdog | None = None) -> Visado | int:
@@ -30,7 +30,7 @@ def build_host(arguments: argparse.Namespace, watchdog: Watchdog | None = None) 
 
 def read_settings(arguments: argparse.Namespace) -> Settings | int:
     """Read the settings as `visado serve` does. On failure, print the error and return the exit code."""
-    discovered = _attempt(discover, arguments)
+    discovered = _attempt(load_plugins, arguments)
     return discovered if isinstance(discovered, int) else discovered[1]
 
 
@@ -51,7 +51,7 @@ def _attempt(make: Callable[..., T], arguments: argparse.Namespace) -> T | int:
 
 def _server_settings(arguments: argparse.Namespace) -> Mapping[str, Mapping[str, Any]]:
     """Return the settings of the section `server` that the command's options give."""
-    server = {name: getattr(arguments, name, None) for name in _SERVER_OPTIONS}
+    server = {name: getattr(arguments, name, None) for name in SERVER_OPTIONS}
     return {"server": {name: value for name, value in server.items() if value is not None}}
 
 

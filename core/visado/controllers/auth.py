@@ -257,12 +257,12 @@ class AuthController(Controller):
         if connection.transport == "websocket":
             if token.user_id != ANONYMOUS_ID:
                 self._tokens.connections.link(connection, token)
-            return Reply({**data, **issued.as_dict()})
+            return Reply({**data, **issued.login_result()})
         if not cookie_auth:
-            return Reply({**data, **issued.as_dict()}, cookies=other_cookies)
+            return Reply({**data, **issued.login_result()}, cookies=other_cookies)
         expires_at = None if token.expires_at == FOREVER else token.expires_at
         cookie = cookies.token_cookie(issued.text, expires_at, connection)
-        return Reply({**data, **issued.as_dict(with_text=False)}, cookies=(*other_cookies, cookie))
+        return Reply({**data, **issued.login_result(with_text=False)}, cookies=(*other_cookies, cookie))
 
 
 def _uses_cookie(request: Request, cookie_auth: bool | None) -> bool:

@@ -1,62 +1,94 @@
-"""Start-up: find the installed plugins, read the settings of the host and of all plugins, and make the storage."""
+"""The installed distributions that declare plugins: entry points of the group `visado`.
+
+Owns which distributions count, and whether one fits this version of visado. Does not own loading (`plugins.manager`).
+"""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import Distribution, EntryPoint, distributions
+from typing import Any, Final
 
-from visado.plugins.distributions import find_candidates
-from visado.plugins.manager import Plugin, Plugins, StartError
-from visado.plugins.watchdog import Watchdog
-from visado.settings import loading, sections
-from visado.settings.loading import Section, Settings
-from visado.storage.protocol import Storage
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+GROUP: Final = "visado"
 
 
-def discover(
-    given: Mapping[str, Mapping[str, Any]] | None = None,
-    *,
-    config: Path | None = None,
-    secrets: Path | None = None,
-    watchdog: Watchdog | None = None,
-) -> tuple[Plugins, Settings]:
-    """Find and load the installed plugins, and read all settings. Raises `SettingsError`, `StartError`.
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An entry point that declares a plugin, and the distribution that it belongs to."""
 
-    With a watchdog, a plugin whose import or hook takes too long is interrupted and quarantined.
+    point: EntryPoint
+    package: str
+    version: str
+    folder: str
+    requires: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the plugin."""
+        return self.point.name
+
+    def __str__(self) -> str:
+        return f"{self.package} {self.version} in {self.folder}"
+
+
+def find_candidates() -> list[Candidate]:
+    """Return the plugins that installed distributions declare, in the order of their names.
+
+    Of a project that `sys.path` holds twice, the first distribution counts. Leftovers of pip do not count.
     """
-    first = loading.load([sections.PluginsSection], config=config, secrets=secrets, given=given, undeclared="ignore")
-    plugins = Plugins(find_candidates(), first[sections.PluginsSection], watchdog)
-    declared: list[type[Section]] = [*sections.SECTIONS]
-
-    def add(plugin: Plugin, section: Any) -> None:
-        if not (inspect.isclass(section) and issubclass(section, Section)):
-            raise TypeError(f"register_settings returns a Section, not {type(section).__name__}")
-        plugin.note("settings", [f"[{section.name}]"])
-        declared.append(section)
-
-    plugins.call("register_settings", add)
-    unavailable = plugins.unavailable  # their sections may stand in the file without being read
-    return plugins, loading.load(declared, config=config, secrets=secrets, given=given, unavailable=unavailable)
+    candidates: list[Candidate] = []
+    projects: set[str] = set()
+    for distribution in distributions():
+        points = distribution.entry_points.select(group=GROUP)
+        if not points or _is_leftover(distribution):
+            continue
+        name = _name(distribution)
+        if name and canonicalize_name(name) not in projects:
+            projects.add(canonicalize_name(name))
+            candidates.extend(_candidate(point, distribution, name) for point in dict.fromkeys(points))
+    return sorted(candidates, key=lambda each: each.name)
 
 
-def open_storage(plugins: Plugins, settings: Settings) -> Storage:
-    """Return the storage that a plugin makes for `[storage] url`, not yet opened.
+def _is_leftover(distribution: Distribution) -> bool:
+    """Return whether pip renamed the distribution's folder (`~isado_ldap-1.0.dist-info`) in an interrupted removal."""
+    path: Any = getattr(distribution, "_path", None)  # pip reads the same attribute: there is no public one
+    return str(getattr(path, "name", "")).startswith("~")
 
-    Raises `StartError` unless exactly one plugin makes one.
+
+def _name(distribution: Distribution) -> str | None:
+    metadata: Any = distribution.metadata  # its type lacks `get` in Python 3.11
+    name: str | None = metadata.get("Name")
+    return name
+
+
+def _candidate(point: EntryPoint, distribution: Distribution, package: str) -> Candidate:
+    folder = str(distribution.locate_file(""))
+    return Candidate(point, package, distribution.version, folder, tuple(distribution.requires or ()))
+
+
+def describe_conflict(claims: Iterable[Candidate]) -> str:
+    """Return the sentence for the operator where several distributions declare one plugin name."""
+    return f"the name is declared by {' and by '.join(str(each) for each in claims)}: uninstall all but one"
+
+
+def unmet_requirement(requires: Iterable[str], version: str) -> str | None:
+    """Return the requirement (`Requires-Dist`, PEP 508) that this version of visado does not meet, or None.
+
+    A requirement whose environment marker does not apply is skipped, and so is that of an extra. A pre-release of
+    visado meets what its number meets: 2.0rc1 meets `>=1.9`, and not `>=2.0`.
     """
-    storages: dict[str, Storage] = {}
-
-    def add(plugin: Plugin, storage: Storage | None) -> None:
-        if storage is not None:
-            plugin.note("storage", [settings[sections.StorageSection].url])
-            storages[plugin.name] = storage
-
-    plugins.call("open_storage", add, settings=settings)
-    if len(storages) != 1:
-        url, names = settings[sections.StorageSection].url, " and ".join(storages)
-        raise StartError(
-            f"storage.url: {url!r} is opened by {names}" if names else f"storage.url: no plugin opens {url!r}"
-        )
-    return next(iter(storages.values()))
+    for text in requires:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:  # not this host's to judge: pip refuses or ignores it
+            continue
+        if canonicalize_name(requirement.name) != "visado":
+            continue
+        applies = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if applies and not requirement.specifier.contains(version, prereleases=True):
+            return text
+    return None

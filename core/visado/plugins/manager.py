@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from visado import hookspecs
 from visado.codec import is_list
-from visado.plugins.distributions import GROUP, Candidate, describe_conflict, unmet_requirement
+from visado.plugins.discovery import GROUP, Candidate, describe_conflict, unmet_requirement
 from visado.plugins.watchdog import Watchdog
 from visado.settings.sections import PluginsSection
 

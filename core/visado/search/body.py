@@ -9,7 +9,7 @@ from typing import Any, Final
 from visado import errors
 from visado.codec import is_list, is_object
 from visado.search import elasticsearch, koncorde
-from visado.search.clauses import refuse
+from visado.search.clause_reading import refuse
 from visado.search.rules import ALLOW_ALL, SearchRules
 from visado.storage.query.predicates import Anything, Predicate, Query, Sort, all_of
 

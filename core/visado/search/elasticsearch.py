@@ -13,7 +13,7 @@ from typing import Any, Final
 from visado import errors
 from visado.codec import is_list, is_object
 from visado.request import Fields
-from visado.search.clauses import (
+from visado.search.clause_reading import (
     Clauses,
     Reader,
     refuse,

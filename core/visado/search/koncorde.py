@@ -11,7 +11,7 @@ from typing import Any, Final
 from visado import errors
 from visado.codec import is_object
 from visado.search import elasticsearch
-from visado.search.clauses import Clauses, Reader, refuse, require_list, require_text
+from visado.search.clause_reading import Clauses, Reader, refuse, require_list, require_text
 from visado.search.rules import ALLOW_ALL, SearchRules
 from visado.storage.query.predicates import NOTHING, Anything, Equals, Exists, Not, Predicate, Regexp, all_of, any_of
 

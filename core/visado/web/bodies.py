@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from visado import codec, errors
-from visado.web.headers import JSON
+from visado.web.request_headers import JSON
 
 _JSON: Final = JSON.decode()
 _FORM: Final = "application/x-www-form-urlencoded"

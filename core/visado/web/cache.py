@@ -7,7 +7,7 @@ covers them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,13 +18,17 @@ from visado.request import Response
 from visado.security.access import Access
 from visado.storage.bounded import BoundedDict
 from visado.storage.versions import Version, VersionedCache
-from visado.web.headers import head_of
 
 _MAX_RESPONSES: Final = 4_096
 _MAX_BODY_BYTES: Final = 8_192
 _OK: Final = 200
 PLAIN_ID: Final = r"[A-Za-z0-9_.:-]{8,64}"
 """Request ids that JSON writes as they are, so that another id can take their place in a body."""
+
+
+def head_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return headers as HTTP/1.1 writes them."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ class HttpEndpoint:
         error = errors.PluginFailed(cause=CAUSE_IN_LOG)
         outgoing = self._writer.write(Response(incoming.request_id, Reply(None), error), incoming)
         response = HttpResponse(outgoing.body, outgoing.status)
-        response.raw_headers += outgoing.headers
+        response.raw_headers = write.all_headers(outgoing, incoming)
         return response
 
     def _log(self, incoming: Incoming, status: int) -> None:

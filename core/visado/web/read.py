@@ -14,7 +14,7 @@ from visado import codec, errors
 from visado.controller import Action
 from visado.request import Connection, Malformed, Request, from_payload, new_id
 from visado.settings.sections import LimitsSection
-from visado.web import bodies, headers
+from visado.web import bodies, request_headers
 from visado.web.cache import PLAIN_ID
 from visado.web.origins import Origins
 from visado.web.routes import MATCH, Routes, raw_path
@@ -44,7 +44,9 @@ class Incoming:
         sent_id = self.headers.get(b"x-kuzzle-request-id", b"").decode("latin-1")
         self.request_id = sent_id if _REQUEST_ID.fullmatch(sent_id) else new_id()
         has_body = b"content-length" in self.headers or b"transfer-encoding" in self.headers
-        self.complete = not has_body and self.method in ("GET", "HEAD")
+        # Over HTTP/1.1 a request without these headers has no body; over HTTP/2 it may have one.
+        is_http_1 = scope.get("http_version", "").startswith("1")
+        self.complete = not has_body and (is_http_1 or self.method in ("GET", "HEAD"))
         self._data: bytes | None = None
         self._deadline: float | None = None
 
@@ -82,7 +84,7 @@ class Incoming:
     async def read_body(self) -> Any:
         """Receive and decode the body; None where the request has none. Raises `Malformed` with a bare error."""
         limit = self._limits.request_size
-        is_json = self.headers.get(b"content-type", headers.JSON) == headers.JSON
+        is_json = self.headers.get(b"content-type", request_headers.JSON) == request_headers.JSON
         if self.complete and self._data is None and is_json and b"content-encoding" not in self.headers:
             return None
         try:
@@ -128,15 +130,15 @@ async def read(incoming: Incoming, routes: Routes, origins: Origins) -> Request:
     connection = origins.connect(Connection, incoming.scope, incoming.headers)
     if incoming.method == "POST" and incoming.path == b"/_query":
         request = from_payload(body, connection, incoming.request_id)
-        request.jwt = headers.bearer_token(incoming.headers) if request.jwt is None else request.jwt
+        request.jwt = request_headers.bearer_token(incoming.headers) if request.jwt is None else request.jwt
     else:
         match = incoming.scope.get(MATCH) or routes.find(incoming.method, incoming.path)
         if match is None:
             shown = incoming.path.decode("latin-1").removesuffix("/") or "/"
             raise incoming.refuse(errors.UrlNotFound(path=shown))
         request = _request(incoming, connection, body, *match)
-    request.cookie = headers.auth_cookie(incoming.headers)
-    if headers.is_cross_site_form(incoming.method, incoming.headers):
+    request.cookie = request_headers.auth_cookie(incoming.headers)
+    if request_headers.is_cross_site_form(incoming.method, incoming.headers):
         raise incoming.refuse(errors.UnauthorizedOrigin(origin=connection.origin))
     return request
 
@@ -147,7 +149,7 @@ def _request(
     if body is not None and not codec.is_object(body) and not codec.is_list(body):
         raise incoming.refuse(errors.InvalidType(argument="body", expected="object or array"))
     try:
-        arguments, volatile = _arguments(incoming.scope["query_string"]), headers.volatile(incoming.headers)
+        arguments, volatile = _arguments(incoming.scope["query_string"]), request_headers.volatile(incoming.headers)
     except errors.VisadoError as error:
         raise incoming.refuse(error) from None
     return Request(
@@ -157,7 +159,7 @@ def _request(
         args={**arguments, **placeholders},
         body=body,
         volatile=volatile,
-        jwt=headers.bearer_token(incoming.headers),
+        jwt=request_headers.bearer_token(incoming.headers),
         textual=True,
         connection=connection,
     )

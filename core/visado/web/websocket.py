@@ -15,14 +15,14 @@ from typing_extensions import override
 
 from visado import codec, errors
 from visado.codec import is_object
-from visado.host import system_clock
+from visado.host import Clock
 from visado.pipeline import Pipeline
 from visado.request import Connection, Malformed, Reply, Request, Response, from_payload, new_id
 from visado.security.rate_limits import RateLimits
 from visado.security.tokens.connections import Connections
 from visado.settings.loading import Settings
 from visado.settings.sections import HttpSection, LimitsSection, ServerSection
-from visado.web import headers
+from visado.web import request_headers
 from visado.web.cache import PLAIN_ID, ResponseCache
 from visado.web.origins import Origins
 
@@ -47,15 +47,22 @@ class _Parts:
     connections: Connections
     limits: LimitsSection
     node: str
+    clock: Clock
 
 
 class WebSocketEndpoint:
     """Serves the WebSockets of the API, whatever their path; an ASGI application."""
 
     def __init__(
-        self, pipeline: Pipeline, cache: ResponseCache, connections: Connections, settings: Settings, node: str
+        self,
+        pipeline: Pipeline,
+        cache: ResponseCache,
+        connections: Connections,
+        settings: Settings,
+        node: str,
+        clock: Clock,
     ) -> None:
-        self._parts = _Parts(pipeline, cache, connections, settings[LimitsSection], node)
+        self._parts = _Parts(pipeline, cache, connections, settings[LimitsSection], node, clock)
         self._cookie_origins = settings[HttpSection].cookie_origins
         self._origins = Origins(settings[ServerSection].public_url)
         self._sockets: set[Socket] = set()
@@ -64,7 +71,7 @@ class WebSocketEndpoint:
         """Serve one socket until it closes."""
         await receive()
         sent_headers = dict[bytes, bytes](scope["headers"])
-        cookie = headers.auth_cookie(sent_headers)
+        cookie = request_headers.auth_cookie(sent_headers)
         socket = self._origins.connect(Socket, scope, sent_headers)
         if cookie is not None and not socket.same_origin and socket.origin not in self._cookie_origins:
             await send({"type": "websocket.close", "code": _CLOSED_POLICY})  # before the handshake: 403
@@ -91,7 +98,7 @@ class Socket(Connection):
         self._pipeline, self._cache, self._connections = parts.pipeline, parts.cache, parts.connections
         self._limits, self._node, self._cookie, self._send = parts.limits, parts.node, cookie, send
         self._origin_key = (self.loopback, self.secure, self.origin, self.same_origin, cookie)
-        self._rates = RateLimits(system_clock)
+        self._rates = RateLimits(parts.clock)
         self._slots = asyncio.Semaphore(_MAX_CONCURRENT_REQUESTS)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False

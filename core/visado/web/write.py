@@ -14,10 +14,11 @@ from starlette.types import Send
 
 from visado import codec, errors
 from visado.request import Response
+from visado.web.cache import head_of
 from visado.web.compression import compress
 from visado.web.cors import ALLOWED_HEADERS, ALLOWED_METHODS, CrossOrigin
-from visado.web.headers import JSON, head_of
 from visado.web.read import Disconnected, Incoming
+from visado.web.request_headers import JSON
 
 RAW_RESPONSE: Final = "visado.raw_response"
 """An ASGI extension of `web.server`: `write(head, body)` writes a whole response of status 200 at once."""
@@ -110,12 +111,18 @@ def send_at_once(outgoing: Outgoing, incoming: Incoming) -> bool:
     return cast("bool", extensions[RAW_RESPONSE]["write"](_COMMON_HEAD + head + own, outgoing.body))
 
 
-async def send(outgoing: Outgoing, incoming: Incoming, send: Send) -> None:
-    """Send a response. A client that still sends its body is let finish for a while, then its connection closes."""
+def all_headers(outgoing: Outgoing, incoming: Incoming) -> Headers:
+    """Return every header of a response but those of the connection."""
     headers = [*_COMMON_HEADERS, *outgoing.headers]
     if not outgoing.bare:
         headers.append((b"x-kuzzle-request-id", incoming.request_id.encode("latin-1")))
     headers.append((b"content-length", b"%d" % len(outgoing.body)))
+    return headers
+
+
+async def send(outgoing: Outgoing, incoming: Incoming, send: Send) -> None:
+    """Send a response. A client that still sends its body is let finish for a while, then its connection closes."""
+    headers = all_headers(outgoing, incoming)
     more_body = not incoming.complete
     if more_body:
         headers.append((b"connection", b"close"))

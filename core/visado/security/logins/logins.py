@@ -98,7 +98,7 @@ class Logins:
         revocations = self._tokens.revocations
         admission = await self.admit(Login(request, user, strategy), Admission(user, expires_in=expires_in))
         issued = await self.issue(admission, strategy, revocations)
-        return {**admission.data, **issued.as_dict()}
+        return {**admission.data, **issued.login_result()}
 
     async def issue(self, admission: Admission, strategy: str, revocations: int) -> IssuedToken:
         """Create the token, and tell the observers. Raises `InvalidType`, and what `Tokens.create` raises."""

@@ -12,7 +12,7 @@ from visado.host import Clock
 from visado.request import Fields, Token
 from visado.security.documents import METADATA, build_metadata, format_document
 from visado.security.observers import Observers
-from visado.security.tokens.issuing import choose_lifetime, sign_token
+from visado.security.tokens.issuing import choose_lifetime, make_token_text
 from visado.security.tokens.signing import Signer, fingerprint
 from visado.security.tokens.tokens import Tokens
 from visado.settings.durations import FOREVER
@@ -48,7 +48,7 @@ class ApiKeys:
         """
         ttl = choose_lifetime(expires_in, FOREVER, max_ttl)
         now = self._clock()
-        expires_at, text = sign_token(self._signer, PREFIX, user_id, ttl, now)
+        expires_at, text = make_token_text(self._signer, PREFIX, user_id, ttl, now)
         key_id = id or str(uuid.uuid4())
         source = {
             "userId": user_id,

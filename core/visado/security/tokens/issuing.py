@@ -22,7 +22,7 @@ class IssuedToken:
     def __repr__(self) -> str:
         return f"<IssuedToken {self.token.id}>"
 
-    def as_dict(self, *, with_text: bool = True) -> Fields:
+    def login_result(self, *, with_text: bool = True) -> Fields:
         """Return the token as `auth:login` does; without the text where a cookie carries it."""
         token = self.token
         text = {"jwt": self.text} if with_text else {}
@@ -37,7 +37,7 @@ def choose_lifetime(requested: int | None, default: int, maximum: int) -> int:
     return ttl
 
 
-def sign_token(signer: Signer, prefix: str, user_id: str, ttl: int, now: int) -> tuple[int, str]:
+def make_token_text(signer: Signer, prefix: str, user_id: str, ttl: int, now: int) -> tuple[int, str]:
     """Return when a new token expires, in milliseconds since 1970, and its text.
 
     The claim `exp` counts whole seconds and is rounded up: the stored document has the milliseconds.

@@ -10,7 +10,7 @@ from visado.host import Clock
 from visado.request import Fields, Token, current_request
 from visado.security.observers import Observers
 from visado.security.tokens.connections import Connections
-from visado.security.tokens.issuing import IssuedToken, choose_lifetime, sign_token
+from visado.security.tokens.issuing import IssuedToken, choose_lifetime, make_token_text
 from visado.security.tokens.signing import Signer, fingerprint
 from visado.security.tokens.verified_tokens import VerifiedTokens
 from visado.settings.durations import FOREVER
@@ -67,7 +67,7 @@ class Tokens:
         if revocations is not None and (self._revoked.get(user_id) or 0) > revocations:
             raise errors.LoginRefused(reason="revoked meanwhile: log in again")
         ttl = choose_lifetime(expires_in, self._settings.expires_in, self._settings.max_ttl)
-        expires_at, text = sign_token(self._signer, PREFIX, user_id, ttl, self._clock())
+        expires_at, text = make_token_text(self._signer, PREFIX, user_id, ttl, self._clock())
         token = Token(fingerprint(text), user_id, expires_at, ttl, single_use=single_use)
         document = {
             "userId": user_id,

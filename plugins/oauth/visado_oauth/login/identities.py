@@ -13,7 +13,7 @@ from visado_oauth.openid.claims import email_domain, map_claims, merge_claims, r
 from visado_oauth.openid.json_values import is_list, is_object
 from visado_oauth.openid.keys import ProviderKeys, matches_hash, token_algorithm
 from visado_oauth.providers.provider import Grant, Provider
-from visado_oauth.providers.provider_records import ProviderRecord
+from visado_oauth.providers.record_schema import ProviderRecord
 
 LEEWAY_SECONDS: Final = 30
 _LOGOUT_TOKEN_SECONDS: Final = 3_600

@@ -10,7 +10,7 @@ from visado_oauth.client import ProviderClient, authenticate_client, token_reque
 from visado_oauth.errors import ProviderFailed
 from visado_oauth.openid.json_values import is_object
 from visado_oauth.providers.provider import Grant, Provider
-from visado_oauth.providers.provider_records import ProfileRequest
+from visado_oauth.providers.record_schema import ProfileRequest
 
 _FORM: Final = "application/x-www-form-urlencoded"
 _DEVICE_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"

@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from visado_oauth.errors import ProviderMisconfigured
-from visado_oauth.providers.provider_records import ProviderRecord
+from visado_oauth.providers.record_schema import ProviderRecord
 
 _RECORDS: Final = files("visado_oauth.providers") / "records"
 

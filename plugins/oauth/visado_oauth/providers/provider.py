@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from visado_oauth.errors import ProviderMisconfigured, RequestBlocked
 from visado_oauth.providers.address_guard import AddressGuard
 from visado_oauth.providers.catalogue import find_record
-from visado_oauth.providers.provider_records import ProfileRequest, ProviderRecord, SignedSecret, fill_variables
+from visado_oauth.providers.record_schema import ProfileRequest, ProviderRecord, SignedSecret, fill_variables
 from visado_oauth.settings import ProviderSettings
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")

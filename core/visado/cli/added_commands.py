@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Final
 
 from visado.cli import options
-from visado.plugins.distributions import Candidate, find_candidates
+from visado.plugins.discovery import Candidate, find_candidates
 
 _PACKAGES: Final = {"new-plugin": "visado-kit"}
 """Commands of which every installation knows the package: where it is missing, the command says so."""

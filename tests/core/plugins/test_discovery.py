@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tests.core.throwaway import put
-from visado.plugins.distributions import find_candidates, unmet_requirement
+from visado.plugins.discovery import find_candidates, unmet_requirement
 
 
 @pytest.fixture

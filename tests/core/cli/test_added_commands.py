@@ -8,7 +8,7 @@ import pytest
 
 from tests.core.throwaway import put
 from visado import cli
-from visado.cli import plugin_commands
+from visado.cli import added_commands
 
 COMMAND = """
 from visado import ServerSection, hookimpl
@@ -122,8 +122,8 @@ def test_an_unknown_command_is_refused_with_those_that_there_are(told):
 
 
 def test_a_command_of_a_package_that_is_not_installed_names_the_package(told, monkeypatch):
-    others = [each for each in plugin_commands.find_candidates() if each.name != "kit"]
-    monkeypatch.setattr(plugin_commands, "find_candidates", lambda: others)
+    others = [each for each in added_commands.find_candidates() if each.name != "kit"]
+    monkeypatch.setattr(added_commands, "find_candidates", lambda: others)
     assert cli.main(["new-plugin", "badge"]) == 2
     assert told() == (
         "",

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from visado import codec, errors
 
 JSON: Final = b"application/json"
-
-
-def head_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Return headers as HTTP/1.1 writes them."""
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 def bearer_token(headers: Mapping[bytes, bytes]) -> str | None:
