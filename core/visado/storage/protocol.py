@@ -36,7 +36,7 @@ class StorageError(Exception):
 class Collection:
     """A set of documents with unique ids, and the fields that are indexed for equality.
 
-    The module that owns the documents declares the collection. An index on a field that holds a list finds a document by
+    The module that owns the documents declares the collection. An index on a list finds a document by
     each item of the list.
     """
 

@@ -57,7 +57,7 @@ class HttpEndpoint:
         """Answer one request: read it, run it, write the response, and remember the response if that is allowed."""
         if INCOMING not in scope and await self.answer_from_cache(scope, receive, send):
             return
-        incoming: Incoming = scope[INCOMING]
+        incoming: Incoming = scope.pop(INCOMING)  # each refers to the other: the collector would have to part them
         version = self._cache.version
         try:
             response = self._fixed_response(incoming)
@@ -83,12 +83,13 @@ class HttpEndpoint:
 
     async def answer_from_cache(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """Send the cached response to an equal request. Return False where the request has to run."""
-        incoming = scope[INCOMING] = Incoming(scope, receive, self._limits)
+        incoming = Incoming(scope, receive, self._limits)
         try:
             key = incoming.key_of_head() if incoming.method == "GET" else await self._key_of_post(incoming)
             incoming.key = key
             cached = self._cache.ask(key) if key is not None else None
             if cached is None:
+                scope[INCOMING] = incoming
                 return False
             outgoing = Outgoing(200, cached.headers, cached.body(incoming.request_id), head=cached.head)
             if not write.send_at_once(outgoing, incoming):
