@@ -52,7 +52,7 @@ def test_every_path_exists(path):
 def test_every_name_is_in_its_module(path, name):
     source = (ROOT / path).read_text(encoding="utf-8")
     for part in name.split("."):
-        assert re.search(rf"^\s*(?:class|(?:async )?def) {part}\b", source, re.MULTILINE), f"{path} has no {name}"
+        assert re.search(rf"^\s*(?:(?:class|(?:async )?def) )?{part}\b", source, re.MULTILINE), f"{path} has no {name}"
 
 
 def test_the_layers_are_those_that_are_enforced():

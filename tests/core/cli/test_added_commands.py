@@ -142,7 +142,10 @@ def test_help_imports_no_plugin(words, tmp_path):
             print(sorted(each for each in sys.modules if each.startswith("visado")))
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert done.stdout.splitlines()[-1] == "['visado', 'visado.cli', 'visado.cli.config', 'visado.cli.options', 'visado.cli.plugins', 'visado.cli.serve']", done.stdout + done.stderr
+    assert (
+        done.stdout.splitlines()[-1]
+        == "['visado', 'visado.cli', 'visado.cli.config', 'visado.cli.options', 'visado.cli.plugins', 'visado.cli.serve']"
+    ), done.stdout + done.stderr
 
 
 def test_the_list_of_plugins_names_their_commands(install, tmp_path):
