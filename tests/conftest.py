@@ -1,12 +1,43 @@
-"""What all tests share: the option that moves the clock."""
+"""What all tests share: the option that moves the clock, and which tests one worker of pytest-xdist runs together."""
 
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
+
+GROUPS = {
+    "tests/seeds/": "port 7512",
+    "tests/wire/test_conversation": "recordings",
+    "tests/wire/test_transports": "recordings",
+    "tests/plugins/ldap/test_active_directory": "samba",
+    "tests/plugins/ldap/": "slapd",
+    "tests/plugins/oauth/test_host": "openid",
+    "tests/plugins/oauth/test_browser": "openid",
+    "tests/plugins/oauth/test_strategy_kind": "openid",
+}
+"""Tests that share a port or a costly server, by the start of their path; every other file is a group of its own."""
+FIRST = []
+"""The groups that take longest, in this order, so that no worker is left with one of them at the end."""
+
+
+def group_of(nodeid: str) -> str:
+    """Return the name of the group of a test."""
+    file = nodeid.partition("::")[0]
+    return next((name for start, name in GROUPS.items() if file.startswith(start)), file)
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("dist", "no") == "no" and not hasattr(config, "workerinput"):
+        return
+    places = {name: place for place, name in enumerate(FIRST)}
+    items.sort(key=lambda item: places.get(group_of(item.nodeid), len(FIRST)))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group_of(item.nodeid)))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,15 +51,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    days = config.getoption("--days-ahead")
-    if not days:
-        return
-    traveller = time_machine.travel(datetime.now(UTC) + timedelta(days=days), tick=True)
-    traveller.start()
-    config.add_cleanup(traveller.stop)
-    patch = pytest.MonkeyPatch()
-    patch.setattr(subprocess.Popen, "__init__", _refuse)
-    config.add_cleanup(patch.undo)
+    if days := config.getoption("--days-ahead"):
+        traveller = time_machine.travel(datetime.now(UTC) + timedelta(days=days), tick=True)
+        traveller.start()
+        config.add_cleanup(traveller.stop)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_clock(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Skip what starts a process, where the clock of this one was moved."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.config.getoption("--days-ahead"):
+            patch.setattr(subprocess.Popen, "__init__", _refuse)
+        yield
 
 
 def _refuse(*_arguments: object, **_more: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -24,12 +25,18 @@ def install(folder: Path, what: str) -> str:
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         unavailable(f"node and npm are not installed: {what} is not there to test with")
-    stamp = folder / "node_modules" / ".installed"
-    wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != wanted:
-        command = [npm, "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=90, check=False)
-        if done.returncode:
-            unavailable(f"npm ci failed: {what} is not there to test with\n{done.stderr}")
-        stamp.write_text(wanted)
+    with (folder / "package-lock.json").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker of pytest-xdist may be installing
+        _install(npm, folder, hashlib.sha256(lock.read()).hexdigest(), what)
     return node
+
+
+def _install(npm: str, folder: Path, wanted: str, what: str) -> None:
+    stamp = folder / "node_modules" / ".installed"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    command = [npm, "ci", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=90, check=False)
+    if done.returncode:
+        unavailable(f"npm ci failed: {what} is not there to test with\n{done.stderr}")
+    stamp.write_text(wanted)

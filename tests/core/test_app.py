@@ -8,7 +8,6 @@ import http.client
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import traceback
@@ -23,6 +22,7 @@ from starlette.testclient import TestClient
 from websockets.sync.client import connect
 
 import visado
+from tests.ports import free_port
 from tests.waiting import listens, until
 from visado import Fail, asgi, errors
 from visado import app as app_module
@@ -64,9 +64,7 @@ APPLICATIONS = {
 def uvicorn(folder, source, *arguments):
     """Stock uvicorn, with an application of this source; yields its port."""
     (folder / "outer.py").write_text(source)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {**os.environ, "DATA": str(folder / "data"), "VISADO_SERVER__DATA": str(folder / "data")}
     command = [sys.executable, "-m", "uvicorn", "outer:app", "--port", str(port), "--log-level", "warning", *arguments]
     with (folder / "log").open("wb") as log:

@@ -26,7 +26,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -36,6 +35,7 @@ from pathlib import Path
 
 from websockets.sync.client import connect
 
+from tests.ports import free_port
 from tests.waiting import listens, until
 from visado_kit.live import LiveHost
 
@@ -251,9 +251,7 @@ class Application:
     """An ASGI server in the background, as a document starts it; on a free port in place of 8000."""
 
     def __init__(self, command: str, folder: Path, environment: dict[str, str]) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         command = re.sub(r"\b8000\b", str(self.port), command)
         with (folder / "application.log").open("wb") as log:
             self._process = subprocess.Popen(

@@ -6,11 +6,11 @@ import base64
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
+from tests.ports import free_port
 from tests.waiting import listens, until
 
 SUFFIX = "dc=example,dc=org"
@@ -62,12 +62,6 @@ def missing():
     """The programs of slapd that are not installed."""
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
     return [name for name in PROGRAMS if shutil.which(name, path=path) is None]
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def run(*command, text=None, **options):

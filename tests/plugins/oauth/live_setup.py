@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import random
 import re
 import select
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +15,7 @@ import httpx
 from joserfc.jwk import RSAKey
 
 from tests.node import install, unavailable
+from tests.ports import free_port
 from visado_kit.live import LiveHost
 
 HERE = Path(__file__).parent
@@ -31,15 +29,6 @@ def need(*tools):
         install(HERE, "the OpenID provider")
     if "chromium" in tools and not Path(CHROMIUM).exists():
         unavailable("needs chromium: apt-get install chromium")
-
-
-def free_port():
-    """Return a free port below the system's ephemeral ports, so that it stays free until the host uses it."""
-    while True:
-        with socket.socket() as made, contextlib.suppress(OSError):
-            port = random.randint(20_000, 32_000)
-            made.bind(("127.0.0.1", port))
-            return port
 
 
 class OidcProvider:

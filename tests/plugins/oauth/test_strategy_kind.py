@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from tests.ports import free_port
 from tests.waiting import until_async
 from visado import Redirect, Success, errors
 from visado.events import Observer, TokensRevoked
@@ -13,7 +14,7 @@ from visado_kit.live import LiveHost
 
 from . import hostile
 from .in_process import provider, settings, staged
-from .live_setup import BASIC_SECRET, OidcProvider, free_port, need
+from .live_setup import BASIC_SECRET, OidcProvider, need
 from .test_host import _enter_code, _inputs
 from .test_sessions import logout_token
 
