@@ -127,7 +127,7 @@ class _Walk:
         self._verified.last = header.position.sequence
 
     def _fault(self, header: RecordHeader) -> str:
-        """Return what is wrong with a record whose hash is right, or an empty text."""
+        """Return the fault of a record whose hash matches, or an empty text."""
         sequence, last = header.position.sequence, self._head.last
         if self._position is None:
             if sequence > self._head.first:

@@ -32,7 +32,7 @@ class AlreadyEnrolled(errors.PreconditionFailed, id="totp.enrolment.exists"):
 class InvalidEnrolment(errors.BadRequest, id="totp.enrolment.invalid"):
     """The enrolment has expired, was offered to another user, or was not made by this host."""
 
-    message = "The enrolment is invalid or has expired: call totp:begin again."
+    message = "The enrolment is invalid or has expired: request another offer with totp:begin."
 
 
 class MayNotDisable(errors.Forbidden, id="totp.enrolment.required"):
