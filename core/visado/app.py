@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
@@ -33,7 +32,7 @@ from visado.storage.versions import Version, VersionedStorage
 from visado.web.cache import ResponseCache
 from visado.web.http import HttpEndpoint
 from visado.web.mounts import Mounts
-from visado.web.routes import ActionRoute, Routes
+from visado.web.routes import ActionRoute, Routes, SocketRoute
 from visado.web.websocket import WebSocketEndpoint
 from visado.web.write import RAW_RESPONSE
 
@@ -62,12 +61,12 @@ class Visado(Starlette):
         routes = Routes(self.table)
         self._http = HttpEndpoint(self.pipeline, self.table, routes, cache, settings, self.node)
         self._sockets = WebSocketEndpoint(self.pipeline, cache, self.security.connections, settings, self.node, clock)
-        super().__init__(exception_handlers={Exception: self._http.fail}, lifespan=_lifespan)
+        super().__init__(exception_handlers={Exception: self._http.fail}, lifespan=lambda _: self.running())
         self.router.redirect_slashes = False
         self.router.default = self._http
         self._own_routes = [
             ActionRoute(self.table, routes, self._http),
-            WebSocketRoute("/{path:path}", self._sockets),
+            SocketRoute("/{path:path}", self._sockets),
         ]
         self._mounts = Mounts(plugins.unavailable)
         plugins.call("register_routes", self._mounts.add_routes, settings=settings, host=self.security.host)
@@ -75,7 +74,7 @@ class Visado(Starlette):
         self._arrange()
         plugins.on_change += [version.advance, self._arrange]
         plugins.check_required()
-        self._is_open, self._opening = False, asyncio.Lock()
+        self._is_open, self._lifespans, self._opening = False, 0, asyncio.Lock()
 
     def _actions_of(self, controller: str) -> frozenset[str] | None:
         return self.table.names(controller) if controller in self.table else None
@@ -83,27 +82,30 @@ class Visado(Starlette):
     def _arrange(self) -> None:
         """Serve the routes and the middleware of the plugins that are available now, and the API behind them."""
         self.router.routes[:] = [*self._mounts.routes(), *self._own_routes]
+        self._has_pages = len(self.router.routes) > len(self._own_routes)
         self.user_middleware = self._mounts.middleware()
         self.middleware_stack = None
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "lifespan":
-            is_new = not self._is_open and not self.pipeline.stopping
-            if is_new and not await self._open_at_request(scope, receive, send):
+            if not (self._is_open or self.pipeline.stopping or await self._open_at_request(scope, receive, send)):
                 return
             if self.user_middleware:  # which wants to see each response
                 scope["extensions"] = {**scope.get("extensions", {})}
                 scope["extensions"].pop(RAW_RESPONSE, None)
-            elif scope["type"] == "http" and await self._http.answer_from_cache(scope, receive, send):
+            elif self._may_be_cached(scope) and await self._http.answer_from_cache(scope, receive, send):
                 return
         await super().__call__(scope, receive, send)
+
+    def _may_be_cached(self, scope: Scope) -> bool:
+        """Return whether to ask the cache before routing: never with a body that may be for a page of a plugin."""
+        return scope["type"] == "http" and (scope["method"] == "GET" or not self._has_pages)
 
     async def _open_at_request(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """Open the host for the first request of a server that runs no lifespan. Return False where that fails."""
         try:
-            async with self._opening:
-                await self.open()
+            await self.open()
         except Exception:
             _log.exception("the host cannot open")
             if scope["type"] == "websocket":
@@ -114,21 +116,19 @@ class Visado(Starlette):
         return True
 
     async def open(self) -> None:
-        """Open the storage, and every part that needs it; do nothing where a request has opened the host already.
-
-        Raises `StorageError`, `StartError`.
-        """
-        if self._is_open:
-            return
-        await self.storage.open()
-        try:
-            await self.switches.open()
-            await self.security.open()
-            self.plugins.check_required()
-        except BaseException:
-            await self.close()
-            raise
-        self._is_open, self.pipeline.stopping = True, False
+        """Open the storage and every part, unless the host is open already. Raises `StorageError`, `StartError`."""
+        async with self._opening:
+            if self._is_open:
+                return
+            await self.storage.open()
+            try:
+                await self.switches.open()
+                await self.security.open()
+                self.plugins.check_required()
+            except BaseException:
+                await self._close()
+                raise
+            self._is_open, self.pipeline.stopping = True, False
 
     async def stop(self) -> None:
         """Refuse new requests, and let every WebSocket answer the requests that it has received."""
@@ -137,9 +137,28 @@ class Visado(Starlette):
 
     async def close(self) -> None:
         """Close every part, the storage last."""
+        async with self._opening:
+            await self._close()
+
+    async def _close(self) -> None:
         self._is_open = False
-        await self.security.close()
-        await self.storage.close()
+        try:
+            await self.security.close()
+        finally:
+            await self.storage.close()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Open the host for the time of a block. Of blocks that overlap, the last one closes it."""
+        self._lifespans += 1
+        try:
+            await self.open()
+            yield
+        finally:
+            self._lifespans -= 1
+            if self._is_open and not self._lifespans:
+                await self.stop()
+                await self.close()
 
 
 def create_app(
@@ -161,16 +180,6 @@ def create_app(
     return Visado(plugins, loaded, clock)
 
 
-@asynccontextmanager
-async def _lifespan(app: Visado) -> AsyncGenerator[None]:
-    await app.open()
-    try:
-        yield
-    finally:
-        await app.stop()
-        await app.close()
-
-
 def lifespan(app: Visado, outer: Lifespan | None = None) -> Lifespan:
     """Return a lifespan for the application that mounts `app`: it opens the host before `outer`, and closes it after.
 
@@ -179,7 +188,7 @@ def lifespan(app: Visado, outer: Lifespan | None = None) -> Lifespan:
 
     @asynccontextmanager
     async def both(application: Any) -> AsyncGenerator[Any]:
-        async with _lifespan(app):
+        async with app.running():
             if outer is None:
                 yield
             else:

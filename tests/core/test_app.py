@@ -27,6 +27,7 @@ from tests.waiting import listens, until
 from visado import Fail, asgi, errors
 from visado import app as app_module
 from visado.app import create_app
+from visado.web.routes import raw_path
 
 MELIS = {"username": "melis", "password": "password"}
 USER = {"content": {"profileIds": ["default"]}, "credentials": {"local": MELIS}}
@@ -291,3 +292,139 @@ def test_a_login_is_at_most_nine_calls_of_the_host_behind_starlettes(tmp_path, s
     asyncio.run(scene())
     last_of_starlette = max(at for at, file in enumerate(stack) if "starlette" in file)
     assert sum("/visado/" in file for file in stack[last_of_starlette:]) <= 9
+
+
+async def websocket(app, **scope):
+    """Open a WebSocket with this scope; return what the application sent."""
+    sent = []
+    received = iter([{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1000}])
+
+    async def receive():
+        return next(received)
+
+    async def send(message):
+        sent.append(message["type"])
+
+    base = {"type": "websocket", "scheme": "ws", "headers": [], "query_string": b"", "client": ("127.0.0.1", 5)}
+    await app({**base, **scope}, receive, send)
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("path", "root"), [("/a\nb", ""), ("http://127.0.0.1/x", ""), ("*", ""), ("", ""), ("/auth", "/auth")]
+)
+def test_a_websocket_opens_on_every_path(tmp_path, path, root):
+    async def scene():
+        app = create_app({"server": {"data": str(tmp_path)}})
+        assert await websocket(app, path=path, root_path=root) == ["websocket.accept"]
+        await app.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("root", "raw", "path"),
+    [
+        ("", b"/_me?x", b"/_me"),
+        ("/auth", b"/auth/_me", b"/_me"),
+        ("/auth", b"/auth", b"/"),
+        ("/auth", b"/auth_me", b"/auth_me"),
+        ("/auth", b"/authority", b"/authority"),
+        ("/auth", b"/_me", b"/_me"),
+        ("/auth", b"/%61uth/users/a%2Fb", b"/users/a%2Fb"),
+        ("/a/b", b"/a/b/users/a%2Fb/", b"/users/a%2Fb/"),
+        ("/l\u00f6g in", b"/l%C3%B6g%20in/_me", b"/_me"),
+    ],
+)
+def test_the_root_path_ends_at_a_segment(root, raw, path):
+    from urllib.parse import unquote
+
+    scope = {"raw_path": raw, "path": unquote(raw.partition(b"?")[0].decode()), "root_path": root}
+    assert raw_path(scope) == path
+    assert raw_path({**scope, "raw_path": None}).count(b"/") >= 1
+
+
+def test_lifespans_that_overlap_open_the_host_once_and_the_last_one_closes_it(tmp_path):
+    async def scene():
+        app = create_app({"server": {"data": str(tmp_path)}})
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            first, second = app.running(), app.running()
+            await asyncio.gather(first.__aenter__(), second.__aenter__(), client.get("/_me"))
+            await first.__aexit__(None, None, None)
+            assert (await client.get("/_me")).status_code == 200
+            await second.__aexit__(None, None, None)
+            assert (await client.get("/_me")).status_code == 503
+
+    asyncio.run(scene())
+
+
+def test_a_host_that_another_event_loop_opened_can_be_closed(tmp_path):
+    app = create_app({"server": {"data": str(tmp_path)}})
+    asyncio.run(app.open())
+    asyncio.run(app.close())
+    again = create_app({"server": {"data": str(tmp_path)}})
+    asyncio.run(again.open())
+    asyncio.run(again.close())
+
+
+def test_a_page_of_a_plugin_receives_its_body_also_where_an_action_is_cacheable(tmp_path):
+    async def page(request):
+        return PlainTextResponse(await request.body())
+
+    async def scene():
+        app = create_app({"server": {"data": str(tmp_path)}})
+        app._mounts.add_routes(app.plugins.get("local"), [Route("/_checkToken", page, methods=["POST"])])
+        app._arrange()
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            for _ in range(3):
+                assert (await client.post("/_checkToken", json={"token": "a"})).text == '{"token":"a"}'
+        await app.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("length", ["500", "0" * 5_000 + "500", "9" * 5_000])
+def test_a_cacheable_request_over_the_limit_is_refused_in_the_protocols_words(tmp_path, length):
+    async def scene():
+        app = create_app({"server": {"data": str(tmp_path)}, "limits": {"request_size": 100}})
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            headers = {"content-type": "application/json", "content-length": length}
+            for _ in range(3):
+                answer = await client.post("/_checkToken", content=b'{"token": "%b"}' % (b"x" * 500), headers=headers)
+                assert (answer.status_code, answer.json()["id"]) == (413, errors.RequestTooLarge.id)
+        await app.close()
+
+    asyncio.run(scene())
+
+
+def test_a_get_with_a_body_is_never_answered_from_the_cache(tmp_path):
+    async def scene():
+        app = create_app({"server": {"data": str(tmp_path)}})
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            headers = {"content-type": "application/json", "content-length": "2"}
+            for _ in range(3):
+                assert (await client.request("GET", "/_me", content=b"{}", headers=headers)).status_code == 200
+            assert (await client.request("GET", "/_me", content=b"{x", headers=headers)).status_code == 400
+        await app.close()
+
+    asyncio.run(scene())
+
+
+def test_an_error_of_a_page_has_the_headers_of_every_response(tmp_path):
+    async def page(_):
+        raise RuntimeError("canary")
+
+    async def scene():
+        app = create_app({"server": {"data": str(tmp_path)}})
+        app._mounts.add_routes(app.plugins.get("local"), [Route("/page", page)])
+        app._arrange()
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+            answer = await client.get("/page")
+            assert (answer.status_code, answer.json()["error"]["id"]) == (500, errors.PluginFailed.id)
+            assert "canary" not in answer.text
+            assert answer.headers["cache-control"] == "no-store"
+            assert answer.headers["x-kuzzle-request-id"] == answer.json()["requestId"]
+        await app.close()
+
+    asyncio.run(scene())

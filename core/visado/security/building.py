@@ -161,9 +161,10 @@ class Security:
 
     async def close(self) -> None:
         """Close the strategies, login checks and observers. The storage is still open."""
-        if self._purging is not None:
-            self._purging.cancel()
-            await asyncio.gather(self._purging, return_exceptions=True)
+        purging, self._purging = self._purging, None
+        if purging is not None and purging.get_loop() is asyncio.get_running_loop():
+            purging.cancel()
+            await asyncio.gather(purging, return_exceptions=True)
         await self.strategies.close()
         await self.login_checks.close()
         await self.observers.close()

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from visado import codec, errors
-from visado.web.request_headers import JSON
+from visado.web.request_headers import JSON, content_length
 
 _JSON: Final = JSON.decode()
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -27,8 +27,8 @@ def check_headers(headers: Mapping[bytes, bytes], limit: int) -> tuple[str, list
 
     Raises `RequestTooLarge`, `UnsupportedContent`, `UnsupportedCharset`, `TooManyEncodings`, `UnsupportedCompression`.
     """
-    length = headers.get(b"content-length", b"")
-    if length.isdigit() and int(length) > limit:
+    length = content_length(headers)
+    if length is not None and length > limit:
         raise errors.RequestTooLarge
     content_type = headers.get(b"content-type", JSON).decode("latin-1")
     media_type = content_type.split(";")[0].strip().lower()

@@ -22,6 +22,7 @@ from visado.web.cache import ResponseCache
 from visado.web.cors import CrossOrigin
 from visado.web.origins import Origins
 from visado.web.read import Disconnected, Incoming, read
+from visado.web.request_headers import content_length
 from visado.web.routes import INCOMING, Routes
 from visado.web.write import Outgoing, Writer
 
@@ -85,7 +86,10 @@ class HttpEndpoint:
         """Send the cached response to an equal request. Return False where the request has to run."""
         incoming = Incoming(scope, receive, self._limits)
         try:
-            key = incoming.key_of_head() if incoming.method == "GET" else await self._key_of_post(incoming)
+            if incoming.method == "GET":
+                key = incoming.key_of_head() if incoming.complete else None
+            else:
+                key = await self._key_of_post(incoming)
             incoming.key = key
             cached = self._cache.ask(key) if key is not None else None
             if cached is None:
@@ -103,12 +107,14 @@ class HttpEndpoint:
         """Return what an equal request with a body has in common with this one; None where it is never cached."""
         if incoming.method != "POST" or incoming.path not in self._cacheable_posts:
             return None
-        length = incoming.headers.get(b"content-length", b"")
-        if not length.isdigit() or int(length) > _MAX_CACHED_BODY_BYTES:
+        length = content_length(incoming.headers)
+        if length is None or length > _MAX_CACHED_BODY_BYTES:
             return None
         key = incoming.key_of_head()
         if key is not None:
-            with contextlib.suppress(TimeoutError):  # the pipeline reads the body again, and answers
+            with contextlib.suppress(
+                errors.RequestTooLarge, TimeoutError
+            ):  # the pipeline reads the body again, and answers
                 return key, await incoming.read_data()
         return None
 

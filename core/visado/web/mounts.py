@@ -7,8 +7,13 @@ from collections.abc import Set as AbstractSet
 
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
 
 from visado.plugins.manager import Plugin
+
+
+async def _no_application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Stand for the application while a middleware is made to see that it can be."""
 
 
 class Mounts:
@@ -28,6 +33,8 @@ class Mounts:
     def add_middleware(self, plugin: Plugin, middleware: Iterable[Middleware]) -> None:
         """Wrap the middleware of a plugin around the whole application."""
         new = list(middleware)
+        for cls, args, kwargs in new:
+            cls(_no_application, *args, **kwargs)  # one that cannot be made quarantines the plugin, not each request
         self._middleware.extend((plugin.name, each) for each in new)
         plugin.note("middleware", [getattr(each.cls, "__name__", "?") for each in new])
 

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
 from visado import codec, errors
 
 JSON: Final = b"application/json"
+_MAX_LENGTH_DIGITS: Final = 19
+
+
+def content_length(headers: Mapping[bytes, bytes]) -> int | None:
+    """Return `Content-Length` in bytes; None where it is absent or no number."""
+    digits = headers.get(b"content-length", b"")
+    if not digits.isdigit():
+        return None
+    digits = digits.lstrip(b"0")
+    return int(digits or b"0") if len(digits) < _MAX_LENGTH_DIGITS else sys.maxsize
 
 
 def bearer_token(headers: Mapping[bytes, bytes]) -> str | None:

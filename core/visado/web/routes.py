@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import quote, unquote_to_bytes
 
 from starlette.datastructures import URLPath
-from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.routing import BaseRoute, Match, NoMatchFound, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from typing_extensions import override
 
@@ -128,19 +128,29 @@ class ActionRoute(BaseRoute):
         raise NoMatchFound(name, path_params)
 
 
+class SocketRoute(WebSocketRoute):
+    """A WebSocket of the API, whatever its path: the protocol has one endpoint for all sockets."""
+
+    @override
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        return (Match.FULL, {"endpoint": self.endpoint}) if scope["type"] == "websocket" else (Match.NONE, {})
+
+
 _PATH_CHARACTERS: Final = "/:@!$&'()*+,;=~-._"
 
 
 def raw_path(scope: Scope) -> bytes:
-    """Return the path as the client encoded it, below the root path under which the application is mounted."""
+    """Return the path as the client encoded it, below the root path under which the application is mounted.
+
+    A path that does not lie below the root path, as behind a proxy that strips it, is returned whole.
+    """
     raw: bytes = scope.get("raw_path") or quote(scope["path"], safe=_PATH_CHARACTERS).encode()
     path = raw.partition(b"?")[0]
     root_path: str = scope.get("root_path", "")
     if not root_path:
         return path
-    root = quote(root_path, safe=_PATH_CHARACTERS).encode()
-    if path.startswith(root) and path[len(root) :][:1] in (b"", b"/"):
-        return path[len(root) :] or b"/"
-    if scope["path"].startswith(root_path):  # the client encoded the root path in another way
-        return quote(scope["path"][len(root_path) :]).encode() or b"/"
-    return path
+    segments = path.split(b"/")
+    depth = root_path.count("/") + 1
+    if unquote_to_bytes(b"/".join(segments[:depth])) != root_path.encode():
+        return path
+    return b"/" + b"/".join(segments[depth:])
