@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from visado.request import Token
-from visado.security.tokens.verified_tokens import VerifiedToken, VerifiedTokens
+from visado.security.tokens.verified_tokens import VerifiedTokens
 
 TOKEN = Token("id", "ann", 2_000, 1_000)
 
@@ -22,7 +22,7 @@ def verified():
 
 def test_a_token_is_cached_until_it_is_removed(verified):
     verified.add("text", TOKEN, 2_000, verified.removals)
-    assert verified.get("text") == VerifiedToken(TOKEN, 2_000)
+    assert verified.get("text") == (TOKEN, 2_000)
     verified.remove("id")
     assert verified.get("text") is None
 
