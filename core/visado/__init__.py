@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from visado.hookspecs import Commands
     from visado.host import Clock, Credentials, Events, Host, Logins, Tokens, Users
     from visado.login_check import Accept, Challenge, Decision, Login, LoginCheck
-    from visado.request import ANONYMOUS, Connection, Fields, Reply, Request, Token, User, current_request
+    from visado.request import ANONYMOUS, Connection, Fields, Request, Token, User, current_request
+    from visado.response import Reply
     from visado.sealing import Sealer
     from visado.settings.durations import Lifetime, Milliseconds, Seconds, parse_duration
     from visado.settings.loading import Section, Settings
@@ -122,6 +123,7 @@ hookimpl = pluggy.HookimplMarker("visado")
 _SUBMODULES: Final = ("errors", "events")
 _HOMES: Final = (
     "request",
+    "response",
     "events",
     "controller",
     "arguments",

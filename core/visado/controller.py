@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias, TypeVar, cast, get_
 
 from visado import errors, kuzzle
 from visado.arguments import Parameter, parameters
-from visado.request import Reply, Request
+from visado.request import Request
+from visado.response import Reply
 
 Verb: TypeAlias = Literal["GET", "POST", "PUT", "DELETE"]
 CookieUse: TypeAlias = Literal["verified", "optional", "ignored"]

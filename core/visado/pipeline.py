@@ -17,7 +17,8 @@ from visado.controller import Action, ActionTable, RateLimit
 from visado.host import Clock
 from visado.metrics import Metrics
 from visado.plugins.calls import is_cancelled
-from visado.request import ANONYMOUS, Malformed, Reply, Request, Response, set_current
+from visado.request import ANONYMOUS, Malformed, Request, set_current
+from visado.response import Reply, Response
 from visado.security.access import Access
 from visado.security.observers import Observers
 from visado.security.rate_limits import RateLimits

@@ -12,7 +12,8 @@ import pytest
 from tests.core.added import CONFIG, KIND
 from tests.core.throwaway import command, put
 from visado import app, errors
-from visado.request import Connection, Request, Response
+from visado.request import Connection, Request
+from visado.response import Response
 from visado.strategy import Strategy
 from visado_kit.live import LiveHost
 

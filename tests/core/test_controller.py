@@ -5,7 +5,8 @@ import pytest
 from tests.core.zoo import Aviary, Zoo
 from visado.controller import ActionTable, Controller, action, get
 from visado.errors import ActionNotFound, ControllerNotFound
-from visado.request import Reply, Request
+from visado.request import Request
+from visado.response import Reply
 
 
 def test_names_order_and_documentation_come_from_the_methods():

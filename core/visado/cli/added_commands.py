@@ -53,7 +53,7 @@ class PluginCommands:
         command_run: Callable[..., int] = arguments.run
         if not takes_settings:
             return command_run(arguments)
-        from visado.cli.startup import read_settings  # noqa: PLC0415 - imports the whole host
+        from visado.cli.building import read_settings  # noqa: PLC0415 - imports the whole host
 
         settings = read_settings(arguments)
         return settings if isinstance(settings, int) else command_run(arguments, settings)

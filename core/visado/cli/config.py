@@ -22,7 +22,7 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Check the settings and print them, with asterisks for secrets; with `--template`, print a commented template."""
     from visado.cli import template  # noqa: PLC0415 - imports pydantic
-    from visado.cli.startup import build_host  # noqa: PLC0415 - imports the whole host
+    from visado.cli.building import build_host  # noqa: PLC0415 - imports the whole host
 
     host = build_host(arguments)
     if isinstance(host, int):

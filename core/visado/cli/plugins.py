@@ -21,7 +21,7 @@ def add_parser(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print every plugin with its package, version and state, what it provides, or why it does not work."""
     from visado.cli.added_commands import load_commands  # noqa: PLC0415 - imports the whole host
-    from visado.cli.startup import build_host, problems  # noqa: PLC0415
+    from visado.cli.building import build_host, problems  # noqa: PLC0415
     from visado.plugins.watchdog import Watchdog  # noqa: PLC0415
 
     host = build_host(arguments, Watchdog())

@@ -9,7 +9,7 @@ from visado.cli import options
 
 
 def add_parser(commands: Any) -> None:
-    """Add the command and its options. An option of `[server]` is also named in `startup.SERVER_OPTIONS`."""
+    """Add the command and its options. An option of `[server]` is also named in `building.SERVER_OPTIONS`."""
     parser = commands.add_parser("serve", help="run the host", allow_abbrev=False)
     parser.add_argument("--host", help="the address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, help="the port to listen on (default: 7512)")

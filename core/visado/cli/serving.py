@@ -7,24 +7,21 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from importlib.metadata import version
 from typing import Final
 
 from visado.app import Visado
+from visado.cli import startup_report
+from visado.cli.building import build_host, print_error
 from visado.cli.options import EXIT_FAILED
-from visado.cli.startup import build_host, print_error, problems
 from visado.plugins.manager import StartError
 from visado.plugins.watchdog import Watchdog
-from visado.settings.sections import PluginsSection, SecuritySection, ServerSection, ThrottleSection
+from visado.settings.sections import PluginsSection, ServerSection
 from visado.storage.protocol import StorageError
 from visado.web.server import Server, address, configure, listen
 
 _OPENING_BLOCK_SECONDS: Final = 10.0
 """How long a plugin may block the host while the host opens, if `plugins.longest_block` is less."""
-_MANUAL: Final = "docs/ in the source code, GET /_openapi of this host, and visado --help"
 _LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-_LOOPBACK_HOSTS: Final = ("127.", "::1", "localhost")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -62,54 +59,12 @@ async def _serve(host: Visado, watchdog: Watchdog) -> int:
         reason = os.strerror(error.errno or 0)
         return print_error(OSError(f"cannot listen on {section.host}:{section.port}: {reason}"), EXIT_FAILED)
     else:
-        lines = [*_report(host, address(listening)), *_warnings(host, admin=await host.security.users.admin_exists())]
+        has_admin = await host.security.users.admin_exists()
+        report = [*startup_report.describe(host, address(listening)), *startup_report.warn(host, admin=has_admin)]
         watchdog.watch(block_seconds)
-        server = Server(configure(host, host.settings), lambda: print("\n".join(lines), flush=True), host.stop)
+        server = Server(configure(host, host.settings), lambda: print("\n".join(report), flush=True), host.stop)
         await server.serve([listening])
         return 0
     finally:
         watchdog.stop()
         await host.close()
-
-
-def _report(host: Visado, url: str) -> Iterator[str]:
-    """Yield the lines that describe the running host."""
-    yield f"visado {version('visado')} on {url} as {host.node}"
-    for plugin in host.plugins:
-        provides = plugin.reason or ", ".join(each for each in plugin.contributes if not each.startswith("action "))
-        named = f"  {plugin.state:<11} {plugin.name} ({plugin.package} {plugin.version})"
-        yield f"{named}: {provides}" if provides else named
-    yield from (f"  not ready   {problem}" for problem in problems(host))
-    if not host.security.strategies:
-        yield "  no strategy: nobody can log in. Install one, for instance: pip install visado-local"
-    yield f"  manual: {_MANUAL}"
-
-
-def _warnings(host: Visado, *, admin: bool) -> Iterator[str]:
-    """Yield the lines that warn of unsafe settings."""
-    server, security = host.settings[ServerSection], host.settings[SecuritySection]
-    if not admin:
-        whom = "every request" if security.open_bootstrap else "every request from this machine"
-        yield (
-            f"  NOT SAFE YET: no administrator, {whom} may run every action. "
-            "Create the administrator: visado admin:create"
-        )
-    if not admin and server.public_url and not security.open_bootstrap:
-        yield (
-            "  NOT SAFE YET: requests through a proxy that sends no X-Forwarded-For count as requests from this "
-            "machine. Create the administrator first"
-        )
-    if security.preset != "strict":
-        yield (
-            "  NOT SAFE YET: weak passwords are accepted. Before the host is reachable from a public network, set "
-            '[security] preset = "strict"'
-        )
-    if not server.host.startswith(_LOOPBACK_HOSTS) and not server.public_url.startswith("https:"):
-        yield (
-            "  NOT SAFE YET: other machines can connect without TLS, and would send passwords unencrypted. "
-            "Use a proxy with TLS, and set [server] public_url"
-        )
-    if host.settings[ThrottleSection].enabled:
-        yield "  NOT SAFE YET: [throttle] enabled = true has no effect yet: failed logins are not throttled"
-    else:
-        yield "  note: failed logins are not throttled. Limit the rate of logins in a proxy"

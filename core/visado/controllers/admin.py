@@ -11,7 +11,8 @@ from visado.codec import is_object
 from visado.controller import Controller, action, post
 from visado.controllers.result_types import AcknowledgeResult, DocumentResult, ResetResult
 from visado.controllers.users import id_style, without_profiles
-from visado.request import NO_RESULT, Fields, Request
+from visado.request import Fields, Request
+from visado.response import NO_RESULT
 from visado.security.accounts import Accounts
 from visado.security.documents import format_document
 from visado.security.rights.profiles import Profiles

@@ -21,9 +21,11 @@ from visado.controllers.result_types import (
     TokenStateResult,
 )
 from visado.login_check import Login
-from visado.request import ANONYMOUS_ID, Fields, Malformed, Reply, Request, from_payload
+from visado.request import ANONYMOUS_ID, Fields, Malformed, Request, from_payload
+from visado.response import Reply
 from visado.security.access import Access
 from visado.security.documents import format_document
+from visado.security.logins.login_result import login_result
 from visado.security.logins.logins import CHALLENGE_FIELD, Admission, Logins, answers_challenge
 from visado.security.logins.strategies import Strategies
 from visado.security.logins.strategy_credentials import StrategyCredentials
@@ -257,12 +259,12 @@ class AuthController(Controller):
         if connection.transport == "websocket":
             if token.user_id != ANONYMOUS_ID:
                 self._tokens.connections.link(connection, token)
-            return Reply({**data, **issued.login_result()})
+            return Reply({**data, **login_result(issued)})
         if not cookie_auth:
-            return Reply({**data, **issued.login_result()}, cookies=other_cookies)
+            return Reply({**data, **login_result(issued)}, cookies=other_cookies)
         expires_at = None if token.expires_at == FOREVER else token.expires_at
         cookie = cookies.token_cookie(issued.text, expires_at, connection)
-        return Reply({**data, **issued.login_result(with_text=False)}, cookies=(*other_cookies, cookie))
+        return Reply({**data, **login_result(issued, with_text=False)}, cookies=(*other_cookies, cookie))
 
 
 def _uses_cookie(request: Request, cookie_auth: bool | None) -> bool:

@@ -21,7 +21,8 @@ from visado.kuzzle import PROTOCOL_VERSION
 from visado.metrics import CONTENT_TYPE, Metrics
 from visado.plugins.calls import get_problem
 from visado.plugins.manager import Plugins
-from visado.request import Reply, Request
+from visado.request import Request
+from visado.response import Reply
 from visado.security.logins.strategies import Strategies
 from visado.security.observers import Observers
 from visado.security.users.users import Users

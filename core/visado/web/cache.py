@@ -14,7 +14,7 @@ from typing import Any, Final
 from visado.controller import ActionTable
 from visado.metrics import Metrics
 from visado.pipeline import Pipeline
-from visado.request import Response
+from visado.response import Response
 from visado.security.access import Access
 from visado.storage.bounded import BoundedDict
 from visado.storage.versions import Version, VersionedCache

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from visado import errors
 from visado.controller import ActionTable
 from visado.pipeline import CAUSE_IN_LOG, Pipeline
-from visado.request import Reply, Response
+from visado.response import Reply, Response
 from visado.settings.loading import Settings
 from visado.settings.sections import HttpSection, LimitsSection, ServerSection
 from visado.web import write

@@ -17,7 +17,8 @@ from visado import codec, errors
 from visado.codec import is_object
 from visado.host import Clock
 from visado.pipeline import Pipeline
-from visado.request import Connection, Malformed, Reply, Request, Response, from_payload, new_id
+from visado.request import Connection, Malformed, Request, from_payload, new_id
+from visado.response import Reply, Response
 from visado.security.rate_limits import RateLimits
 from visado.security.tokens.connections import Connections
 from visado.settings.loading import Settings

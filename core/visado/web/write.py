@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Send
 
 from visado import codec, errors
-from visado.request import Response
+from visado.response import Response
 from visado.web.cache import head_of
 from visado.web.compression import compress
 from visado.web.cors import ALLOWED_HEADERS, ALLOWED_METHODS, CrossOrigin

@@ -14,7 +14,7 @@ from typing import Any
 
 from visado import Connection, Fields, LoginCheck, Observer, Request, Strategy
 from visado.app import Visado, create_app
-from visado.request import Response
+from visado.response import Response
 from visado.storage import Collection, Document
 from visado.storage.query import Query
 from visado.tinydb import TinyStorage

@@ -1,6 +1,6 @@
 """One strategy under its limits: time, and how many logins run and wait at once.
 
-Owns what a strategy may return. Does not own which strategies the host has (`strategies`).
+Does not own what a strategy may return (`outcomes`), nor which strategies the host has (`strategies`).
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from visado import codec, errors
-from visado.codec import is_object
+from visado import errors
 from visado.plugins.calls import call_plugin
-from visado.request import Request, are_header_texts
-from visado.strategy import Fail, Outcome, Pass, Redirect, Strategy, Success
+from visado.request import Request
+from visado.security.logins.outcomes import is_outcome
+from visado.strategy import Outcome, Strategy
 
 T = TypeVar("T")
 MAX_CONCURRENCY: Final = 1_000_000
@@ -71,7 +71,7 @@ class LimitedStrategy:
             self._running -= 1
             self._slots.release()
             self._call_ended.set()
-        if not _is_outcome(outcome):  # a plugin's types are not checked before it runs
+        if not is_outcome(outcome):  # a plugin's types are not checked before it runs
             _log.error("the strategy %r returned a %s", self.strategy.name, type(outcome).__name__)
             raise errors.InvalidOutcome(strategy=self.strategy.name)
         return outcome
@@ -99,23 +99,3 @@ def check_strategy(strategy: Any) -> None:
         raise TypeError("the name of a strategy is a text")
     if not 0 < strategy.concurrency <= MAX_CONCURRENCY or not strategy.timeout > 0:
         raise TypeError(f"the strategy {strategy.name!r} has an invalid concurrency or timeout")
-
-
-def _is_outcome(value: object) -> bool:
-    """Return whether a plugin returned an outcome that can be sent: header values have no line breaks."""
-    match value:
-        case Success():
-            return are_header_texts(value.cookies) and (value.location is None or are_header_texts((value.location,)))
-        case Fail():
-            return are_header_texts(value.cookies)
-        case Redirect():
-            known = type(value.status) is int and (value.status == 200 or 300 <= value.status < 400)  # noqa: PLR2004
-            return (
-                known
-                and are_header_texts((value.location,))
-                and are_header_texts(value.cookies)
-                and is_object(value.data)
-                and codec.can_encode(value.data)
-            )
-        case _:
-            return isinstance(value, Pass)

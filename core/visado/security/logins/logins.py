@@ -14,6 +14,7 @@ from visado.login_check import Accept, Challenge, Decision, Login, LoginCheck
 from visado.request import Fields, Request, User, current_request
 from visado.security.logins.challenges import PREFIX, Challenges
 from visado.security.logins.login_checks import LoginChecks
+from visado.security.logins.login_result import login_result
 from visado.security.observers import Observers
 from visado.security.tokens.issuing import IssuedToken
 from visado.security.tokens.tokens import Tokens
@@ -98,7 +99,7 @@ class Logins:
         revocations = self._tokens.revocations
         admission = await self.admit(Login(request, user, strategy), Admission(user, expires_in=expires_in))
         issued = await self.issue(admission, strategy, revocations)
-        return {**admission.data, **issued.login_result()}
+        return {**admission.data, **login_result(issued)}
 
     async def issue(self, admission: Admission, strategy: str, revocations: int) -> IssuedToken:
         """Create the token, and tell the observers. Raises `InvalidType`, and what `Tokens.create` raises."""

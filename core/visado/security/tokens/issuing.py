@@ -22,12 +22,6 @@ class IssuedToken:
     def __repr__(self) -> str:
         return f"<IssuedToken {self.token.id}>"
 
-    def login_result(self, *, with_text: bool = True) -> Fields:
-        """Return the token as `auth:login` does; without the text where a cookie carries it."""
-        token = self.token
-        text = {"jwt": self.text} if with_text else {}
-        return {"_id": token.user_id, "expiresAt": token.expires_at, **text, "ttl": token.ttl}
-
 
 def choose_lifetime(requested: int | None, default: int, maximum: int) -> int:
     """Return the lifetime of a token in milliseconds, or -1 for ever. Raises `TtlExceeded`."""

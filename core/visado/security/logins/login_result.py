@@ -1,0 +1,13 @@
+"""The result of a login. `controllers.result_types.LoginResult` is its type."""
+
+from __future__ import annotations
+
+from visado.request import Fields
+from visado.security.tokens.issuing import IssuedToken
+
+
+def login_result(issued: IssuedToken, *, with_text: bool = True) -> Fields:
+    """Return `{_id, expiresAt, jwt, ttl}`; without `jwt` where a cookie carries the token."""
+    token = issued.token
+    text = {"jwt": issued.text} if with_text else {}
+    return {"_id": token.user_id, "expiresAt": token.expires_at, **text, "ttl": token.ttl}
