@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKSPACE := core $(sort $(dir $(wildcard plugins/*/pyproject.toml)))
 MANIFESTS := pyproject.toml $(addsuffix /pyproject.toml,$(patsubst %/,%,$(WORKSPACE)))
-WORKERS := -n auto --maxprocesses 8 --dist loadgroup --no-loadscope-reorder
+WORKERS := -n auto --maxprocesses 8 --no-loadscope-reorder
 LATER := tests/core/controllers tests/core/security tests/core/settings tests/core/test_pipeline.py tests/core/web \
 	$(addprefix tests/plugins/,audit oauth totp local/test_policies.py local/test_controller.py local/test_strategy.py)
 PIP := $(PYTHON) -m pip --disable-pip-version-check --python $(BIN)/python install --quiet

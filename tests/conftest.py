@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
+from xdist.scheduler import LoadScopeScheduling
 
 GROUPS = {
     "tests/seeds/": "port 7512",
@@ -20,7 +22,26 @@ GROUPS = {
     "tests/plugins/oauth/test_strategy_kind": "openid",
 }
 """Tests that share a port or a costly server, by the start of their path; every other file is a group of its own."""
-FIRST = []
+LONGEST = [
+    "tests/docs/test_documents.py",
+    "tests/plugins/kit/test_new_plugin.py",
+    "slapd",
+    "tests/core/cli/test_client.py",
+    "openid",
+    "tests/plugins/audit/test_host.py",
+    "tests/plugins/kit/test_faults.py",
+    "tests/core/plugins/test_manager.py",
+    "tests/core/security/logins/test_added_strategies.py",
+    "tests/core/web/test_websocket.py",
+    "tests/core/plugins/test_watchdog.py",
+    "tests/stranger/test_stranger.py",
+    "recordings",
+    "samba",
+    "tests/core/cli/test_serve.py",
+    "tests/wire/test_fuzz.py",
+    "port 7512",
+    "tests/sdk/test_sdk.py",
+]
 """The groups that take longest, in this order, so that no worker is left with one of them at the end."""
 
 
@@ -30,14 +51,24 @@ def group_of(nodeid: str) -> str:
     return next((name for start, name in GROUPS.items() if file.startswith(start)), file)
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
+class GroupScheduling(LoadScopeScheduling):
+    """Gives a whole group of tests to one worker, and the next group to the first worker that has none."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
+    """Let pytest-xdist distribute groups, whatever `--dist` says."""
+    return GroupScheduling(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("dist", "no") == "no" and not hasattr(config, "workerinput"):
-        return
-    places = {name: place for place, name in enumerate(FIRST)}
-    items.sort(key=lambda item: places.get(group_of(item.nodeid), len(FIRST)))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item.nodeid)))
+    """Let the workers begin with the groups that take longest."""
+    if hasattr(config, "workerinput"):
+        places = {name: place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: places.get(group_of(item.nodeid), len(places)))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

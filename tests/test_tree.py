@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import GROUPS, LONGEST
+
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 WHOLE = {"contract", "host", "hostile"}
@@ -49,3 +51,8 @@ def test_a_test_file_names_a_module_or_a_drawer(test: str) -> None:
 @pytest.mark.parametrize("test", EXCEPTIONS)
 def test_an_exception_exists_and_is_one(test: str) -> None:
     assert not mirrors(test), "this one mirrors the tree: take it from the list"
+
+
+@pytest.mark.parametrize("start", [*GROUPS, *(name for name in LONGEST if name.endswith(".py"))])
+def test_a_group_of_tests_exists(start: str) -> None:
+    assert list(ROOT.glob(f"{start}*")), "no test file has a path that starts so: see `GROUPS` and `LONGEST`"

@@ -508,4 +508,4 @@ def test_a_host_stops_although_somebody_does_not_read(tmp_path):
     with serve(tmp_path) as host, never_reads(host):
         began = time.monotonic()
         assert host.stop() == 0
-        assert time.monotonic() - began < 15
+        assert time.monotonic() - began < 25  # the limit of ten seconds, and a machine that may be busy
