@@ -17,7 +17,7 @@ from visado.settings.sections import LimitsSection
 from visado.web import bodies, request_headers
 from visado.web.cache import PLAIN_ID
 from visado.web.origins import Origins
-from visado.web.routes import MATCH, Routes, raw_path
+from visado.web.routes import MATCH, ActionMatch, Routes, raw_path
 
 _METHODS: Final = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 _RESERVED_ARGUMENTS: Final = frozenset({"controller", "action", "jwt", "volatile", "body", "requestId"})
@@ -132,11 +132,12 @@ async def read(incoming: Incoming, routes: Routes, origins: Origins) -> Request:
         request = from_payload(body, connection, incoming.request_id)
         request.jwt = request_headers.bearer_token(incoming.headers) if request.jwt is None else request.jwt
     else:
-        match = incoming.scope.get(MATCH) or routes.find(incoming.method, incoming.path)
+        match: ActionMatch | None = incoming.scope.get(MATCH) or routes.find(incoming.method, incoming.path)
         if match is None:
             shown = incoming.path.decode("latin-1").removesuffix("/") or "/"
             raise incoming.refuse(errors.UrlNotFound(path=shown))
-        request = _request(incoming, connection, body, *match)
+        action, placeholders = match
+        request = _request(incoming, connection, body, action, placeholders)
     request.cookie = request_headers.auth_cookie(incoming.headers)
     if request_headers.is_cross_site_form(incoming.method, incoming.headers):
         raise incoming.refuse(errors.UnauthorizedOrigin(origin=connection.origin))

@@ -6,7 +6,7 @@ Owns the routes of the action table, as one route of Starlette's. Does not own r
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import quote, unquote_to_bytes
 
 from starlette.datastructures import URLPath
@@ -16,6 +16,8 @@ from typing_extensions import override
 
 from visado.controller import Action, ActionTable
 
+ActionMatch: TypeAlias = tuple[Action, dict[str, str]]
+"""The action of a path, and the values of the path's placeholders."""
 INCOMING: Final = "visado.incoming"
 """The key of the ASGI scope that holds the request as `web.read` has read it."""
 MATCH: Final = "visado.match"
@@ -52,7 +54,7 @@ class Routes:
         if not names:
             self._literal[path.encode()] = node
 
-    def find(self, method: str, path: bytes) -> tuple[Action, dict[str, str]] | None:
+    def find(self, method: str, path: bytes) -> ActionMatch | None:
         """Return the action of a raw path and the values of its placeholders, or None. HEAD finds what GET finds."""
         method = "GET" if method == "HEAD" else method
         node, values = self._literal.get(path), list[str]()
