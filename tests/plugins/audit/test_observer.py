@@ -70,7 +70,7 @@ def test_a_disk_that_hangs_delays_a_moment_and_the_records_follow(book, disk, mo
         disk.free.clear()
         began = time.monotonic()
         await asyncio.gather(*(observer.observe(event(number)) for number in range(20)))
-        assert 0.2 <= time.monotonic() - began < 1
+        assert 0.2 <= time.monotonic() - began < 2  # one after the other they would take four seconds
         disk.free.set()
 
     play(scene, book)

@@ -150,9 +150,9 @@ def test_a_hash_that_demands_too_much_costs_a_decoy(play, stored):
         user_id = await local.enroll()
         await local.seed(user_id, hash=stored)
         await local.login("nobody")
-        before, start = resident(), time.perf_counter()
+        before, start = resident(), time.process_time()
         assert await local.login() == WRONG
-        assert time.perf_counter() - start < 0.6  # a hash takes 30 ms, on a machine that is not busy
+        assert time.process_time() - start < 0.6  # a hash takes 30 ms
         assert resident() - before < 50_000_000
         assert (await local.row(user_id))["hash"] == stored
 

@@ -59,10 +59,10 @@ def test_password_regex(play, pattern, good, weak):
 
 def test_a_pattern_has_little_time(play):
     async def scene(local):
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(WeakPassword):
             await local.enroll(password="a" * 40 + "!")
-        assert time.perf_counter() - start < 1
+        assert time.process_time() - start < 1
 
     play(scene, password_policies=everyone(password_regex="^(a|a)*(a|aa)+$"))
 

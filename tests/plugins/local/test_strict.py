@@ -55,11 +55,11 @@ def test_common_passwords_are_refused(play):
         listed = sorted(each for each in common_passwords() if len(each) >= 8)
         assert len(listed) > 10_000
         sample = [*random.Random(7).sample(listed, 2_900), *(each for each in listed if len(each) >= 15)]
-        start = time.perf_counter()
+        start = time.process_time()
         for password in [*sample, *(each.upper() for each in sample[:50])]:
             with pytest.raises(errors.CredentialsRejected):
                 await validate(local, password)
-        assert time.perf_counter() - start < 5
+        assert time.process_time() - start < 5
 
     play(scene, preset="strict", minimum_length=8)
 

@@ -319,10 +319,10 @@ def test_a_kind_that_holds_up_the_host_is_interrupted_and_its_plugin_quarantined
 
 def test_closing_is_no_reason_to_wait(shared):
     for mood in ("close hangs", "close raises"):
-        create(shared, "sticky", shared.admin, mood=mood)
+        create(shared, "sticky", shared.admin, mood=mood, timeout=10)
         began = time.monotonic()
         assert remove(shared, "sticky", shared.admin).status == 200
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 5  # half of the time limit
 
 
 def test_of_many_who_create_one_name_at_once_one_wins(shared):

@@ -53,9 +53,9 @@ def test_wildcard_equals_a_naive_one(pattern: str, text: str):
 
 def test_wildcards_never_backtrack_for_long():
     test = compile_predicate(Wildcard("a", "*a" * 400 + "b"))
-    start = time.perf_counter()
+    start = time.process_time()
     assert not test("x", {"a": "a" * 10_000})
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,10 @@ def test_common_counts_are_not_refused():
 )
 def test_an_expression_that_takes_too_long_refuses_the_search(pattern: str, text: str):
     test = compile_predicate(Regexp("a", pattern))
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(errors.SearchRefused, match="the regular expression takes too long"):
         test("x", {"a": text})
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_all_expressions_of_a_search_share_one_time_budget():

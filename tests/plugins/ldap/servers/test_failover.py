@@ -47,7 +47,7 @@ def test_the_next_server_is_used(play, directory, kind):
             for _ in range(3):
                 again, seconds = await login(each)
                 assert again == outcome
-                assert seconds <= 0.5  # the first server is paused
+                assert seconds <= 0.9  # the first server is paused: it would cost its time-out of a second
             found = await asyncio.gather(*(login(each, number) for number in range(50)))
             assert all(isinstance(each, Success) for each, _ in found)
 
@@ -58,7 +58,7 @@ def test_a_refused_connection_costs_no_time(play, directory):
     async def scene(each):
         outcome, seconds = await login(each)
         assert isinstance(outcome, Success)
-        assert seconds <= 0.5
+        assert seconds <= 0.9  # a time-out is a second
 
     play(scene, both("ldap://127.0.0.1:1", directory))
 
