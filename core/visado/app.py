@@ -16,11 +16,10 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from visado import errors
 from visado.controllers.building import build_table
 from visado.host import Clock, system_clock
 from visado.metrics import Metrics
-from visado.pipeline import CAUSE_IN_LOG, Pipeline
+from visado.pipeline import Pipeline
 from visado.plugins.loading import load_plugins, open_storage
 from visado.plugins.manager import Plugins
 from visado.plugins.switching import Switches
@@ -111,7 +110,7 @@ class Visado(Starlette):
             if scope["type"] == "websocket":
                 await send({"type": "websocket.close", "code": _INTERNAL_ERROR})
             else:
-                await self._http.refuse(errors.PluginFailed(cause=CAUSE_IN_LOG), scope, receive, send)
+                await self._http.refuse(scope, receive, send)
             return False
         return True
 

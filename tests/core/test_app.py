@@ -27,11 +27,11 @@ from tests.waiting import listens, until
 from visado import Fail, asgi, errors
 from visado import app as app_module
 from visado.app import create_app
+from visado.settings.loading import SettingsError
 from visado.web.routes import raw_path
 
 MELIS = {"username": "melis", "password": "password"}
 USER = {"content": {"profileIds": ["default"]}, "credentials": {"local": MELIS}}
-LOCAL = {"Host": "localhost"}
 
 OUTER = """
 import os, visado
@@ -130,19 +130,32 @@ def test_a_root_path_of_the_server_is_no_part_of_the_routes(tmp_path):
         assert ask(port, "GET", "/_openapi")[1]["servers"] == [{"url": "/auth"}]
 
 
-@pytest.mark.parametrize("lifespan", ["auto", "on", "off"])
-def test_wrong_settings_fail_the_start_or_every_request_and_never_open_the_host(tmp_path, lifespan):
+@pytest.mark.parametrize("lifespan", ["auto", "on"])
+def test_wrong_settings_fail_the_start(tmp_path, lifespan):
     (tmp_path / "visado.toml").write_text("[server]\nprot = 1\n")
     environment = {**os.environ, "VISADO_SERVER__DATA": str(tmp_path / "data")}
     command = [sys.executable, "-m", "uvicorn", "visado.asgi:app", "--port", "0", "--lifespan", lifespan]
-    if lifespan == "off":
-        return
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode != 0
     assert "server.prot" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_wrong_settings_fail_every_request_where_no_lifespan_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "visado.toml").write_text("[server]\nprot = 1\n")
+
+    async def scene():
+        application = asgi.LazyApplication()
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://localhost") as client:
+            for _ in range(2):
+                with pytest.raises(SettingsError, match=r"server\.prot"):
+                    await client.get("/_me")
+
+    asyncio.run(scene())
+    assert [each.name for each in tmp_path.iterdir()] == ["visado.toml"]
 
 
 def test_importing_the_asgi_module_reads_no_settings(tmp_path, monkeypatch):
@@ -341,7 +354,8 @@ def test_the_root_path_ends_at_a_segment(root, raw, path):
 
     scope = {"raw_path": raw, "path": unquote(raw.partition(b"?")[0].decode()), "root_path": root}
     assert raw_path(scope) == path
-    assert raw_path({**scope, "raw_path": None}).count(b"/") >= 1
+    if b"%2F" not in raw:  # a server without raw paths does not tell this slash from others
+        assert unquote(raw_path({**scope, "raw_path": None}).decode()) == unquote(path.decode())
 
 
 def test_lifespans_that_overlap_open_the_host_once_and_the_last_one_closes_it(tmp_path):

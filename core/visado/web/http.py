@@ -95,12 +95,12 @@ class HttpEndpoint:
             if cached is None:
                 scope[INCOMING] = incoming
                 return False
-            outgoing = Outgoing(200, cached.headers, cached.body(incoming.request_id), head=cached.head)
+            outgoing = Outgoing(write.OK, cached.headers, cached.body(incoming.request_id), head=cached.head)
             if not write.send_at_once(outgoing, incoming):
                 await write.send(outgoing, incoming, send)
         except Disconnected:
             return True
-        self._log(incoming, 200)
+        self._log(incoming, write.OK)
         return True
 
     async def _key_of_post(self, incoming: Incoming) -> Hashable:
@@ -112,27 +112,29 @@ class HttpEndpoint:
             return None
         key = incoming.key_of_head()
         if key is not None:
-            with contextlib.suppress(
-                errors.RequestTooLarge, TimeoutError
-            ):  # the pipeline reads the body again, and answers
+            # The pipeline reads the body again, and answers with what is wrong.
+            with contextlib.suppress(errors.RequestTooLarge, TimeoutError):
                 return key, await incoming.read_data()
         return None
 
-    async def refuse(self, error: errors.VisadoError, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request that failed outside of the pipeline, such as in a page of a plugin."""
-        incoming = Incoming(scope, receive, self._limits)
-        response = Response(incoming.request_id, Reply(error.result, cookies=error.cookies), error)
+    async def refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request that comes while the host cannot open: the log says why."""
+        outgoing, incoming = self._failure(scope, receive)
         with contextlib.suppress(Disconnected):
-            await write.send(self._writer.write(response, incoming), incoming, send)
+            await write.send(outgoing, incoming, send)
 
     async def fail(self, request: HttpRequest, _: Exception) -> HttpResponse:
         """Answer a request whose page or middleware, of a plugin, raised an exception: the log holds it."""
-        incoming = Incoming(request.scope, request.receive, self._limits)
-        error = errors.PluginFailed(cause=CAUSE_IN_LOG)
-        outgoing = self._writer.write(Response(incoming.request_id, Reply(None), error), incoming)
+        outgoing, incoming = self._failure(request.scope, request.receive)
         response = HttpResponse(outgoing.body, outgoing.status)
         response.raw_headers = write.all_headers(outgoing, incoming)
         return response
+
+    def _failure(self, scope: Scope, receive: Receive) -> tuple[Outgoing, Incoming]:
+        """Return the response to a request that failed outside of the pipeline, and the request."""
+        incoming = Incoming(scope, receive, self._limits)
+        response = Response(incoming.request_id, Reply(None), errors.PluginFailed(cause=CAUSE_IN_LOG))
+        return self._writer.write(response, incoming), incoming
 
     def _log(self, incoming: Incoming, status: int) -> None:
         if self._writes_log:

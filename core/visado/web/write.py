@@ -33,8 +33,6 @@ _COMMON_HEADERS: Final[Headers] = [
     (b"access-control-allow-methods", ALLOWED_METHODS),
     (b"accept-encoding", b"gzip,deflate,identity"),
 ]
-
-
 _COMMON_HEAD: Final = head_of(_COMMON_HEADERS)
 
 
