@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
@@ -31,10 +31,17 @@ _MAX_TARGET_CHARACTERS: Final = 200
 _FALSE_ARGUMENTS: Final = (None, False, "false", "0")
 
 
+def _post_nothing(_: Request) -> bool:
+    """Refuse the forms of other sites."""
+    return False
+
+
 class Pipeline:
     """Read the request, find its action, verify the token, check the rights and the limits, call the action.
 
-    While `stopping` is true, every request is refused with `ShuttingDown`.
+    While `stopping` is true, every request is refused with `ShuttingDown`. `may_post` tells whether a request may come
+    from a page of another site although the settings do not allow its origin: a login of a strategy that expects
+    forms from there. The pipeline asks it before the token is verified, about requests that it would refuse.
     """
 
     def __init__(
@@ -45,12 +52,13 @@ class Pipeline:
         settings: Settings,
         clock: Clock,
         metrics: Metrics,
+        may_post: Callable[[Request], bool] = _post_nothing,
     ) -> None:
         self._table, self._access, self._observers = table, access, observers
         self._http = settings[HttpSection]
         self._limits = settings[LimitsSection]
         self._requests, self._logins = RateLimits(clock), RateLimits(clock)
-        self._metrics = metrics
+        self._metrics, self._may_post = metrics, may_post
         self.stopping = False
 
     async def run(self, reading: Awaitable[Request]) -> Response:
@@ -112,14 +120,17 @@ class Pipeline:
         return action.reply(await action.handler(request, **arguments))
 
     def _admit(self, request: Request) -> tuple[str, str]:
+        connection = request.connection
+        if connection.cross_site_form and not self._may_post(request):
+            raise errors.UnauthorizedOrigin(origin=connection.origin)
         if not request.controller:
             raise errors.MissingArgument(argument="controller")
         if not request.action:
             raise errors.MissingArgument(argument="action")
         kuzzle.check_targets(request.args)
-        origin = request.connection.origin
-        allowed = self._http.allow_origins
-        if origin is not None and "*" not in allowed and origin not in allowed and not request.connection.same_origin:
+        origin, allowed = connection.origin, self._http.allow_origins
+        is_allowed = origin is None or "*" in allowed or origin in allowed or connection.same_origin
+        if not is_allowed and not self._may_post(request):
             raise errors.UnauthorizedOrigin(origin=origin)
         if self.stopping:
             raise errors.ShuttingDown

@@ -59,6 +59,7 @@ class Connection:
     `loopback`: the request comes from this machine, for this machine: a loopback address, no proxy, and neither a
     foreign `Host` nor a foreign `Origin`. `same_origin`: no page sent it, or a page of this host. `secure`: the client
     speaks https. `base_path`: the path under which clients reach the API, such as `/auth`; empty at the root.
+    `cross_site_form`: a page of another site sent the request as a form.
     """
 
     transport: Literal["http", "websocket"] = "http"
@@ -69,6 +70,7 @@ class Connection:
     secure: bool = False
     headers: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes], repr=False)
     base_path: str = ""
+    cross_site_form: bool = False
 
     @cached_property
     def id(self) -> str:

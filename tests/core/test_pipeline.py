@@ -287,3 +287,32 @@ def test_what_a_caller_may_is_the_same_in_the_answer_as_in_the_check(play):
 
     play(scene)
     play(scene, security={"open_bootstrap": True})
+
+
+def test_a_form_of_another_site_is_refused_unless_somebody_expects_it(play):
+    form = Connection(origin="https://idp.example", same_origin=False, cross_site_form=True)
+    foreign = Connection(origin="https://idp.example", same_origin=False)
+    own = Connection(origin="https://auth.example", same_origin=True)
+    refusal = "api.process.unauthorized_origin"
+
+    async def scene(inside):
+        pipeline, asked = inside.host.pipeline, []
+
+        def may_post(request):
+            asked.append((request.controller, request.action, request.connection.origin))
+            return request.action == "now"
+
+        assert await inside.error("server:now", connection=form) == refusal
+        assert await inside.error(":", connection=form) == refusal  # the first fault of all
+        assert await inside.error("server:now", connection=foreign) == refusal
+        assert await inside.error("server:now", connection=own) is None
+        pipeline._may_post = may_post
+        assert await inside.error("server:now", connection=own) is None
+        assert asked == []
+        for connection in (form, foreign):
+            assert await inside.error("server:now", connection=connection) is None
+            assert await inside.error("auth:getCurrentUser", connection=connection) == refusal
+        assert asked[0] == ("server", "now", "https://idp.example")
+        assert await inside.error("server:now", connection=form, cookie=await inside.user("ann", "admin")) == refusal
+
+    play(scene, http={"allow_origins": ["https://good.example"]})

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from visado import errors, events
 from visado.arguments import DURATION, ArgumentReading, Body, BodyText, Flag, Integer, StrictDuration, Text
 from visado.controller import Controller, action, get, post, put
-from visado.controllers import cookies
+from visado.controllers import browser
 from visado.controllers.result_types import (
     AllowedResult,
     CurrentUserResult,
@@ -145,7 +145,7 @@ class AuthController(Controller):
             self._tokens.connections.unlink(request.connection)
             self._observers.note(events.LoggedOut(target=token.user_id, everywhere=global_))
         result = {"acknowledged": True} | ({"location": location} if location else {})
-        return Reply(result, cookies=(cookies.cleared_cookie(request.connection),))
+        return Reply(result, cookies=(browser.cleared_cookie(request.connection),))
 
     # -- tokens
 
@@ -263,7 +263,7 @@ class AuthController(Controller):
         if not cookie_auth:
             return Reply({**data, **login_result(issued)}, cookies=other_cookies)
         expires_at = None if token.expires_at == FOREVER else token.expires_at
-        cookie = cookies.token_cookie(issued.text, expires_at, connection)
+        cookie = browser.token_cookie(issued.text, expires_at, connection)
         return Reply({**data, **login_result(issued, with_text=False)}, cookies=(*other_cookies, cookie))
 
 

@@ -128,6 +128,7 @@ async def read(incoming: Incoming, routes: Routes, origins: Origins) -> Request:
     if incoming.method not in _METHODS:
         raise incoming.refuse(errors.UnsupportedVerb(verb=incoming.method))
     connection = origins.connect(Connection, incoming.scope, incoming.headers)
+    connection.cross_site_form = request_headers.is_cross_site_form(incoming.method, incoming.headers)
     if incoming.method == "POST" and incoming.path == b"/_query":
         request = from_payload(body, connection, incoming.request_id)
         request.jwt = request_headers.bearer_token(incoming.headers) if request.jwt is None else request.jwt
@@ -139,8 +140,6 @@ async def read(incoming: Incoming, routes: Routes, origins: Origins) -> Request:
         action, placeholders = match
         request = _request(incoming, connection, body, action, placeholders)
     request.cookie = request_headers.auth_cookie(incoming.headers)
-    if request_headers.is_cross_site_form(incoming.method, incoming.headers):
-        raise incoming.refuse(errors.UnauthorizedOrigin(origin=connection.origin))
     return request
 
 

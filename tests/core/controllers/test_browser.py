@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+from html.parser import HTMLParser
 
 import pytest
 
-from visado.controllers import cookies
+from visado.controllers import browser
 from visado.request import Connection
 
 LOGIN = {"username": "ann", "password": "password"}
@@ -87,11 +90,11 @@ def test_an_endless_token_is_a_cookie_that_is_not_in_the_past(play):
 
 def test_a_cookie_is_written_in_plain_words():
     assert (
-        cookies.token_cookie("t", 2_000_000_000_000, Connection(secure=True))
+        browser.token_cookie("t", 2_000_000_000_000, Connection(secure=True))
         == "authToken=t; Path=/; Expires=Wed, 18 May 2033 03:33:20 GMT; HttpOnly; SameSite=Strict; Secure"
     )
-    assert "9999" in cookies.token_cookie("t", 10**18, Connection())
-    assert "Path=/a%20b%3B;" in cookies.token_cookie("t", None, Connection(base_path="/a b;"))
+    assert "9999" in browser.token_cookie("t", 10**18, Connection())
+    assert "Path=/a%20b%3B;" in browser.token_cookie("t", None, Connection(base_path="/a b;"))
 
 
 def test_logging_in_over_another_cookie_gives_a_new_token(play):
@@ -279,3 +282,75 @@ def test_every_get_leaves_the_storage_as_it_was(play):
         assert [await inside.rows(name) for name in names] == before
 
     play(with_ann(scene))
+
+
+class Page(HTMLParser):
+    """A page as a browser understands it: its forms, their fields, and the content of its scripts and styles."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.forms, self.fields, self.buttons, self.inline, self.tags = [], {}, 0, {}, []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        given = dict(attrs)
+        if tag == "form":
+            self.forms.append((given["method"], given["action"]))
+        elif tag == "input":
+            self.fields[given["name"]] = given["value"]
+        self.buttons += tag == "button" and given["type"] == "submit"
+
+    def handle_data(self, data):
+        if self.tags and self.tags[-1] in ("script", "style"):
+            self.inline.setdefault(self.tags[-1], data)
+
+
+def test_a_page_posts_its_fields_exactly_and_nothing_of_theirs_is_markup():
+    hostile = {
+        'a"><script>alert(1)</script>': "</form><form action='https://evil.example'>", "submit": "1", "action": "x", "": "", "RelayState": "a&amp;b &lt; é \u202e 'q'",
+        "SAMLResponse": "PHNhbWw+\r\nbbb\nccc\rddd==",
+    }  # fmt: skip
+    action = "https://idp.example:8443/sso?a=1&b=%22'<x>;"
+    reply = browser.posting_page(action, hostile)
+    page = Page(reply.result)
+    assert page.forms == [("post", action)]
+    assert page.fields == hostile
+    assert (page.buttons, page.tags.count("script"), page.tags.count("form")) == (1, 1, 1)
+    assert "<strong>idp.example:8443</strong>" in reply.result
+
+
+def test_the_headers_of_a_page_allow_its_form_and_nothing_else():
+    for action, scheme in [("https://idp.example/x", "https:"), ("HTTP://[::1]:8080", "http:")]:
+        reply = browser.posting_page(action, {"a": "b"})
+        inline = Page(reply.result).inline
+        sources = {
+            tag: f"'sha256-{base64.b64encode(hashlib.sha256(inline[tag].encode()).digest()).decode()}'"
+            for tag in ("script", "style")
+        }
+        policy = {name: words for name, *words in map(str.split, reply.headers["Content-Security-Policy"].split(";"))}
+        assert policy == {
+            "default-src": ["'none'"], "style-src": [sources["style"]], "script-src": [sources["script"]], "form-action": [scheme],
+            "frame-ancestors": ["'none'"], "base-uri": ["'none'"],
+        }  # fmt: skip
+        assert reply.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert reply.headers["Referrer-Policy"] == "strict-origin"
+        assert (reply.status, reply.raw) == (200, True)
+
+
+@pytest.mark.parametrize("action", [
+    "", "/sso", "//idp.example/sso", "javascript:alert(1)", "data:text/html,x", "ftp://idp.example", "https:", "https://", "https:///x", "https:idp.example", " https://idp.example",
+    "https://idp.example\n", "https://idp.example/\x00", "https://idp.example/\x7f", "https://idp.example/a b", "https://idp.example/é", "https://exämple.example", "https://a@idp.example",
+    "https://idp.example\\@evil.example", "https://idp.example;script-src *", "https://idp.example:port", "https://idp.example:", "https://[::1", "https://idp.example\t/", "https://a'b/",
+])  # fmt: skip
+def test_a_page_posts_to_http_alone(action):
+    with pytest.raises(ValueError, match="http or https"):
+        browser.posting_page(action, {})
+
+
+@pytest.mark.parametrize("text", ["\0", "\ud800"])
+def test_a_page_holds_no_text_that_a_browser_would_change(text):
+    for fields in ({text: "a"}, {"a": text}):
+        with pytest.raises(ValueError):
+            browser.posting_page("https://idp.example", fields)
