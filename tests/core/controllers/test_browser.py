@@ -10,46 +10,9 @@ import pytest
 from visado.controllers import browser
 from visado.request import Connection
 
-LOGIN = {"username": "ann", "password": "password"}
+from .over_http import LOGIN, header, http, with_ann
+
 ORIGIN = "https://auth.example.com"
-
-
-async def http(inside, verb, path, body=None, *, headers=(), scheme="http"):
-    """Ask the host over its HTTP end, without a network."""
-    sent = []
-
-    async def send(message):
-        sent.append(message)
-
-    async def receive():
-        return {
-            "type": "http.request",
-            "body": json.dumps(body).encode() if body is not None else b"",
-            "more_body": False,
-        }
-
-    raw, _, query = path.partition("?")
-    scope = {
-        "type": "http", "method": verb, "path": raw, "raw_path": raw.encode(), "query_string": query.encode(), "scheme": scheme,
-        "headers": [(b"host", b"auth.example.com"), *((name.encode(), value.encode()) for name, value in headers)], "client": ("10.0.0.1", 5),
-    }  # fmt: skip
-    await inside.host(scope, receive, send)
-    found = [(name.decode(), value.decode()) for name, value in sent[0]["headers"]]
-    text = sent[1]["body"]
-    return sent[0]["status"], found, json.loads(text) if b"json" in dict(sent[0]["headers"])[b"content-type"] else text
-
-
-def header(found, name):
-    return next((value for key, value in found if key == name), None)
-
-
-def with_ann(scene):
-    async def run(inside):
-        body = {"content": {"profileIds": ["admin"]}, "credentials": {"local": LOGIN}}
-        await inside.result("security:createUser", body, _id="ann")
-        return await scene(inside)
-
-    return run
 
 
 async def log_in(inside, **how):
@@ -244,24 +207,6 @@ def test_cookies_can_be_switched_off(play):
         assert header(found, "set-cookie") is None
 
     play(with_ann(scene), http={"cookie_auth": False})
-
-
-def test_a_form_of_another_site_is_refused(play):
-    async def scene(inside):
-        for content in ("application/x-www-form-urlencoded", "text/plain", "multipart/form-data; boundary=x"):
-            status, found, body = await http(
-                inside,
-                "POST",
-                "/_login/local?cookieAuth",
-                LOGIN,
-                headers=[("content-type", content), ("sec-fetch-site", "cross-site")],
-            )
-            assert status in (400, 401)
-            assert header(found, "set-cookie") is None
-            assert "result" not in body or body["result"] is None
-        assert await inside.rows("tokens") == {}
-
-    play(with_ann(scene))
 
 
 def test_every_get_leaves_the_storage_as_it_was(play):
