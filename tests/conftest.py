@@ -31,7 +31,7 @@ LONGEST = [
     "tests/plugins/audit/test_host.py",
     "tests/plugins/kit/test_faults.py",
     "tests/core/plugins/test_manager.py",
-    "tests/core/security/logins/test_added_strategies.py",
+    "tests/core/security/strategies/test_added_strategies.py",
     "tests/core/web/test_websocket.py",
     "tests/core/plugins/test_watchdog.py",
     "tests/stranger/test_stranger.py",

@@ -27,11 +27,22 @@ if TYPE_CHECKING:
         List,
         Text,
     )
-    from visado.controller import Controller, action, delete, get, post, put
+    from visado.controller import ANYBODY, Controller, action, delete, get, post, put
     from visado.events import Event, Observer
     from visado.hookspecs import Commands
-    from visado.host import Clock, Credentials, Events, Host, Logins, Tokens, Users
-    from visado.login_check import Accept, Challenge, Decision, Login, LoginCheck
+    from visado.host import (
+        AddedStrategies,
+        Clock,
+        Credentials,
+        Events,
+        Host,
+        Identities,
+        Logins,
+        Strategies,
+        Tokens,
+        Users,
+    )
+    from visado.login_check import Accept, Decision, Login, LoginCheck
     from visado.request import ANONYMOUS, Connection, Fields, Request, Token, User, current_request
     from visado.response import Reply
     from visado.sealing import Sealer
@@ -41,11 +52,29 @@ if TYPE_CHECKING:
     from visado.settings.sections import SecuritySection, ServerSection, StorageSection
     from visado.storage.protocol import Collection, DocumentExists, DocumentMissing, Storage, StorageError
     from visado.storage.query import Page, Query
-    from visado.strategy import Fail, Outcome, Pass, Redirect, Strategy, StrategyKind, Success
+    from visado.strategy import (
+        AccountRules,
+        Actor,
+        Challenge,
+        Fail,
+        Identity,
+        KeepsCredentials,
+        Outcome,
+        Pass,
+        Redirect,
+        Strategy,
+        StrategyKind,
+        Success,
+    )
+    from visado.token_verifier import TokenVerifier, Verified
 
 __all__ = [
     "ANONYMOUS",
+    "ANYBODY",
     "Accept",
+    "AccountRules",
+    "Actor",
+    "AddedStrategies",
     "Body",
     "BodyAny",
     "BodyArray",
@@ -70,7 +99,10 @@ __all__ = [
     "Flag",
     "Host",
     "Id",
+    "Identities",
+    "Identity",
     "Integer",
+    "KeepsCredentials",
     "Lifetime",
     "List",
     "Login",
@@ -94,14 +126,17 @@ __all__ = [
     "Storage",
     "StorageError",
     "StorageSection",
+    "Strategies",
     "Strategy",
     "StrategyKind",
     "Success",
     "Text",
     "Token",
+    "TokenVerifier",
     "Tokens",
     "User",
     "Users",
+    "Verified",
     "action",
     "create_app",
     "current_request",
@@ -129,6 +164,7 @@ _HOMES: Final = (
     "arguments",
     "strategy",
     "login_check",
+    "token_verifier",
     "host",
     "sealing",
     "storage.protocol",

@@ -16,6 +16,9 @@ from visado.response import Reply
 Verb: TypeAlias = Literal["GET", "POST", "PUT", "DELETE"]
 CookieUse: TypeAlias = Literal["verified", "optional", "ignored"]
 RateLimit: TypeAlias = Literal["user", "login", "none"]
+OpenTo: TypeAlias = Literal["anybody"] | None
+ANYBODY: Final = "anybody"
+"""The value of `open_to` for an action that every client may call."""
 Handler: TypeAlias = Callable[..., Awaitable[Any]]
 F = TypeVar("F", bound=Handler)
 
@@ -58,6 +61,8 @@ class Declaration:
     cookie: CookieUse
     rate_limit: RateLimit
     login_required: bool
+    personal: bool
+    open_to: OpenTo
     cacheable: bool
     extension: bool
     media_type: str | None
@@ -73,6 +78,8 @@ def action(
     cookie: CookieUse = "verified",
     rate_limit: RateLimit = "user",
     login_required: bool = False,
+    personal: bool = False,
+    open_to: OpenTo = None,
     cacheable: bool = False,
     extension: bool = False,
     media_type: str | None = None,
@@ -81,7 +88,7 @@ def action(
 ) -> Callable[[F], F]:
     """Make a method an action. Its name in camelCase is the action's name; its signature declares the arguments.
 
-    The docstring becomes the description in OpenAPI, in the reference and in the command's help.
+    Its docstring is the description in OpenAPI, in the reference and in the command's help.
 
     - `cookie`: how the `authToken` cookie is used. `verified`: an invalid cookie is refused. `optional`: a request with
       an invalid cookie continues as anonymous. `ignored`: the pipeline does not read the cookie.
@@ -89,6 +96,8 @@ def action(
       logins per connection. `none`: no limit for users who have logged in, `user` for anonymous requests.
     - `login_required`: an anonymous request is refused with `LoginRequired`, after its arguments were read. Without it,
       the roles alone decide, and the anonymous user may have the right.
+    - `personal`: only the user itself may call the action, and nobody who acts as the user.
+    - `open_to`: `ANYBODY` allows the action to every client, unless `[security] closed_actions` contains it.
     - `cacheable`: the result depends only on the request and on the host's storage, and the action changes nothing. The
       host may answer an equal request from its cache until something is written.
     - `extension`: the action is not in the wire contract. `server:publicApi` omits it.
@@ -98,9 +107,8 @@ def action(
     """
 
     def mark(handler: F) -> F:
-        declaration = Declaration(
-            routes, cookie, rate_limit, login_required, cacheable, extension, media_type, dict(responses or {}), example
-        )
+        options = (login_required, personal, open_to, cacheable, extension, media_type)
+        declaration = Declaration(routes, cookie, rate_limit, *options, dict(responses or {}), example)
         setattr(handler, _MARK, declaration)
         return handler
 
@@ -175,9 +183,17 @@ class ActionTable:
     Routes, permissions, OpenAPI and commands are derived from the table.
     """
 
-    def __init__(self, controllers: Iterable[Controller], unavailable: AbstractSet[str] = frozenset()) -> None:
-        """Build the table. Raises `ValueError` for two actions of one id, or two actions with one route."""
-        self.unavailable = unavailable
+    def __init__(
+        self,
+        controllers: Iterable[Controller],
+        unavailable: AbstractSet[str] = frozenset(),
+        closed: AbstractSet[str] = frozenset(),
+    ) -> None:
+        """Build the table. The actions `closed` need a right, whatever they declare.
+
+        Raises `ValueError` for two actions of one id, or two actions with one route.
+        """
+        self.unavailable, self._closed = unavailable, closed
         self._actions: dict[str, dict[str, Action]] = {}
         for controller in controllers:
             for each in controller.actions():
@@ -219,6 +235,16 @@ class ActionTable:
                 raise errors.ControllerNotFound(controller=controller)
             raise errors.ActionNotFound(controller=controller, action=name)
         return action
+
+    def is_open(self, controller: str, name: str) -> bool:
+        """Return whether every client may call an action, whatever the roles say."""
+        action = self._actions.get(controller, {}).get(name)
+        return (
+            action is not None
+            and action.open_to == ANYBODY
+            and action.plugin not in self.unavailable
+            and action.id not in self._closed
+        )
 
     def public(self) -> dict[str, dict[str, Any]]:
         """Return the table in the shape of `server:publicApi`, from which clients choose their routes.

@@ -81,11 +81,19 @@ class LoginRefused(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginChallenged(Event):
-    """The login check `check` challenged a login of the target."""
+    """The login check `check` challenged a login of the target; None: the strategy did, and the target is unknown."""
 
     name: ClassVar[str] = "login.challenged"
     outcome: ClassVar[Literal["success", "refused"]] = "refused"
-    check: str
+    check: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Impersonated(Event):
+    """A user, the actor, acted as another user, the target, and sent a request for the action `action`."""
+
+    name: ClassVar[str] = "impersonated"
+    action: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from visado.events import Event
-from visado.request import Fields, Token, User
+from visado.request import Fields, Request, Token, User
 from visado.storage.protocol import Storage
 from visado.storage.query import Page, Query
-from visado.strategy import Strategy
+from visado.strategy import AccountRules, Identity, Outcome
+
+T = TypeVar("T")
 
 Clock: TypeAlias = Callable[[], int]
 """Returns the time, in milliseconds since 1970."""
@@ -51,7 +53,7 @@ class Credentials(Protocol):
         """
         ...
 
-    async def update(self, strategy: str, user_id: str, fields: Fields, *, subject: str | None = None) -> None:
+    async def merge(self, strategy: str, user_id: str, fields: Fields, *, subject: str | None = None) -> None:
         """Change members of a user's document, and the subject if one is given.
 
         Raises `errors.NoCredentials`, `errors.SubjectTaken`.
@@ -64,6 +66,19 @@ class Credentials(Protocol):
 
     async def search(self, strategy: str, query: Query) -> Page:
         """Return a page of the documents that match a query."""
+        ...
+
+
+class Identities(Protocol):
+    """What strategies and token verifiers know of a person, and which user it is."""
+
+    async def refresh(self, strategy: str, identity: Identity, rules: AccountRules) -> None:
+        """Store what an identity that has a user says now: its profiles and what is kept. No user is made.
+
+        `rules` are the `accounts` of the strategy.
+
+        Raises `errors.NoCredentials` where the identity has no user.
+        """
         ...
 
 
@@ -81,11 +96,26 @@ class Users(Protocol):
         """
         ...
 
-    async def update(self, user_id: str, changes: Fields, updater: str | None = None) -> User:
+    async def merge(self, user_id: str, changes: Fields, updater: str | None = None) -> User:
         """Change members of a user's content and return the user. `updater` is the id of the user who changes it.
 
         Raises `errors.UserNotFound`, `errors.ProfileNotFound`, `errors.NoProfile`.
         """
+        ...
+
+    async def delete(self, user_id: str) -> None:
+        """Delete a user with its credentials, API keys, tokens, and what login checks store of it.
+
+        Raises `errors.UserNotFound`, and `errors.CredentialsRejected` where a strategy does not delete its own.
+        """
+        ...
+
+    async def search(self, query: Query) -> Page:
+        """Return a page of the users that match a query."""
+        ...
+
+    async def strategies(self, user: User) -> list[str]:
+        """Return the names of the strategies in which a user has credentials."""
         ...
 
     def roles(self, user: User) -> frozenset[str]:
@@ -114,6 +144,14 @@ class Tokens(Protocol):
         """Revoke every token of a user except the one of the current request, if it is the user's."""
         ...
 
+    async def revoke_of(self, strategy: str, **session: str) -> int:
+        """Revoke the tokens that a strategy made, in whose session these members have these values; return how many.
+
+        For a logout by the identity provider: `revoke_of("saml", index="...")`. Only members that are texts count. The
+        users' open sockets are told that their tokens expired.
+        """
+        ...
+
 
 class Logins(Protocol):
     """Logging in a user whom an action of a plugin has authenticated."""
@@ -123,6 +161,46 @@ class Logins(Protocol):
 
         `expires_in` is the lifetime in ms; -1 for ever, None for the default. Raises `errors.LoginRefused`, and
         `errors.LoginChallenged`, which the client answers at the login of the strategy.
+        """
+        ...
+
+
+class Strategies(Protocol):
+    """The strategies of the host, each within its limits. Administrators may add and remove some at run time."""
+
+    async def attempt(self, name: str, request: Request) -> Outcome:
+        """Return the outcome of a login with a strategy, as it is: no login check, no token.
+
+        Raises `errors.UnknownStrategy`, `errors.StrategyTimeout`, `errors.Overloaded`, and what the strategy raises.
+        """
+        ...
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the available strategies."""
+        ...
+
+
+class AddedStrategies(Protocol):
+    """The strategies that administrators and plugins add while the host runs."""
+
+    async def add(self, kind: str, name: str, settings: Fields) -> None:
+        """Add a strategy of a kind, which the next request can use.
+
+        Raises `errors.StrategyExists`, `errors.StrategyRejected`, and what the strategy raises.
+        """
+        ...
+
+    async def remove(self, name: str) -> None:
+        """Remove an added strategy; its credentials and tokens stay.
+
+        Raises `errors.UnknownStrategy`, `errors.StrategyDeclared`.
+        """
+        ...
+
+    def find(self, kind: str, **settings: Any) -> tuple[str, ...]:
+        """Return the names of the added strategies of a kind whose settings have these values.
+
+        A setting that is secret has no value here.
         """
         ...
 
@@ -142,15 +220,26 @@ class Events(Protocol):
 class Host:
     """The parts of the host that plugins use. A hook that names the argument `host` receives this record.
 
-    `strategies` are the available strategies of the host by name. Administrators may add and remove strategies while
-    the host runs, so read it during requests and not at the start. `clock` returns the time in ms since 1970.
+    `clock` returns the time in ms since 1970.
     """
 
     storage: Storage
     users: Users
     credentials: Credentials
+    identities: Identities
     tokens: Tokens
     logins: Logins
-    strategies: Mapping[str, Strategy]
+    strategies: Strategies
+    added_strategies: AddedStrategies
     events: Events
     clock: Clock
+    _singles: dict[type[Any], Any] = field(default_factory=dict[type[Any], Any], repr=False)
+
+    def single(self, kind: type[T], *arguments: Any) -> T:
+        """Return the one object of a class that a plugin has on this host, made with these arguments at the first call.
+
+        For what two hooks of a plugin share, such as a strategy and a controller.
+        """
+        if kind not in self._singles:
+            self._singles[kind] = kind(*arguments)
+        return self._singles[kind]  # type: ignore[no-any-return]

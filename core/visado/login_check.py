@@ -12,45 +12,37 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from visado.request import Fields, Request, User
-from visado.strategy import Fail
+from visado.strategy import Challenge, Fail, Pass, Success
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login that a strategy accepted: the request, the user, and the name of the strategy."""
+    """A login that a strategy accepted: the request, the user, the name of the strategy, and its success.
+
+    In an answer to a challenge, `success` has the user's id, the methods, the session and the end of the login that was
+    challenged. `success.methods` contains the methods of the checks that accepted so far.
+    """
 
     request: Request
     user: User
     strategy: str
+    success: Success
 
 
 @dataclass(frozen=True, slots=True)
 class Accept:
     """The check accepts the login. The next check follows; after the last one, the host creates the token.
 
-    `data` are further members of the result. `cookies` are `Set-Cookie` values of the response.
+    `data` are further members of the result. `methods` are the ways in which the user proved it, as RFC 8176 names
+    them: `otp`, `hwk`. `cookies` are `Set-Cookie` values of the response.
     """
 
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    methods: frozenset[str] = frozenset()
     cookies: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
-    """The check needs one more step: the response is 401 `security.login.challenged`, with a reference to answer with.
-
-    The client sees `reason` and `data`. `state` is stored for `answer` and never sent. The reference works once, for
-    `lifetime` seconds, at most an hour. `cookies` are `Set-Cookie` values of the response.
-    """
-
-    reason: str = "One more step is needed."
-    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    state: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
-    lifetime: float = 300.0
-    cookies: tuple[str, ...] = ()
-
-
-Decision: TypeAlias = Accept | Fail | Challenge
+Decision: TypeAlias = Accept | Fail | Challenge | Pass
 
 
 class LoginCheck(ABC):
@@ -62,6 +54,8 @@ class LoginCheck(ABC):
 
     name: str
     """The name that the client sees in a challenge."""
+    factor: str | None = None
+    """Checks of one factor are alternatives: a login needs one of those that do not pass. None: no alternative."""
     timeout: float = 10.0
     """The time limit of each call, in seconds."""
 
@@ -78,12 +72,13 @@ class LoginCheck(ABC):
 
     @abstractmethod
     async def check(self, login: Login) -> Decision:
-        """Decide on a login that a strategy accepted."""
+        """Decide on a login that a strategy accepted. `Pass`: the check does not concern this login or user."""
 
     async def answer(self, login: Login, state: Fields) -> Decision:
         """Decide on the answer to a challenge, which is in `login.request.fields`.
 
-        `state` is that of the challenge. Another `Challenge` asks for a further step, under a new reference.
+        `state` is that of the challenge. Another `Challenge` asks for a further step, under a new reference. `Pass` is
+        no answer: it is refused like `Fail`.
         """
         return Fail()
 

@@ -110,6 +110,8 @@ class Pipeline:
         action = self._find(controller, name)
         await self._authenticate(request, action.cookie if isinstance(action, Action) else "verified")
         self._authorise(request, controller, name)
+        if request.token is not None and request.token.actor is not None:
+            await self._authorise_actor(request, action, controller, name)
         self._limit(request, action.rate_limit if isinstance(action, Action) else "user")
         if isinstance(action, errors.VisadoError):
             raise action
@@ -177,7 +179,7 @@ class Pipeline:
 
     def _authorise(self, request: Request, controller: str, name: str) -> None:
         access, user = self._access, request.user
-        if access.rights(request).allows(controller, name, request.args):
+        if access.allows(request, controller, name, request.args):
             return
         self._observers.note(events.AccessDenied(target=f"{controller}:{name}"[:_MAX_TARGET_CHARACTERS]))
         if not user.anonymous:
@@ -185,6 +187,17 @@ class Pipeline:
         if access.profiles.rights(user).allows(controller, name, request.args):
             raise errors.LoopbackRequired(controller=controller, action=name)
         raise errors.LoginRequired(controller=controller, action=name)
+
+    async def _authorise_actor(
+        self, request: Request, action: Action | errors.VisadoError, controller: str, name: str
+    ) -> None:
+        """Refuse what a user may not do who acts as the user of the request, and tell the observers of what it may."""
+        request.depends_on = None  # observers are told of each use
+        is_personal = isinstance(action, Action) and action.personal
+        if is_personal or not await self._access.may_act(request, controller, name):
+            self._observers.note(events.AccessDenied(target=f"{controller}:{name}"[:_MAX_TARGET_CHARACTERS]))
+            raise errors.NotAllowed(controller=controller, action=name, user=request.user.id)
+        self._observers.note(events.Impersonated(target=request.user.id, action=f"{controller}:{name}"))
 
     def _limit(self, request: Request, rate_limit: RateLimit) -> None:
         if rate_limit == "login":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import secrets
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ Fields: TypeAlias = dict[str, Any]
 """A JSON object."""
 
 ANONYMOUS_ID: Final = "-1"
+REFERENCE_PREFIX: Final = "klogin-"
+"""The prefix of the references of further steps: a strategy may read texts of its own in the same place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +44,24 @@ class Token:
     """A verified token or API key, without its text.
 
     `id` is that of its document in the storage. `expires_at` is in milliseconds since 1970, and `ttl` in milliseconds;
-    both are -1 for a token that does not expire.
+    both are -1 for a token that does not expire. `kind` is `foreign` for the credential of a token verifier.
+
+    `strategy` made the token, or the verifier of this name; None for an API key, and for a further token that a user
+    created. `session` and `methods` are those of the login. `actor` is the id of the user who acts as `user_id`.
+    `allow` are the ids of the only actions that the token may run; None: all that the user may.
     """
 
     id: str
     user_id: str
     expires_at: int
     ttl: int
-    kind: Literal["token", "api-key"] = "token"
+    kind: Literal["token", "api-key", "foreign"] = "token"
     single_use: bool = False
+    strategy: str | None = None
+    session: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    methods: frozenset[str] = frozenset()
+    actor: str | None = None
+    allow: frozenset[str] | None = None
 
 
 @dataclass(eq=False)
@@ -105,11 +117,28 @@ class Request:
     token: Token | None = None
     events: dict[Event, Event] | None = field(default_factory=dict[Event, Event], repr=False)
     depends_on: list[tuple[str, Any]] | None = field(default_factory=list[tuple[str, Any]], repr=False)
+    _reference: str | None = field(default=None, repr=False)
+
+    @property
+    def reference(self) -> str:
+        """The reference under which the host stores the state of a `Redirect` or `Challenge` of this request.
+
+        A secret text of 50 characters, which fits into SAML's `RelayState` and a URL as it is.
+        """
+        if self._reference is None:
+            self._reference = f"{REFERENCE_PREFIX}{secrets.token_urlsafe(32)}"
+        return self._reference
 
     @property
     def fields(self) -> Fields:
         """The members of the body; empty where the body is absent or a list."""
         return self.body if isinstance(self.body, dict) else {}
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies of the request."""
+        parts = (part.strip().partition("=") for part in (self.header("cookie") or "").split(";"))
+        return {name: text for name, _, text in parts}
 
     def take_events(self) -> list[Event]:
         """Return the events to tell before the response. Events that are noted later do not wait for the response."""

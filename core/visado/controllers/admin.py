@@ -20,6 +20,7 @@ from visado.security.rights.roles import Roles
 from visado.security.users.users import Users
 from visado.storage.protocol import Storage
 from visado.storage.query import Query
+from visado.strategy import Actor
 
 _EXISTING_USER_POLICIES: Final = ("fail", "skip", "overwrite")
 _DATABASES: Final = ("internalCache", "memoryStorage")
@@ -62,9 +63,10 @@ class FirstAdminController(Controller):
         async with self._lock, self._storage.transaction():  # one of several simultaneous requests succeeds
             if await self._users.admin_exists():
                 raise errors.AdminExists
+            by = Actor("administrator", request)
             members = without_profiles(_optional_object(content, "content")) | {"profileIds": ["admin"]}
             user = await self._accounts.create(
-                members, _optional_object(credentials, "credentials"), id, id_style(kuid)
+                members, _optional_object(credentials, "credentials"), by, id, id_style(kuid)
             )
             if reset:
                 await self._roles.restrict()
@@ -103,7 +105,7 @@ class AdminController(Controller):
         async with self._resetting:
             users = (await self._users.search(Query())).hits
             for user_id, _ in users:
-                await self._accounts.delete(user_id)
+                await self._accounts.delete(user_id, Actor("administrator", request))
             deleted = await self._profiles.reset()
             await self._roles.reset()
         return {"deletedUsers": len(users), "deletedProfiles": deleted}
@@ -124,7 +126,7 @@ class AdminController(Controller):
         """
         if on_existing_users not in _EXISTING_USER_POLICIES:
             raise errors.InvalidArgument(argument="onExistingUsers", expected='"fail", "skip" or "overwrite"')
-        users = _section(body, "users")
+        users, by = _section(body, "users"), Actor("administrator", request)
         roles, profiles = _section(body, "roles"), _section(body, "profiles")
         existing = [each for each in users if await self._users.get(each) is not None]
         if existing and on_existing_users == "fail":
@@ -137,8 +139,8 @@ class AdminController(Controller):
             if user_id in existing:
                 if on_existing_users == "skip":
                     continue
-                await self._accounts.delete(user_id)
-            await self._accounts.create(_member(fields, "content"), _member(fields, "credentials"), user_id)
+                await self._accounts.delete(user_id, by)
+            await self._accounts.create(_member(fields, "content"), _member(fields, "credentials"), by, user_id)
         return {"acknowledge": True}
 
     @action(post("/admin/_resetDatabase"))

@@ -21,7 +21,7 @@ class MyApiKeysController(Controller):
         """`max_ttl` is the longest lifetime in milliseconds, or -1 for any."""
         self._api_keys, self._searches, self._max_ttl = api_keys, searches, max_ttl
 
-    @action(post("/api-keys/_create"), login_required=True, example={"description": "the build server"})
+    @action(post("/api-keys/_create"), login_required=True, personal=True, example={"description": "the build server"})
     async def create_api_key(
         self, request: Request, description: BodyText, id: Id | None = None, expires_in: Duration = None
     ) -> DocumentResult:
@@ -48,7 +48,7 @@ class MyApiKeysController(Controller):
         page = await self._api_keys.search(request.user.id, query)
         return {"hits": [format_api_key(*hit) for hit in page.hits], "total": page.total}
 
-    @action(delete("/api-keys/:_id"))
+    @action(delete("/api-keys/:_id"), personal=True)
     async def delete_api_key(self, request: Request, id: Id) -> DeletedResult:
         """Revoke an API key of the current user."""
         await self._api_keys.delete(request.user.id, id)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Final
-from urllib.parse import quote, urlencode
 
 from visado import errors, events
 from visado.arguments import DURATION, ArgumentReading, Body, BodyText, Flag, Integer, StrictDuration, Text
-from visado.controller import Controller, action, get, post, put
+from visado.controller import ANYBODY, Controller, action, get, post, put
 from visado.controllers import browser
+from visado.controllers.login_replies import login_reply, redirect_reply, token_reply, uses_cookie
 from visado.controllers.result_types import (
     AllowedResult,
     CurrentUserResult,
     DocumentResult,
+    LoginFormsResult,
     LoginResult,
     LogoutResult,
     NamesResult,
@@ -20,22 +23,22 @@ from visado.controllers.result_types import (
     SearchResult,
     TokenStateResult,
 )
-from visado.login_check import Login
 from visado.request import ANONYMOUS_ID, Fields, Malformed, Request, from_payload
 from visado.response import Reply
 from visado.security.access import Access
 from visado.security.documents import format_document
-from visado.security.logins.login_result import login_result
-from visado.security.logins.logins import CHALLENGE_FIELD, Admission, Logins, answers_challenge
-from visado.security.logins.strategies import Strategies
-from visado.security.logins.strategy_credentials import StrategyCredentials
+from visado.security.logins.admission import LoggedIn
+from visado.security.logins.logins import Logins
+from visado.security.logins.refusals import refusals
 from visado.security.observers import Observers
 from visado.security.rights import rights
-from visado.security.tokens.issuing import IssuedToken
+from visado.security.strategies.login_forms import describe_login_form
+from visado.security.strategies.strategies import Strategies
+from visado.security.strategies.strategy_credentials import StrategyCredentials
+from visado.security.tokens.issuing import TokenOrigin
 from visado.settings.durations import FOREVER
-from visado.strategy import Redirect
+from visado.strategy import Redirect, form_fields
 
-_SAFE_URL_CHARACTERS: Final = "%/:=&?~#+!$,;'@()*[]"
 _PROTECTED_MEMBERS: Final = ("_id", "profileIds")
 """The members of a user that `auth:updateSelf` does not change."""
 
@@ -63,6 +66,15 @@ class AuthController(Controller):
     async def get_strategies(self, request: Request) -> NamesResult:
         """List the names of the strategies with which users can log in."""
         return list(self._strategies)
+
+    @action(get("/_loginForms"), extension=True, cacheable=True, open_to=ANYBODY)
+    async def get_login_forms(self, request: Request) -> LoginFormsResult:
+        """List what a login page may show: the strategies with their titles, icons and forms.
+
+        `form` is the JSON schema of the members of the login's body; null: the login starts without any, for instance
+        with a redirect. Strategies that are not for strangers are left out.
+        """
+        return [describe_login_form(each) for each in self._strategies.values() if each.listed]
 
     @action(
         get("/_login/:strategy"),
@@ -92,38 +104,41 @@ class AuthController(Controller):
         name = strategy if strategy is not None else request.fields.get("strategy", "local")
         if not isinstance(name, str):
             raise errors.InvalidType(argument="body.strategy", expected="string")
-        with self._logins.refusals(name if name in self._strategies else None):
-            for field in (*self._strategies.find(name).fields, "password"):
+        with refusals(self._observers, name if name in self._strategies else None):
+            for field in (*form_fields(self._strategies.find(name).login_form), "password"):
                 if field in request.args:  # URLs are written to logs
                     raise errors.ForbiddenArgument(argument=field)
-        revocations = self._tokens.revocations
         lifetime = request.fields.get("expiresIn") if expires_in is None else expires_in
-        admission = await self._admit(request, name, lifetime)
-        if isinstance(admission, Redirect):
-            return _redirect(admission)
-        issued = await self._logins.issue(admission, name, revocations)
-        if admission.location is not None:
-            reply = self._reply(request, issued, True, admission)
-            return _redirect(Redirect(admission.location, cookies=reply.cookies))
-        return self._reply(request, issued, _uses_cookie(request, cookie_auth), admission)
-
-    async def _admit(self, request: Request, strategy: str, lifetime: Any) -> Admission | Redirect:
-        """Authenticate with the strategy, or continue a challenged login; then run the login checks."""
-        if answers_challenge(request):
-            return await self._logins.resume(request, strategy)
-        with self._logins.refusals(strategy):
-            outcome = await self._strategies.authenticate(strategy, request)
+        outcome = await self._logins.log_in(request, name, lifetime)
         if isinstance(outcome, Redirect):
-            return outcome
-        user, success = outcome
-        location = success.location if request.connection.transport == "http" else None
-        admission = Admission(user, cookies=success.cookies, expires_in=lifetime, location=location)
-        try:
-            return await self._logins.admit(Login(request, user, strategy), admission)
-        except errors.LoginChallenged as challenge:
-            if location is None:
-                raise
-            return _challenge_redirect(location, challenge)
+            return redirect_reply(request, outcome)
+        return self._reply(request, outcome, cookie_auth=uses_cookie(request, cookie_auth))
+
+    @action(
+        post("/_me/credentials/:strategy/_link"),
+        extension=True,
+        login_required=True,
+        personal=True,
+        rate_limit="login",
+        responses={302: "The strategy redirects the browser to the address in `Location`."},
+    )
+    async def link(self, request: Request, strategy: Text, cookie_auth: Flag | None = None) -> LoginResult:
+        """Link an identity to the current user: log in with a strategy, and the identity becomes one of the user's.
+
+        The body is that of `auth:login`. A redirect or a challenge is answered at `auth:login`, which then returns a
+        token of the current user. A user has one identity of a strategy, and an identity has one user.
+        """
+        outcome = await self._logins.log_in(request, strategy, owner=request.user)
+        if isinstance(outcome, Redirect):
+            return redirect_reply(request, outcome)
+        return self._reply(request, outcome, cookie_auth=uses_cookie(request, cookie_auth))
+
+    def _reply(self, request: Request, logged_in: LoggedIn, *, cookie_auth: bool) -> Reply:
+        """Return the reply to a login, and link a WebSocket to its token."""
+        token, connection = logged_in.token, request.connection
+        if token is not None and connection.transport == "websocket" and token.user_id != ANONYMOUS_ID:
+            self._tokens.connections.link(connection, token)
+        return login_reply(request, logged_in, cookie_auth=cookie_auth)
 
     @action(post("/_logout"), cookie="optional", rate_limit="none")
     async def logout(self, request: Request, global_: Flag = False, cookie_auth: Flag = False) -> LogoutResult:
@@ -163,7 +178,7 @@ class AuthController(Controller):
         The token is the body's `token`; with `cookieAuth` it is the one in the cookie or the header `Authorization`.
         A single-use token stays valid.
         """
-        text = (request.cookie or request.jwt) if _uses_cookie(request, cookie_auth) else token
+        text = (request.cookie or request.jwt) if uses_cookie(request, cookie_auth) else token
         if not text:
             return {"valid": False, "state": "No token."}
         try:
@@ -183,7 +198,9 @@ class AuthController(Controller):
         """
         if expires_in == FOREVER:
             raise errors.InvalidExpiration(argument="expiresIn", rule="cannot be infinite")
-        issued = await self._tokens.create(request.user.id, expires_in, single_use=single_use)
+        current = request.token  # a further token of a user who acts as another, or of limited rights, is no wider
+        origin = TokenOrigin(actor=current.actor, allow=current.allow) if current is not None else TokenOrigin()
+        issued = await self._tokens.create(request.user.id, expires_in, single_use=single_use, origin=origin)
         self._observers.note(events.TokenIssued(target=request.user.id))
         token = issued.token
         return {
@@ -210,11 +227,14 @@ class AuthController(Controller):
         if request.token is None:
             raise errors.LoginRequired(controller="auth", action="refreshToken")
         if strategy is not None and strategy != "local":
-            renewed = await self._strategies.run(strategy, lambda each: each.refresh(request))
+            session = dict(request.token.session) if request.token.strategy == strategy else {}
+            renewed = await self._strategies.run(strategy, lambda each: each.refresh(request, session))
             expires_in = DURATION.read(renewed.get("expiresIn"), "expiresIn", False) or expires_in
         issued = await self._tokens.refresh(request.token, expires_in)
         self._observers.note(events.TokenRefreshed(target=request.user.id))
-        return self._reply(request, issued, _uses_cookie(request, cookie_auth))
+        if request.connection.transport == "websocket":
+            self._tokens.connections.link(request.connection, issued.token)
+        return token_reply(request, issued, cookie_auth=uses_cookie(request, cookie_auth))
 
     # -- the current user
 
@@ -235,7 +255,7 @@ class AuthController(Controller):
     @action(post("/_checkRights"), example={"controller": "auth", "action": "getCurrentUser"})
     async def check_rights(self, request: Request, body: Body) -> AllowedResult:
         """Return whether the current user may send the request that is in the body."""
-        return {"allowed": is_allowed(body, request, self._access.rights(request))}
+        return {"allowed": is_allowed(body, request, partial(self._access.allows, request))}
 
     @action(put("/_me"), put("/_updateSelf", deprecated=True), login_required=True)
     async def update_self(self, request: Request, body: Body, retry_on_conflict: Integer = 10) -> DocumentResult:
@@ -247,46 +267,12 @@ class AuthController(Controller):
             if body.get(name):
                 raise errors.ForbiddenArgument(argument=f"body.{name}")
         changes = {name: value for name, value in body.items() if name not in _PROTECTED_MEMBERS}
-        user = await self._users.update(request.user.id, changes, request.user.id)
+        user = await self._users.merge(request.user.id, changes, request.user.id)
         return format_document(user.id, user.content)
 
-    def _reply(
-        self, request: Request, issued: IssuedToken, cookie_auth: bool, admission: Admission | None = None
-    ) -> Reply:
-        """Return a reply with a new token: in the result, or in a cookie when `cookie_auth` is set over HTTP."""
-        token, connection = issued.token, request.connection
-        data, other_cookies = (admission.data, admission.cookies) if admission else ({}, ())
-        if connection.transport == "websocket":
-            if token.user_id != ANONYMOUS_ID:
-                self._tokens.connections.link(connection, token)
-            return Reply({**data, **login_result(issued)})
-        if not cookie_auth:
-            return Reply({**data, **login_result(issued)}, cookies=other_cookies)
-        expires_at = None if token.expires_at == FOREVER else token.expires_at
-        cookie = browser.token_cookie(issued.text, expires_at, connection)
-        return Reply({**data, **login_result(issued, with_text=False)}, cookies=(*other_cookies, cookie))
 
-
-def _uses_cookie(request: Request, cookie_auth: bool | None) -> bool:
-    """Return whether a cookie carries the token: the argument `cookieAuth`, or else whether the request has one."""
-    return request.cookie is not None if cookie_auth is None else cookie_auth
-
-
-def _redirect(redirect: Redirect) -> Reply:
-    headers = {"Location": quote(redirect.location, safe=_SAFE_URL_CHARACTERS), "Content-Length": "0"}
-    result = {**redirect.data, "headers": headers, "statusCode": redirect.status}
-    return Reply(result, redirect.status, headers, redirect.cookies)
-
-
-def _challenge_redirect(location: str, error: errors.LoginChallenged) -> Redirect:
-    """Redirect a browser with the challenge in the URL's fragment, which browsers send to no server."""
-    challenge = error.challenge
-    names = {CHALLENGE_FIELD: challenge["reference"], "check": challenge["check"], "strategy": challenge["strategy"]}
-    return Redirect(f"{location.partition('#')[0]}#{urlencode(names)}", cookies=error.cookies)
-
-
-def is_allowed(payload: Fields, request: Request, owned: rights.Rights) -> bool:
-    """Return whether the rights allow a request payload.
+def is_allowed(payload: Fields, request: Request, allows: Callable[[str, str, Fields], bool]) -> bool:
+    """Return whether a request payload is allowed, by a function of its controller, action and arguments.
 
     Raises `MissingArgument` for a payload without controller or action, and the error of a malformed payload.
     """
@@ -297,4 +283,4 @@ def is_allowed(payload: Fields, request: Request, owned: rights.Rights) -> bool:
         checked = from_payload(payload, request.connection, request.id)
     except Malformed as malformed:
         raise malformed.error from None
-    return owned.allows(payload["controller"], payload["action"], checked.args)
+    return allows(payload["controller"], payload["action"], checked.args)

@@ -40,6 +40,7 @@ def build_table(
 
     Raises `StartError` when two actions have one id or one route.
     """
+    closed = frozenset(settings[SecuritySection].closed_actions)
     health = Health(storage, plugins, security.strategies, security.observers)
     controllers = [
         *_security_controllers(settings, clock, storage, security),
@@ -51,12 +52,14 @@ def build_table(
         added = list(registered)
         for each in added:
             each.plugin = plugin.name
-        plugin.note("action", [each.id for controller in added for each in controller.actions()])
+        actions = [each for controller in added for each in controller.actions()]
+        plugin.note("action", [each.id for each in actions])
+        plugin.note("open action", [each.id for each in actions if each.open_to and each.id not in closed])
         controllers.extend(added)
 
     plugins.call("register_controllers", add, settings=settings, host=security.host)
     try:
-        table = ActionTable(controllers, plugins.unavailable)
+        table = ActionTable(controllers, plugins.unavailable, closed)
     except ValueError as error:
         raise StartError(str(error)) from None
     return table

@@ -11,9 +11,10 @@ from visado.controller import Controller, action, delete, get, post, put
 from visado.controllers.result_types import AcknowledgedResult, BooleanResult, NamesResult, ObjectResult, SearchResult
 from visado.request import Request
 from visado.search.searches import Searches
-from visado.security.logins.strategies import Strategies
-from visado.security.logins.strategy_credentials import StrategyCredentials
+from visado.security.strategies.strategies import Strategies
+from visado.security.strategies.strategy_credentials import StrategyCredentials
 from visado.security.users.users import Users
+from visado.strategy import Actor
 
 
 class MyCredentialsController(Controller):
@@ -31,7 +32,7 @@ class MyCredentialsController(Controller):
     )
     async def credentials_exist(self, request: Request, strategy: Text) -> BooleanResult:
         """Return whether the current user has credentials of a strategy."""
-        return await self._strategies.run(strategy, lambda each: each.exists(request.user.id))
+        return await self._strategies.run_keeper(strategy, lambda each: each.exists(request.user.id))
 
     @action(
         get("/_me/credentials/:strategy"),
@@ -40,25 +41,27 @@ class MyCredentialsController(Controller):
     )
     async def get_my_credentials(self, request: Request, strategy: Text) -> ObjectResult:
         """Return the public part of the current user's credentials of a strategy, such as the user name."""
-        return await self._strategies.run(strategy, lambda each: each.info(request.user.id))
+        return await self._strategies.run_keeper(strategy, lambda each: each.info(request.user.id))
 
     @action(
         post("/_me/credentials/:strategy/_create"),
         post("/credentials/:strategy/_me/_create", deprecated=True),
         login_required=True,
+        personal=True,
     )
     async def create_my_credentials(self, request: Request, strategy: Text, body: Body) -> ObjectResult:
         """Create the current user's credentials of a strategy from the body, and return their public part."""
-        return await self._credentials.create(strategy, request.user.id, body)
+        return await self._credentials.create(strategy, request.user.id, body, Actor("owner", request))
 
     @action(
         put("/_me/credentials/:strategy/_update"),
         put("/credentials/:strategy/_me/_update", deprecated=True),
         login_required=True,
+        personal=True,
     )
     async def update_my_credentials(self, request: Request, strategy: Text, body: Body) -> ObjectResult:
         """Change the current user's credentials of a strategy, and return their public part."""
-        return await self._credentials.update(strategy, request.user.id, body)
+        return await self._credentials.update(strategy, request.user.id, body, Actor("owner", request))
 
     @action(
         post("/_me/credentials/:strategy/_validate"),
@@ -70,17 +73,18 @@ class MyCredentialsController(Controller):
 
         Nothing is stored.
         """
-        await self._strategies.run(strategy, lambda each: each.validate(request.user.id, body, update=False))
+        await self._credentials.validate(strategy, request.user.id, body, Actor("owner", request))
         return True
 
     @action(
         delete("/_me/credentials/:strategy"),
         delete("/credentials/:strategy/_me", deprecated=True),
         login_required=True,
+        personal=True,
     )
     async def delete_my_credentials(self, request: Request, strategy: Text) -> AcknowledgedResult:
         """Delete the current user's credentials of a strategy. Tokens stay valid."""
-        await self._credentials.delete(strategy, request.user.id)
+        await self._credentials.delete(strategy, request.user.id, Actor("owner", request))
         return {"acknowledged": True}
 
 
@@ -98,41 +102,41 @@ class CredentialsController(Controller):
     @action(get("/credentials/:strategy/:_id"))
     async def get_credentials(self, request: Request, strategy: Text, id: Id) -> ObjectResult:
         """Return the public part of a user's credentials of a strategy, such as the user name."""
-        return await self._strategies.run(strategy, lambda each: each.info(id))
+        return await self._strategies.run_keeper(strategy, lambda each: each.info(id))
 
     @action(get("/credentials/:strategy/:_id/_byId"))
     async def get_credentials_by_id(self, request: Request, strategy: Text, id: Id) -> ObjectResult:
         """Return the public part of the credentials of a subject. `_id` is the subject, such as a user name."""
-        return await self._strategies.run(strategy, lambda each: each.by_id(id))
+        return await self._strategies.run_keeper(strategy, lambda each: each.by_id(id))
 
     @action(get("/credentials/:strategy/:_id/_exists"))
     async def has_credentials(self, request: Request, strategy: Text, id: Id) -> BooleanResult:
         """Return whether a user has credentials of a strategy."""
-        return await self._strategies.run(strategy, lambda each: each.exists(id))
+        return await self._strategies.run_keeper(strategy, lambda each: each.exists(id))
 
     @action(get("/credentials/:strategy/_fields"))
     async def get_credential_fields(self, request: Request, strategy: Text) -> NamesResult:
         """List the names of the fields of a strategy's credentials."""
-        return list(self._strategies.find(strategy).fields)
+        return list(self._strategies.fields(strategy))
 
     @action(get("/credentials/_fields"))
     async def get_all_credential_fields(self, request: Request) -> ObjectResult:
         """Return the names of the fields of every strategy's credentials, by strategy."""
-        return {name: list(strategy.fields) for name, strategy in self._strategies.items()}
+        return {name: list(self._strategies.fields(name)) for name in self._strategies}
 
     @action(post("/credentials/:strategy/:_id/_create"))
     async def create_credentials(self, request: Request, id: Id, body: Body, strategy: Text) -> ObjectResult:
         """Create a user's credentials of a strategy from the body, and return their public part."""
         self._strategies.find(strategy)
         await self._users.find(id)
-        return await self._credentials.create(strategy, id, body)
+        return await self._credentials.create(strategy, id, body, Actor("administrator", request))
 
     @action(put("/credentials/:strategy/:_id/_update"))
     async def update_credentials(self, request: Request, id: Id, body: Body, strategy: Text) -> ObjectResult:
         """Change a user's credentials of a strategy, and return their public part."""
         self._strategies.find(strategy)
         await self._users.find(id)
-        return await self._credentials.update(strategy, id, body)
+        return await self._credentials.update(strategy, id, body, Actor("administrator", request))
 
     @action(post("/credentials/:strategy/:_id/_validate"))
     async def validate_credentials(
@@ -142,13 +146,13 @@ class CredentialsController(Controller):
 
         Nothing is stored.
         """
-        await self._strategies.run(strategy, lambda each: each.validate(id or "", body, update=False))
+        await self._credentials.validate(strategy, id or "", body, Actor("administrator", request))
         return True
 
     @action(delete("/credentials/:strategy/:_id"))
     async def delete_credentials(self, request: Request, id: Id, strategy: Text) -> AcknowledgedResult:
         """Delete a user's credentials of a strategy. Tokens stay valid."""
-        await self._credentials.delete(strategy, id)
+        await self._credentials.delete(strategy, id, Actor("administrator", request))
         return {"acknowledged": True}
 
     @action(post("/credentials/:strategy/users/_search"))
@@ -171,7 +175,7 @@ class CredentialsController(Controller):
         query: Any = fields.get("query") or {}
         if not is_object(query):
             raise errors.InvalidType(argument="body.query", expected="object")
-        return await self._strategies.run(
+        return await self._strategies.run_keeper(
             strategy,
             lambda each: each.search(query, lang=lang, sort=fields.get("sort"), offset=from_, limit=size),
         )

@@ -11,8 +11,8 @@ from visado.controllers.result_types import AcknowledgedResult, BooleanResult, O
 from visado.plugins.manager import Plugins
 from visado.plugins.switching import Switches
 from visado.request import Request
-from visado.security.logins.added_strategies import AddedStrategies
-from visado.security.logins.strategy_kinds import StrategyKinds
+from visado.security.strategies.added_strategies import AddedStrategies
+from visado.security.strategies.strategy_kinds import StrategyKinds
 
 
 class PluginsController(Controller):
@@ -72,7 +72,7 @@ class PluginsController(Controller):
 
         `kind` and `settings` are checked as `security:validateStrategy` does. Return the strategy with its settings.
         """
-        await self._added.create(strategy, kind, settings)
+        await self._added.add(kind, strategy, settings)
         return {"name": strategy, **await self._added.describe(strategy)}
 
     @action(put("/strategies/:strategy/_update"), extension=True)
@@ -87,5 +87,5 @@ class PluginsController(Controller):
     @action(delete("/strategies/:strategy"), extension=True)
     async def delete_strategy(self, request: Request, strategy: Text) -> AcknowledgedResult:
         """Delete an added strategy. Credentials and tokens stay."""
-        await self._added.delete(strategy)
+        await self._added.remove(strategy)
         return {"acknowledged": True}

@@ -23,6 +23,23 @@ LoginResult = Annotated[
         },
     ),
 ]
+LoginFormsResult = Annotated[
+    Any,
+    list[
+        Annotated[
+            Any,
+            TypedDict(
+                "LoginForm",
+                {
+                    "strategy": Annotated[str, Field(description="The name in `/_login/NAME`.")],
+                    "title": str,
+                    "icon": Annotated[str, Field(description="The address of an image; empty without one.")],
+                    "form": Annotated[dict[str, Any] | None, Field(description="JSON schema of the body, or null.")],
+                },
+            ),
+        ]
+    ],
+]
 NewTokenResult = Annotated[
     Any,
     TypedDict(

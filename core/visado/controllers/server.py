@@ -23,8 +23,8 @@ from visado.plugins.calls import get_problem
 from visado.plugins.manager import Plugins
 from visado.request import Request
 from visado.response import Reply
-from visado.security.logins.strategies import Strategies
 from visado.security.observers import Observers
+from visado.security.strategies.strategies import Strategies
 from visado.security.users.users import Users
 from visado.settings.loading import Settings
 from visado.settings.sections import LimitsSection, SecuritySection

@@ -27,10 +27,11 @@ from visado.search.searches import Searches
 from visado.security.access import Access
 from visado.security.accounts import Accounts
 from visado.security.documents import delete_many, format_document, format_hit
-from visado.security.logins.strategy_credentials import StrategyCredentials
 from visado.security.rights import rights
+from visado.security.strategies.strategy_credentials import StrategyCredentials
 from visado.settings.loading import Settings
 from visado.settings.sections import LimitsSection, SecuritySection
+from visado.strategy import Actor
 
 
 class UsersController(Controller):
@@ -77,7 +78,7 @@ class UsersController(Controller):
     async def check_rights(self, request: Request, user_id: Id, body: Body) -> AllowedResult:
         """Return whether a user may send the request that is in the body."""
         user = await self._users.find(user_id)
-        return {"allowed": is_allowed(body, request, self._profiles.rights(user))}
+        return {"allowed": is_allowed(body, request, self._profiles.rights(user).allows)}
 
     @action(delete("/users/:_id/tokens"))
     async def revoke_tokens(self, request: Request, id: Id) -> EmptyResult:
@@ -107,7 +108,7 @@ class UsersController(Controller):
         `content` contains `profileIds` and any further members. `credentials` contains the credentials by strategy.
         `_id` is chosen by the host if the request has none: a readable id, or with `kuid=uuid` a UUID.
         """
-        user = await self._accounts.create(content, credentials or {}, id, id_style(kuid))
+        user = await self._accounts.create(content, credentials or {}, _administrator(request), id, id_style(kuid))
         return format_document(user.id, user.content)
 
     @action(post("/users/_createRestricted"), post("/users/:_id/_createRestricted"))
@@ -125,7 +126,7 @@ class UsersController(Controller):
         `_id` is chosen by the host if the request has none: a readable id, or with `kuid=uuid` a UUID.
         """
         members = without_profiles(content) | {"profileIds": self._restricted_profile_ids}
-        user = await self._accounts.create(members, credentials or {}, id, id_style(kuid))
+        user = await self._accounts.create(members, credentials or {}, Actor("stranger", request), id, id_style(kuid))
         return format_document(user.id, user.content)
 
     @action(post("/users/:_id/_upsert"))
@@ -147,9 +148,10 @@ class UsersController(Controller):
         user: User | None = None
         if await self._users.get(id) is None:
             with suppress(errors.UserExists):  # another request created it meanwhile
-                user = await self._accounts.create((default or {}) | content, credentials or {}, id)
+                by = _administrator(request)
+                user = await self._accounts.create((default or {}) | content, credentials or {}, by, id)
         if user is None:
-            user = await self._users.update(id, content, request.user.id)
+            user = await self._users.merge(id, content, request.user.id)
         return format_document(user.id, user.content)
 
     @action(put("/users/:_id/_update"))
@@ -160,7 +162,7 @@ class UsersController(Controller):
 
         `retryOnConflict` has no effect: updates do not conflict.
         """
-        user = await self._users.update(id, body, request.user.id)
+        user = await self._users.merge(id, body, request.user.id)
         return format_document(user.id, user.content)
 
     @action(put("/users/:_id/_replace"))
@@ -172,7 +174,7 @@ class UsersController(Controller):
     @action(delete("/users/:_id"))
     async def delete_user(self, request: Request, id: Id) -> DeletedResult:
         """Delete a user and its credentials, tokens and API keys."""
-        await self._accounts.delete(id)
+        await self._accounts.delete(id, _administrator(request))
         return {"_id": id}
 
     # -- several users
@@ -199,7 +201,8 @@ class UsersController(Controller):
 
         Return the ids of the deleted users.
         """
-        return await delete_many(ids, self._write_count, self._accounts.delete)
+        by = _administrator(request)
+        return await delete_many(ids, self._write_count, lambda each: self._accounts.delete(each, by))
 
     @action(post("/users/_search"), example={"query": {"term": {"profileIds": "default"}}, "sort": [{"_id": "asc"}]})
     async def search_users(
@@ -260,3 +263,7 @@ def without_profiles(content: Fields | None) -> Fields:
 def id_style(kuid: str) -> Literal["human", "uuid"]:
     """Return the style of a new user's id from the argument `kuid`; unknown values stand for `human`."""
     return "uuid" if kuid == "uuid" else "human"
+
+
+def _administrator(request: Request) -> Actor:
+    return Actor("administrator", request)

@@ -28,6 +28,8 @@ class VisadoError(Exception):
     """The result of the part that succeeded. The response contains it beside the error."""
     cookies: tuple[str, ...] = ()
     """`Set-Cookie` values of the HTTP response."""
+    www_authenticate: tuple[str, ...] = ()
+    """Values of the header `WWW-Authenticate` of the HTTP response."""
 
     def __init_subclass__(cls, *, id: str | None = None, code: int | None = None) -> None:
         """Add the class to the catalogue. Without a code, the code is derived from the id.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from visado import errors
 from visado.request import Request, Token, User
@@ -14,11 +16,17 @@ from visado.security.tokens.tokens import Tokens
 from visado.security.users.users import Users
 
 
+def _is_closed(controller: str, action: str) -> bool:  # noqa: ARG001
+    return False
+
+
 @dataclass(slots=True)
 class Access:
     """The users, profiles, tokens and API keys, for identifying users.
 
-    With `open_bootstrap`, the unrestricted roles of the first start count for every client.
+    With `open_bootstrap`, the unrestricted roles of the first start count for every client. With `beyond_actor`, a user
+    who acts as another has all rights of the other; otherwise only those that both have. `is_open` returns whether
+    every client may call an action of a controller.
     """
 
     users: Users
@@ -26,6 +34,8 @@ class Access:
     tokens: Tokens
     api_keys: ApiKeys
     open_bootstrap: bool = False
+    beyond_actor: bool = False
+    is_open: Callable[[str, str], bool] = _is_closed
 
     def is_loopback(self, request: Request) -> bool:
         """Return whether the unrestricted roles of the first start count for a request."""
@@ -34,6 +44,25 @@ class Access:
     def rights(self, request: Request) -> Rights:
         """Return the rights of the user of a request."""
         return self.profiles.rights(request.user, loopback=self.is_loopback(request))
+
+    def allows(self, request: Request, controller: str, action: str, args: Mapping[str, Any] | None = None) -> bool:
+        """Return whether the user of a request may call an action on the index and collection that `args` name.
+
+        The token of the request may allow fewer actions than its user's roles do.
+        """
+        token = request.token
+        if token is not None and token.allow is not None and f"{controller}:{action}" not in token.allow:
+            return False
+        if self.rights(request).allows(controller, action, args):
+            return True
+        return self.is_open(controller, action)
+
+    async def may_act(self, request: Request, controller: str, action: str) -> bool:
+        """Return whether the user who acts as the user of a request has the right, too, to call an action."""
+        actor = await self.users.get(request.token.actor) if request.token and request.token.actor else None
+        if actor is None:
+            return False
+        return self.beyond_actor or self.profiles.rights(actor).allows(controller, action, request.args)
 
     async def identify(self, text: str) -> tuple[Token, User]:
         """Return a verified token, and its user, from the text of a token or API key.

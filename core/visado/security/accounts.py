@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal
+from typing import Final, Literal
 
 from visado import errors
 from visado.codec import is_object
 from visado.request import Fields, User
-from visado.security.logins.strategies import Strategies
-from visado.security.logins.strategy_credentials import StrategyCredentials
+from visado.security.strategies.strategies import Strategies
+from visado.security.strategies.strategy_credentials import StrategyCredentials
 from visado.security.tokens.api_keys import ApiKeys
 from visado.security.tokens.tokens import Tokens
 from visado.security.users.users import Users
 from visado.storage.protocol import Storage
+from visado.strategy import Actor
 
+_HOST: Final = Actor("host")
 _log = logging.getLogger("visado.accounts")
 
 
@@ -37,10 +39,11 @@ class Accounts:
         self,
         content: Fields,
         credentials: Fields,
+        by: Actor,
         user_id: str | None = None,
         style: Literal["human", "uuid"] = "human",
     ) -> User:
-        """Create a user with credentials of strategies, or nothing where one of them fails.
+        """Create a user with credentials of strategies, or nothing where one of them fails. `by` is who asks for it.
 
         `credentials` maps names of strategies to what each reads. Raises `UnknownStrategy`, `InvalidType`, what
         `Users.create` raises, and what the strategies raise.
@@ -56,24 +59,24 @@ class Accounts:
                 user = await self._users.create(content, user_id, style)
                 for name, fields in credentials.items():
                     attempted.append(name)  # a strategy may fail after it stored them
-                    await self._credentials.create(name, user.id, fields)
+                    await self._credentials.create(name, user.id, fields, by)
         except BaseException:
             if user is not None:
-                await self._delete_credentials(user.id, attempted)
+                await self._delete_credentials(user.id, attempted, by)
             raise
         return user
 
-    async def _delete_credentials(self, user_id: str, strategies: list[str]) -> None:
+    async def _delete_credentials(self, user_id: str, strategies: list[str], by: Actor) -> None:
         """Delete credentials that strategies store elsewhere; those in the storage were rolled back."""
         for name in strategies:
             try:
-                if await self._strategies.run(name, lambda each: each.exists(user_id)):
-                    await self._strategies.run(name, lambda each: each.delete(user_id))
+                if await self._strategies.run_keeper(name, lambda each: each.exists(user_id)):
+                    await self._strategies.run_keeper(name, lambda each: each.delete(user_id, by))
             except errors.VisadoError:
                 _log.exception("the credentials of %r in the strategy %r may not be deleted", user_id, name)
 
-    async def delete(self, user_id: str) -> None:
-        """Delete a user with its credentials, API keys and tokens.
+    async def delete(self, user_id: str, by: Actor = _HOST) -> None:
+        """Delete a user with its credentials, API keys and tokens. Plugins receive this as `host.users.delete`.
 
         Raises `UserNotFound`, and `CredentialsRejected` where a strategy does not delete its own: the user then stays.
         """
@@ -81,7 +84,7 @@ class Accounts:
         if user.anonymous:
             raise errors.DocumentNotFound(id=user_id, index="kuzzle", collection="users")
         async with self._storage.transaction():
-            await self._credentials.delete_all(user_id)
+            await self._credentials.delete_all(user_id, by)
             await self._api_keys.delete_all(user_id)
             await self._tokens.delete_all(user_id)
             await self._users.delete(user_id)

@@ -9,24 +9,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, cast
 
+from visado import host
 from visado.host import Clock, Host
 from visado.plugins.manager import Plugins, StartError
 from visado.security.access import Access
 from visado.security.accounts import Accounts
-from visado.security.logins import challenges
-from visado.security.logins.added_strategies import AddedStrategies
-from visado.security.logins.chains import Chain
-from visado.security.logins.challenges import Challenges
+from visado.security.lending import lend
+from visado.security.logins import pending_logins
+from visado.security.logins.check_runs import CheckRuns
+from visado.security.logins.identities import Identities
 from visado.security.logins.login_checks import LoginChecks
 from visado.security.logins.logins import Logins
-from visado.security.logins.strategies import Strategies
-from visado.security.logins.strategy_credentials import StrategyCredentials
-from visado.security.logins.strategy_kinds import StrategyKinds
+from visado.security.logins.pending_logins import PendingLogins
+from visado.security.logins.steps import Steps
 from visado.security.observers import Observers
 from visado.security.rights.profiles import Profiles
 from visado.security.rights.roles import Roles
+from visado.security.strategies.added_strategies import AddedStrategies
+from visado.security.strategies.chains import Chain
+from visado.security.strategies.strategies import Strategies
+from visado.security.strategies.strategy_credentials import StrategyCredentials
+from visado.security.strategies.strategy_kinds import StrategyKinds
 from visado.security.tokens import tokens
 from visado.security.tokens.api_keys import ApiKeys
 from visado.security.tokens.connections import Connections
@@ -39,7 +44,7 @@ from visado.settings.loading import Settings
 from visado.storage.protocol import Storage
 from visado.storage.versions import Version
 
-UNVERSIONED_COLLECTIONS: Final = frozenset({tokens.COLLECTION, challenges.COLLECTION})
+UNVERSIONED_COLLECTIONS: Final = frozenset({tokens.COLLECTION, pending_logins.COLLECTION})
 """Collections that change with each login, and on which no cached value depends."""
 PURGE_SECONDS: Final = 600.0
 _log = logging.getLogger("visado.security")
@@ -66,26 +71,38 @@ class Security:
         self._build_users(storage, clock)
         self._build_tokens(storage, clock)
         self._build_logins(storage, clock, version)
+        section = settings[sections.SecuritySection]
         self.access = Access(
             self.users,
             self.profiles,
             self.tokens,
             self.api_keys,
-            settings[sections.SecuritySection].open_bootstrap,
+            section.open_bootstrap,
+            section.impersonation == "full",
         )
         self.accounts = Accounts(
             storage, self.users, self.strategies, self.strategy_credentials, self.tokens, self.api_keys
         )
         self.host = Host(
             storage=storage,
-            users=self.users,
-            credentials=self.credentials,
-            tokens=self.tokens,
-            logins=self.logins,
-            strategies=self.strategies,
-            events=self.observers,
+            users=self._lend_users(),
+            credentials=lend(host.Credentials, self.credentials),
+            identities=lend(host.Identities, self.identities),
+            tokens=lend(host.Tokens, self.tokens),
+            logins=lend(host.Logins, self.logins),
+            strategies=lend(host.Strategies, self.strategies),
+            added_strategies=lend(host.AddedStrategies, self.added_strategies),
+            events=lend(host.Events, self.observers),
             clock=clock,
         )
+
+    def _lend_users(self) -> host.Users:
+        async def delete(user_id: str) -> None:
+            await self.accounts.delete(user_id)
+
+        strategies = self.strategy_credentials.strategies_of
+        users: object = lend(host.Users, self.users, delete=delete, strategies=strategies)
+        return cast("host.Users", users)
 
     def _build_users(self, storage: Storage, clock: Clock) -> None:
         self.roles = Roles(storage, clock, self._known_actions, self.observers)
@@ -102,16 +119,20 @@ class Security:
 
     def _build_logins(self, storage: Storage, clock: Clock, version: Version) -> None:
         unavailable, disabled = self._plugins.unavailable, self._plugins.disabled
-        self.strategies = Strategies(self.users, self.credentials, unavailable)
+        self.strategies = Strategies(self.credentials, unavailable)
         self.strategies.on_change.append(version.advance)
         self.strategy_credentials = StrategyCredentials(self.strategies, self.credentials, self.observers, version)
         self.strategy_kinds = StrategyKinds(unavailable)
         self.added_strategies = AddedStrategies(storage, self.strategies, self.strategy_kinds, self.observers)
-        self.challenges = Challenges(storage, clock)
-        self.tokens.on_revoke_all.append(self.challenges.delete_all)
+        self.pending_logins = PendingLogins(storage, clock)
+        self.tokens.on_revoke_all.append(self.pending_logins.delete_all)
         self.login_checks = LoginChecks(unavailable, disabled)
         self.users.on_delete.append(self.login_checks.forget)
-        self.logins = Logins(self.users, self.tokens, self.login_checks, self.challenges, self.observers)
+        accounts = self._settings[sections.AccountsSection]
+        self.identities = Identities(storage, self.users, self.credentials, accounts)
+        steps = Steps(self.pending_logins, self.strategies, self.observers)
+        checks = CheckRuns(self.users, self.login_checks, self.pending_logins, steps, self.observers)
+        self.logins = Logins(self.users, self.tokens, self.strategies, self.identities, steps, checks, self.observers)
 
     def _known_actions(self, controller: str) -> tuple[frozenset[str], bool] | None:
         actions = self._host_actions(controller)
@@ -170,11 +191,11 @@ class Security:
         await self.observers.close()
 
     async def _purge(self) -> None:
-        """Delete expired tokens and challenges, every `PURGE_SECONDS`."""
+        """Delete expired tokens and pending logins, every `PURGE_SECONDS`."""
         while True:
             try:
                 await self.tokens.purge()
-                await self.challenges.purge()
+                await self.pending_logins.purge()
             except Exception:
-                _log.exception("expired tokens and challenges could not be deleted")
+                _log.exception("expired tokens and pending logins could not be deleted")
             await asyncio.sleep(PURGE_SECONDS)

@@ -72,6 +72,8 @@ class Observers:
         request = current_request()
         if request is not None:
             actor = None if request.user.anonymous else request.user.id
+            if request.token is not None and request.token.actor is not None:
+                actor = request.token.actor
             address, request_id = request.connection.address, str(request.id)[:MAX_REQUEST_ID_CHARACTERS]
             event = replace(event, actor=event.actor or actor, address=address, request_id=request_id)
         self._storage.after_commit(lambda: self._collect(event, request))

@@ -83,6 +83,13 @@ class SecuritySection(Section):
         False,
         description="Allow every action to requests from other machines, too, until the host has an administrator.",
     )
+    impersonation: Literal["within-actor", "full"] = Field(
+        "within-actor",
+        description="Rights of a user who acts as another: those that both have, or all that the other has.",
+    )
+    closed_actions: list[str] = Field(
+        [], description="Actions that plugins open to every client, and that need a right nevertheless."
+    )
     restricted_profile_ids: list[str] = Field(
         ["default"], description="The profiles of users that security:createRestrictedUser creates."
     )
@@ -173,6 +180,32 @@ class ChainSection(Section):
         return self.__pydantic_extra__ or {}
 
 
+class AccountSettings(Section):
+    """What the host does with the identities of a strategy. What is not set is as the strategy wants it."""
+
+    name: ClassVar[str] = "accounts.NAME"
+    auto_create: bool | None = Field(None, description="Create a user at the first login of an identity without one.")
+    profiles: list[str] | None = Field(None, min_length=1, description="The profiles of new users.")
+    content: dict[str, str] | None = Field(
+        None, description="The content of new users: members of it, and the members of the profile to copy there."
+    )
+    require: dict[str, list[str | int | bool]] | None = Field(
+        None, description="Members of the profile, and the values of which each must have one."
+    )
+
+
+class AccountsSection(Section):
+    """Identities and their users, by strategy: `[accounts.saml] auto_create = true`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+    __pydantic_extra__: dict[str, AccountSettings] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
+    name: ClassVar[str] = "accounts"
+
+    def of(self, strategy: str) -> AccountSettings | None:
+        """Return the settings of a strategy's identities, or None."""
+        return (self.__pydantic_extra__ or {}).get(strategy)
+
+
 SECTIONS: Final[tuple[type[Section], ...]] = (
     ServerSection,
     HttpSection,
@@ -183,5 +216,6 @@ SECTIONS: Final[tuple[type[Section], ...]] = (
     PluginsSection,
     StorageSection,
     ChainSection,
+    AccountsSection,
 )
 """Every section of the host."""

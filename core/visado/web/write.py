@@ -141,6 +141,8 @@ def _checked_head(headers: Headers) -> bytes | None:
 
 def _headers_of_error(error: errors.VisadoError) -> Headers:
     """Return the headers that tell an HTTP client what to do about an error."""
+    if error.www_authenticate:
+        return [(b"www-authenticate", each.encode("latin-1", "replace")) for each in error.www_authenticate]
     if isinstance(error, errors.TooManyRequests):
         return [(b"retry-after", b"1")]
     if isinstance(error, errors.InvalidToken):

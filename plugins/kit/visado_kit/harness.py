@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from typing_extensions import override
 
-from visado import Fail, Outcome, Request, Strategy, Success, errors
+from visado import Fail, Outcome, Request, Strategy, Success
 
 
 class Suite(Protocol):
@@ -43,23 +43,13 @@ def with_harness(test: Callable[[S, Any], Awaitable[None]]) -> Callable[[S, Path
 class StubStrategy(Strategy):
     """Logs in any user by id, with the password `right`: for tests of what follows a login.
 
-    Its fields have names that no login check uses for its answers.
+    The members of its body have names that no login check uses for its answers.
     """
 
     name = "stub"
-    fields = ("stub_user", "stub_password")
     RIGHT = "right"
 
     @override
     async def authenticate(self, request: Request) -> Outcome:
         fields = request.fields
         return Success(fields["stub_user"]) if fields.get("stub_password") == self.RIGHT else Fail()
-
-    @override
-    async def exists(self, user_id: str) -> bool:
-        return False
-
-    async def _refuse(self, *_: Any, **__: Any) -> Any:
-        raise errors.CredentialsRejected(reason="the stub has no credentials")
-
-    create = update = delete = validate = info = _refuse

@@ -79,7 +79,7 @@ class DirectoryAccounts:
         before: list[str] = list(stored.get("granted") or ())
         if not before and not person.groups:
             if changes:
-                await self._credentials.update(self._name, user.id, changes)
+                await self._credentials.merge(self._name, user.id, changes)
             return
         own = [each for each in user.profile_ids if each not in before]
         granted = self._granted(person, own)
@@ -89,7 +89,7 @@ class DirectoryAccounts:
             if granted != before:
                 changes["granted"] = granted
             if changes:
-                await self._credentials.update(self._name, user.id, changes)
+                await self._credentials.merge(self._name, user.id, changes)
 
     def _granted(self, person: Person, own: list[str]) -> list[str]:
         """Return the profiles that a person has through its groups alone."""
@@ -98,7 +98,7 @@ class DirectoryAccounts:
     async def _set_profiles(self, user: User, profiles: list[str]) -> list[str]:
         while profiles != list(user.profile_ids):
             try:
-                await self._users.update(user.id, {"profileIds": profiles})
+                await self._users.merge(user.id, {"profileIds": profiles})
             except errors.ProfileNotFound as error:
                 profiles = self._without_missing(profiles, error)
             else:
@@ -118,7 +118,7 @@ class DirectoryAccounts:
             return
         async with self._storage.transaction():
             await self._tokens.revoke_all(user_id, strategy=self._name)
-            await self._credentials.update(self._name, user_id, {"gone": True})
+            await self._credentials.merge(self._name, user_id, {"gone": True})
         _log.warning(
             "%s: %r is gone or disabled: the tokens of the user %r are revoked", self._name, stored.get("dn"), user_id
         )

@@ -5,12 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
 from visado import Fields
 from visado_ldap import directory
 from visado_ldap.errors import BindDnForeign, CredentialsInvalid, EntryPasswordRequired, InvalidValue
 from visado_ldap.lookup.persons import EntryQuery
 from visado_ldap.protocol.distinguished_names import canonical_dn
 from visado_ldap.settings import DirectorySettings
+
+
+class LoginForm(BaseModel):
+    """The body of a login."""
+
+    username: str = Field(title="User name")
+    password: SecretStr = Field(title="Password")
+
+
+class EntryForm(BaseModel):
+    """The credentials of a user: which entry is the user's. Users also send the password of the entry."""
+
+    model_config = ConfigDict(populate_by_name=True)
+    username: str | None = None
+    dn: str | None = None
+    bind_dn: str | None = Field(None, alias="bindDN")
+    search_base: str | None = Field(None, alias="searchBase")
+    search_filter: str | None = Field(None, alias="searchFilter")
+
 
 MAX_USERNAME_CHARACTERS: Final = 256
 MAX_PASSWORD_CHARACTERS: Final = 1024

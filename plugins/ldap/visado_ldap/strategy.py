@@ -10,12 +10,12 @@ from typing import Any, Final, TypeVar
 
 from typing_extensions import override
 
-from visado import Fail, Fields, Host, Outcome, Query, Request, Strategy, Success, current_request, errors
+from visado import Actor, Fail, Fields, Host, KeepsCredentials, Outcome, Query, Request, Strategy, Success, errors
 from visado.search import parse_search
 from visado.storage.query import Equals, Or
 from visado_ldap import diagnosis
 from visado_ldap.accounts import DirectoryAccounts, StoredEntry, entry_fields
-from visado_ldap.credentials import EntryCredentials, read_credentials, read_login
+from visado_ldap.credentials import EntryCredentials, EntryForm, LoginForm, read_credentials, read_login
 from visado_ldap.errors import (
     AllServersPaused,
     DirectoryRefused,
@@ -47,10 +47,11 @@ _LOCAL_SECONDS: Final = 4.0
 _log = logging.getLogger("visado.ldap")
 
 
-class LdapStrategy(Strategy):
+class LdapStrategy(KeepsCredentials):
     """Asks one directory. The host's credentials store which user has which entry, under the entry's stable id."""
 
-    fields = ("username", "dn", "bindDN", "searchBase", "searchFilter")
+    login_form = LoginForm
+    credentials_form = EntryForm
     stored = True
 
     def __init__(self, name: str, settings: DirectorySettings, host: Host, *, strict: bool) -> None:
@@ -103,8 +104,8 @@ class LdapStrategy(Strategy):
             return None
 
     @override
-    async def validate(self, user_id: str, credentials: Fields, *, update: bool) -> None:
-        needs_proof = _needs_proof()
+    async def validate(self, user_id: str, credentials: Fields, by: Actor, *, update: bool) -> None:
+        needs_proof = by.must_prove
         given = read_credentials(credentials, self._settings, needs_proof=needs_proof)
         if needs_proof:  # `create` checks the password; here it would tell which entries exist
             return
@@ -112,28 +113,28 @@ class LdapStrategy(Strategy):
         await self._check_not_taken(user_id, person)
 
     @override
-    async def create(self, user_id: str, credentials: Fields) -> Fields:
+    async def create(self, user_id: str, credentials: Fields, by: Actor) -> Fields:
         if await self.exists(user_id):  # `link` would raise it too, but only after a bind
             raise errors.UserLinked(user=user_id)
-        given = read_credentials(credentials, self._settings, needs_proof=_needs_proof())
+        given = read_credentials(credentials, self._settings, needs_proof=by.must_prove)
         person = await self._find(given)
         fields = entry_fields(person) | given.stored
         await self._credentials.link(self.name, person.subject, user_id, fields)
         return _public_fields(person.subject, {**fields, "userId": user_id})
 
     @override
-    async def update(self, user_id: str, credentials: Fields) -> Fields:
+    async def update(self, user_id: str, credentials: Fields, by: Actor) -> Fields:
         await self._credentials.find_of_user(self.name, user_id)
-        given = read_credentials(credentials, self._settings, needs_proof=_needs_proof())
+        given = read_credentials(credentials, self._settings, needs_proof=by.must_prove)
         person = await self._find(given)
         fields = entry_fields(person) | given.stored | {"gone": False}
         async with self._storage.transaction():
-            await self._credentials.update(self.name, user_id, fields, subject=person.subject)
+            await self._credentials.merge(self.name, user_id, fields, subject=person.subject)
             await self._revoke_other_tokens(user_id)
         return _public_fields(*await self._credentials.find_of_user(self.name, user_id))
 
     @override
-    async def delete(self, user_id: str) -> None:
+    async def delete(self, user_id: str, by: Actor) -> None:
         async with self._storage.transaction():
             if not await self._credentials.unlink(self.name, user_id):
                 raise errors.NoCredentials(what="user", name=user_id)
@@ -169,7 +170,7 @@ class LdapStrategy(Strategy):
         return {"hits": [_public_fields(*hit) for hit in page.hits], "total": page.total}
 
     @override
-    async def refresh(self, request: Request) -> Fields:
+    async def refresh(self, request: Request, session: Fields) -> Fields:
         """Allow a token to be refreshed while its entry may still log in."""
         subject, stored = await self._credentials.find_of_user(self.name, request.user.id)
         if not await self._find_permitted([(subject, stored["dn"])]):
@@ -227,15 +228,6 @@ class LdapStrategy(Strategy):
         """Under the strict preset, revoke every token of the user but the one of the current request."""
         if self._strict:
             await self._tokens.revoke_others(user_id)
-
-
-def _needs_proof() -> bool:
-    """Return whether the current request must prove that the entry is the user's own.
-
-    Else a user could link any entry to itself, and receive the profiles of its groups.
-    """
-    request = current_request()
-    return request is not None and (request.controller == "auth" or request.action == "createRestrictedUser")
 
 
 def _public_fields(subject: str, stored: StoredEntry) -> Fields:

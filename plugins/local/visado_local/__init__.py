@@ -23,11 +23,10 @@ def register_settings() -> type[Section]:
 @hookimpl
 def register_strategies(settings: Settings, host: Host) -> Iterable[Strategy]:
     """Offer the strategy `local`."""
-    return [LocalStrategy(settings, host)]
+    return [host.single(LocalStrategy, settings, host)]
 
 
 @hookimpl
-def register_controllers(host: Host) -> Iterable[Controller]:
-    """Offer the actions that reset a password, if the strategy works."""
-    strategy = host.strategies.get(LocalStrategy.name)
-    return [PasswordController(strategy, host)] if isinstance(strategy, LocalStrategy) else []
+def register_controllers(settings: Settings, host: Host) -> Iterable[Controller]:
+    """Offer the actions that reset a password."""
+    return [PasswordController(host.single(LocalStrategy, settings, host), host)]

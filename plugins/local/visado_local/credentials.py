@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+from pydantic import BaseModel, Field, SecretStr
+
 from visado import Fields
 from visado_local.errors import (
     InvalidPassword,
@@ -19,6 +21,20 @@ from visado_local.passwords import MAX_PASSWORD_BYTES, encode_password
 MAX_USERNAME_LENGTH: Final = 256
 MAX_EXACT_INTEGER: Final = 2**53
 """Whole numbers below this have the same digits in every JSON parser, so that they may be user names."""
+
+
+class LoginForm(BaseModel):
+    """The body of a login."""
+
+    username: str = Field(title="User name")
+    password: SecretStr = Field(title="Password")
+
+
+class PasswordForm(BaseModel):
+    """The credentials of a user."""
+
+    username: str = Field(title="User name", max_length=MAX_USERNAME_LENGTH)
+    password: SecretStr = Field(title="Password")
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -12,21 +12,21 @@ from weakref import WeakValueDictionary
 from typing_extensions import override
 
 from visado import (
+    Actor,
     Fail,
     Fields,
     Host,
+    KeepsCredentials,
     Outcome,
     Request,
     SecuritySection,
     Settings,
-    Strategy,
     Success,
-    current_request,
     errors,
     events,
 )
 from visado.search import parse_search
-from visado_local.credentials import PasswordCredentials, read_login
+from visado_local.credentials import LoginForm, PasswordCredentials, PasswordForm, read_login
 from visado_local.errors import (
     CurrentPasswordRequired,
     CurrentPasswordWrong,
@@ -50,16 +50,19 @@ StoredPassword: TypeAlias = Mapping[str, Any]
     {userId, hash, revision: changes with the password, changedAt (ms), byOwner, former: [hash]}
 """
 
+_METHODS: Final = frozenset({"pwd"})
 _WRONG_CREDENTIALS: Final = "wrong username or password"
 _log = logging.getLogger("visado.local")
 
 
-class LocalStrategy(Strategy):
+class LocalStrategy(KeepsCredentials):
     """Checks passwords. Their hashes are in the host's credentials, under the user name."""
 
     name = "local"
     stored = True
-    fields = ("username", "password")
+    title = "Password"
+    login_form = LoginForm
+    credentials_form = PasswordForm
     concurrency = 100_000  # no limit here: `Passwords` has its own, and refuses at once
 
     def __init__(self, settings: Settings, host: Host) -> None:
@@ -97,10 +100,15 @@ class LocalStrategy(Strategy):
             raise refusal(await self.reset_token(user.id))
         if password is not None and self._passwords.is_outdated(stored["hash"]):
             await self._rehash(user.id, stored["hash"], password)
-        return Success(user.id)
+        return Success(user.id, methods=_METHODS)
 
     @override
-    async def validate(self, user_id: str, credentials: Fields, *, update: bool) -> None:
+    def subject(self, request: Request) -> str | None:
+        login = read_login(request.fields)
+        return None if login is None else login[0]
+
+    @override
+    async def validate(self, user_id: str, credentials: Fields, by: Actor, *, update: bool) -> None:
         sent = PasswordCredentials.read(credentials)
         sent.refuse_kuid()
         if sent.username is not None:
@@ -114,7 +122,7 @@ class LocalStrategy(Strategy):
             await self._policies.check_password(user_id, username, sent.password, stored)
 
     @override
-    async def create(self, user_id: str, credentials: Fields) -> Fields:
+    async def create(self, user_id: str, credentials: Fields, by: Actor) -> Fields:
         sent = PasswordCredentials.read(credentials)
         if sent.username is None:
             raise MissingUsername
@@ -122,12 +130,12 @@ class LocalStrategy(Strategy):
             raise MissingNewPassword
         if await self.exists(user_id):  # `link` would raise this too, but after a hash was computed
             raise errors.UserLinked(user=user_id)
-        fields = await self._password_fields(sent.password, by_owner=_is_request_of(user_id))
+        fields = await self._password_fields(sent.password, by_owner=by.kind == "owner")
         await self._credentials.link(self.name, sent.username, user_id, fields)
         return {"username": sent.username}
 
     @override
-    async def update(self, user_id: str, credentials: Fields) -> Fields:
+    async def update(self, user_id: str, credentials: Fields, by: Actor) -> Fields:
         sent = PasswordCredentials.read(credentials)
         if sent.has_kuid:
             raise KuidUnexpected
@@ -135,19 +143,19 @@ class LocalStrategy(Strategy):
             raise NothingToChange
         async with self._lock(user_id):
             subject, stored = await self._credentials.find_of_user(self.name, user_id)
-            await self._check_current_password(stored)
+            await self._check_current_password(stored, by)
             fields: Fields = {}
             if sent.password is not None:
-                fields = await self._password_fields(sent.password, stored, by_owner=_is_request_of(user_id))
+                fields = await self._password_fields(sent.password, stored, by_owner=by.kind == "owner")
             await self._write(user_id, fields, subject=sent.username)
         if sent.username is not None and sent.username != subject:
             return {"username": sent.username}
         return {"username": subject, "kuid": user_id}
 
     @override
-    async def delete(self, user_id: str) -> None:
+    async def delete(self, user_id: str, by: Actor) -> None:
         _, stored = await self._credentials.find_of_user(self.name, user_id)
-        await self._check_current_password(stored)
+        await self._check_current_password(stored, by)
         async with self._storage.transaction():
             if not await self._credentials.unlink(self.name, user_id):
                 raise errors.NoCredentials(what="user", name=user_id)
@@ -215,13 +223,13 @@ class LocalStrategy(Strategy):
             "former": former[: self._policies.remembered],
         }
 
-    async def _check_current_password(self, stored: StoredPassword) -> None:
+    async def _check_current_password(self, stored: StoredPassword, by: Actor) -> None:
         """Require the current password of users who change their own credentials, but not of administrators.
 
         Raises `CurrentPasswordRequired` or `CurrentPasswordWrong`.
         """
-        request = current_request()
-        if not self._require_password or request is None or request.controller != "auth":
+        request = by.request
+        if not self._require_password or by.kind != "owner" or request is None:
             return
         current = request.fields.get("currentPassword")
         if current is None and not request.textual:  # never from a URL: servers log those
@@ -233,7 +241,7 @@ class LocalStrategy(Strategy):
 
     async def _write(self, user_id: str, fields: Fields, *, subject: str | None = None) -> None:
         async with self._storage.transaction():
-            await self._credentials.update(self.name, user_id, fields, subject=subject)
+            await self._credentials.merge(self.name, user_id, fields, subject=subject)
             self._events.note(events.CredentialsChanged(change="updated", target=user_id, strategy=self.name))
             await self._revoke_other_tokens(user_id)
 
@@ -249,15 +257,10 @@ class LocalStrategy(Strategy):
                 credentials = await self._credentials.get_of_user(self.name, user_id)
                 if credentials is not None and credentials[1]["hash"] == outdated:
                     fields = {"hash": await self._passwords.hash(password)}
-                    await self._credentials.update(self.name, user_id, fields)
+                    await self._credentials.merge(self.name, user_id, fields)
         except errors.VisadoError as error:  # the login succeeds nevertheless
             _log.warning("the password of %r keeps its outdated hash: %s", user_id, error.id)
 
     def _lock(self, user_id: str) -> asyncio.Lock:
         """Return the lock of a user: hashing takes time between reading and writing the stored password."""
         return self._locks.setdefault(user_id, asyncio.Lock())
-
-
-def _is_request_of(user_id: str) -> bool:
-    request = current_request()
-    return request is not None and request.user.id == user_id

@@ -25,20 +25,20 @@ def register_settings() -> type[Section]:
 @hookimpl
 def register_strategies(settings: Settings, host: Host) -> Iterable[Strategy]:
     """Return a strategy for each provider of the settings."""
-    kind = OauthStrategyKind(settings, host)
+    kind = host.single(OauthStrategyKind, settings, host)
     return [kind.make(name, each) for name, each in settings[OauthSection].providers.items()]
 
 
 @hookimpl
 def register_strategy_kinds(settings: Settings, host: Host) -> Iterable[StrategyKind]:
     """Return the kind with which administrators add providers while the host runs."""
-    return [OauthStrategyKind(settings, host)]
+    return [host.single(OauthStrategyKind, settings, host)]
 
 
 @hookimpl
-def register_controllers(host: Host) -> Iterable[Controller]:
+def register_controllers(settings: Settings, host: Host) -> Iterable[Controller]:
     """Offer the action that links identities."""
-    return [OauthController(host.strategies)]
+    return [OauthController(host.single(OauthStrategyKind, settings, host).made)]
 
 
 @hookimpl

@@ -31,7 +31,7 @@ class ProviderAccounts:
         self._name, self._settings = name, settings
         self._sealer = Sealer(read_secret, f"visado-oauth {_REFRESH_TOKEN}")
         self._users, self._credentials, self._storage = host.users, host.credentials, host.storage
-        self._tokens, self._strategies, self._strict = host.tokens, host.strategies, strict
+        self._tokens, self._strict = host.tokens, strict
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def find_user(self, identity: ProviderIdentity, grant: Grant) -> str | None:
@@ -89,7 +89,7 @@ class ProviderAccounts:
         async with self._storage.transaction():
             await self.replace_named(user_id, identity.issuer, identity.subject, attributes)
             fields = {**self._session_fields(identity, grant, {}), "sub": identity.sub}
-            await self._credentials.update(self._name, user_id, fields)
+            await self._credentials.merge(self._name, user_id, fields)
 
     async def replace_named(self, user_id: str, issuer: str, subject: str, attributes: Fields) -> None:
         """Replace the identity of a user, or its attributes. Raises `errors.SubjectTaken`."""
@@ -99,7 +99,7 @@ class ProviderAccounts:
             fields |= {"sub": subject, "sessions": [], "refreshToken": None}
         try:
             async with self._storage.transaction():
-                await self._credentials.update(self._name, user_id, fields, subject=_key(issuer, subject))
+                await self._credentials.merge(self._name, user_id, fields, subject=_key(issuer, subject))
                 await self._revoke_other_tokens(user_id)
         except errors.SubjectTaken:
             raise errors.SubjectTaken(subject=subject) from None
@@ -117,8 +117,8 @@ class ProviderAccounts:
 
     async def is_last(self, user_id: str) -> bool:
         """Return whether a user has no credentials in any other strategy."""
-        others = [each for name, each in self._strategies.items() if name != self._name]
-        return not any([await each.exists(user_id) for each in others])
+        user = await self._users.get(user_id)
+        return user is None or not set(await self._users.strategies(user)) - {self._name}
 
     async def user_exists(self, user_id: str) -> bool:
         """Return whether a user exists."""
@@ -180,7 +180,7 @@ class ProviderAccounts:
 
     async def store_refresh_token(self, user_id: str, text: str | None) -> None:
         """Store a refresh token, encrypted; None deletes it."""
-        await self._credentials.update(self._name, user_id, {"refreshToken": self._seal(text)})
+        await self._credentials.merge(self._name, user_id, {"refreshToken": self._seal(text)})
 
     def _seal(self, text: str | None) -> str | None:
         if text is None or not self._settings.keep_refresh_token:
@@ -202,7 +202,7 @@ class ProviderAccounts:
         """Store the session and the refresh token of a login; most logins bring nothing new, and write nothing."""
         fields = self._session_fields(identity, grant, stored)
         if any(stored.get(name) != value for name, value in fields.items()):
-            await self._credentials.update(self._name, user_id, fields)
+            await self._credentials.merge(self._name, user_id, fields)
 
     # -- profiles
 
@@ -215,7 +215,7 @@ class ProviderAccounts:
             return
         profiles = self._profiles(identity, user.profile_ids)
         if set(profiles) != set(user.profile_ids):
-            await self._users.update(user_id, {"profileIds": profiles})
+            await self._users.merge(user_id, {"profileIds": profiles})
 
     def _profiles(self, identity: ProviderIdentity, current: tuple[str, ...]) -> list[str]:
         by_group = self._settings.group_profiles

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from visado import Fields, Request
+from visado import Fields
 from visado_oauth.errors import IdentityInvalid, IdentityRequired
 from visado_oauth.openid.claims import read_subject
 from visado_oauth.providers.provider import Provider
@@ -14,14 +14,6 @@ from visado_oauth.providers.provider import Provider
 _PROOF_FIELDS: Final = ("code", "state")
 _RESERVED_FIELDS: Final = frozenset({"kuid", "_id", "userId", "issuer", "subject", "refreshToken", "sessions"})
 _MAX_ISSUER_CHARACTERS: Final = 255
-
-
-def needs_proof(request: Request | None) -> bool:
-    """Return whether the request must prove an identity; only administrators of users need not.
-
-    `createRestrictedUser` may be open to everybody, so it needs a proof.
-    """
-    return request is not None and (request.controller == "auth" or request.action == "createRestrictedUser")
 
 
 def contains_proof(credentials: Mapping[str, Any]) -> bool:

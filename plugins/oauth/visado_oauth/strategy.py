@@ -7,12 +7,13 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
+from pydantic import create_model
 from typing_extensions import override
 
-from visado import Fail, Fields, Host, Outcome, Redirect, Request, Strategy, Success, current_request, errors
+from visado import Actor, Fail, Fields, Host, KeepsCredentials, Outcome, Redirect, Request, Success, errors
 from visado_oauth.accounts import ProviderAccounts
 from visado_oauth.client import ProviderClient
-from visado_oauth.credentials import NamedIdentity, contains_proof, needs_proof
+from visado_oauth.credentials import NamedIdentity, contains_proof
 from visado_oauth.diagnosis import Finding, ProviderDiagnosis
 from visado_oauth.errors import (
     InvalidLogoutToken,
@@ -39,7 +40,7 @@ from visado_oauth.providers.provider import Provider
 _log: Final = logging.getLogger("visado.oauth")
 
 
-class OauthStrategy(Strategy):
+class OauthStrategy(KeepsCredentials):
     """Logs in at one provider. `configured` is the provider, or why the settings describe none."""
 
     timeout = 20.0
@@ -63,8 +64,8 @@ class OauthStrategy(Strategy):
         self._login_flow = LoginFlow(attempts, self._requests, self._reader)
         self._device_flow = DeviceFlow(attempts, self._requests, self._reader, client.guard)
         if isinstance(configured, Provider):
-            # Without `iss`: the host refuses `fields` in URLs, and a callback has `iss` in its URL.
-            self.fields = (configured.settings.identifier,)
+            identifier: Any = (str, ...)
+            self.credentials_form = create_model("Identity", **{configured.settings.identifier: identifier})
 
     def __repr__(self) -> str:
         return f"<OauthStrategy {self.name}>"
@@ -147,8 +148,8 @@ class OauthStrategy(Strategy):
         user_id = owner or await self._accounts.find_user(proved.identity, proved.grant)
         if user_id is None:
             _log.info("a login at %r is denied: no user has this identity", self.name)
-            return Fail(LOGIN_FAILED.reason, proved.cookies)
-        return Success(user_id, attempt.return_to, proved.cookies)
+            return Fail(LOGIN_FAILED.reason, cookies=proved.cookies)
+        return Success(user_id, attempt.return_to, cookies=proved.cookies)
 
     async def _log_out(self, provider: Provider, parameters: LoginParameters) -> Outcome:
         """Revoke the tokens that the provider's logout token names (OpenID Back-Channel Logout)."""
@@ -163,14 +164,14 @@ class OauthStrategy(Strategy):
         if not await self._attempts.use("logout", f"{claims['iss']} {claims['jti']}"):
             raise InvalidLogoutToken
         await self._accounts.revoke(claims["iss"], claims.get("sub"), claims.get("sid"))
-        return Redirect(provider.redirect_uri, 200)
+        return Redirect(provider.redirect_uri, status=200)
 
     # -- credentials
 
     @override
-    async def validate(self, user_id: str, credentials: Fields, *, update: bool) -> None:
+    async def validate(self, user_id: str, credentials: Fields, by: Actor, *, update: bool) -> None:
         provider = await self.provider()
-        if needs_proof(current_request()) or contains_proof(credentials):
+        if by.must_prove or contains_proof(credentials):
             if not contains_proof(credentials):
                 self._require_proof()
             return
@@ -181,10 +182,10 @@ class OauthStrategy(Strategy):
                 raise errors.SubjectTaken(subject=named.subject)
 
     @override
-    async def create(self, user_id: str, credentials: Fields) -> Fields:
+    async def create(self, user_id: str, credentials: Fields, by: Actor) -> Fields:
         provider = await self.provider()
-        if needs_proof(current_request()) or contains_proof(credentials):
-            proved = await self._prove(provider, credentials)
+        if by.must_prove or contains_proof(credentials):
+            proved = await self._prove(provider, credentials, by)
             await self._accounts.link(proved.identity, proved.grant, user_id)
         else:
             named = NamedIdentity.read(credentials, provider, update=False)
@@ -192,11 +193,11 @@ class OauthStrategy(Strategy):
         return await self.info(user_id)
 
     @override
-    async def update(self, user_id: str, credentials: Fields) -> Fields:
+    async def update(self, user_id: str, credentials: Fields, by: Actor) -> Fields:
         provider = await self.provider()
         stored = await self._accounts.find_of_user(user_id)
-        if needs_proof(current_request()) or contains_proof(credentials):
-            proved = await self._prove(provider, credentials)
+        if by.must_prove or contains_proof(credentials):
+            proved = await self._prove(provider, credentials, by)
             await self._accounts.replace(proved.identity, proved.grant, user_id)
         else:
             named = NamedIdentity.read(credentials, provider, update=True)
@@ -206,8 +207,8 @@ class OauthStrategy(Strategy):
             await self._accounts.replace_named(user_id, issuer, subject, attributes)
         return await self.info(user_id)
 
-    async def _prove(self, provider: Provider, credentials: Fields) -> ProvedIdentity:
-        request = current_request()
+    async def _prove(self, provider: Provider, credentials: Fields, by: Actor) -> ProvedIdentity:
+        request = by.request
         if not contains_proof(credentials) or request is None:
             self._require_proof()
         try:
@@ -224,10 +225,9 @@ class OauthStrategy(Strategy):
         raise ProofRequired(provider=self.name)
 
     @override
-    async def delete(self, user_id: str) -> None:
+    async def delete(self, user_id: str, by: Actor) -> None:
         await self._accounts.find_of_user(user_id)
-        request = current_request()
-        if request is not None and request.controller == "auth" and await self._accounts.is_last(user_id):
+        if by.kind == "owner" and await self._accounts.is_last(user_id):
             raise LastCredentials(user=user_id)
         await self._accounts.unlink(user_id)
 
@@ -249,10 +249,10 @@ class OauthStrategy(Strategy):
     # -- refresh and logout
 
     @override
-    async def refresh(self, request: Request) -> Fields:
+    async def refresh(self, request: Request, session: Fields) -> Fields:
         stored = await self._accounts.get_of_user(request.user.id)
         if stored is None:
-            return await super().refresh(request)
+            return await super().refresh(request, session)
         text = self._accounts.refresh_token(stored)
         if text is None:
             return {}
@@ -272,7 +272,7 @@ class OauthStrategy(Strategy):
         return {}
 
     @override
-    async def logout(self, request: Request) -> str | None:
+    async def logout(self, request: Request, session: Fields) -> str | None:
         provider = self._discovery.usable
         if provider is None or not provider.settings.logout:
             return None

@@ -22,6 +22,7 @@ class OauthStrategyKind(StrategyKind):
 
     def __init__(self, settings: Settings, host: Host) -> None:
         self._settings, self._host = settings, host
+        self.made: dict[str, Strategy] = {}
 
     @cached_property
     def _sealing_secret(self) -> str:
@@ -52,4 +53,5 @@ class OauthStrategyKind(StrategyKind):
         strict = self._settings[SecuritySection].preset == "strict"
         accounts = ProviderAccounts(name, settings, host, lambda: secret, strict=strict)
         client = ProviderClient(guard, section.timeout, section.ca_file)
-        return OauthStrategy(name, configured, host, accounts, LoginAttempts(host, lambda: secret), client)
+        self.made[name] = OauthStrategy(name, configured, host, accounts, LoginAttempts(host, lambda: secret), client)
+        return self.made[name]

@@ -4,16 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from typing_extensions import override
 
-from visado import Accept, Challenge, Decision, Fail, Fields, Host, Login, LoginCheck, Request, Settings, User, errors
+from visado import (
+    Accept,
+    Challenge,
+    Decision,
+    Fail,
+    Fields,
+    Host,
+    Login,
+    LoginCheck,
+    Pass,
+    Request,
+    Settings,
+    User,
+    errors,
+)
 from visado_totp.authenticator import TotpKey, qr_data_uri
 from visado_totp.devices import cookie_token, set_cookie
 from visado_totp.enrolments import Enrolment, Enrolments
 from visado_totp.errors import WrongCode
 from visado_totp.settings import TotpSection
+
+_METHODS: Final = frozenset({"otp", "mfa"})
 
 
 class TotpLoginCheck(LoginCheck):
@@ -24,6 +40,7 @@ class TotpLoginCheck(LoginCheck):
     """
 
     name = "totp"
+    factor = "second"
 
     def __init__(self, settings: Settings, host: Host) -> None:
         self.section, self.enrolments = settings[TotpSection], Enrolments(settings, host)
@@ -44,7 +61,7 @@ class TotpLoginCheck(LoginCheck):
         enrolment = await self.enrolments.get(user_id)
         if enrolment is None:
             if not self.must_enrol(login.user):
-                return Accept()
+                return Pass()
             key, offer = self.enrolments.offer(user_id)
             return await self._challenge_to_enrol(login.user, key, {**state, "offer": offer})
         if await self._devices.is_remembered(user_id, enrolment["generation"], _device_token(login.request, user_id)):
@@ -70,12 +87,12 @@ class TotpLoginCheck(LoginCheck):
                 return Fail(f"{wrong.text} Log in again.")
             return await self._challenge_again(login.user, {**state, "attempts": left}, wrong.text)
         if not remember:
-            return Accept(data)
+            return Accept(data, _METHODS)
         token = await self.enrolments.remember_device(user_id)
         if remember == "cookie":
             secure = request.connection.secure
-            return Accept(data, (set_cookie(user_id, token, self._devices.lifetime, secure=secure),))
-        return Accept({**data, "device": token})
+            return Accept(data, _METHODS, (set_cookie(user_id, token, self._devices.lifetime, secure=secure),))
+        return Accept({**data, "device": token}, _METHODS)
 
     @override
     async def forget(self, user_id: str) -> None:
@@ -118,7 +135,8 @@ class TotpLoginCheck(LoginCheck):
         public = {**data, "attempts": state["attempts"], "remember": self._devices.lifetime}
         # Repeated challenges share one limit of time: otherwise a password that was right once would be so for ever.
         left = state["endsAt"] - self._clock()
-        return Challenge(reason, public, state, max(left, 1) / 1_000)
+        enrols = bool(public["enrol"])
+        return Challenge(public, state, reason, max(left, 1) / 1_000, enrols=enrols)
 
     def _read_remember(self, request: Request) -> object:
         """Return `remember` of an answer, or False when no device is remembered. Raises `errors.InvalidArgument`."""

@@ -143,11 +143,11 @@ def test_who_asks_from_elsewhere_is_not_answered_as_from_here(client):
 
 
 async def _users(world):
-    await world.host.security.users.update("bob", {"name": f"bob-{next(world.count)}"})
+    await world.host.security.users.merge("bob", {"name": f"bob-{next(world.count)}"})
 
 
 async def _profiles_of_user(world):
-    await world.host.security.users.update("bob", {"profileIds": ["default"]})
+    await world.host.security.users.merge("bob", {"profileIds": ["default"]})
 
 
 async def _role(world):
@@ -245,7 +245,7 @@ def test_what_is_large_is_not_remembered(large):
         if large == "query":
             path += "?x=" + "x" * 4_096
         if large == "answer":
-            await world.host.security.users.update("ann", {"name": "x" * 9_000})
+            await world.host.security.users.merge("ann", {"name": "x" * 9_000})
         for _ in range(4):
             assert (await world.ask("GET", path, token=token, headers=headers))[0] == 200
         assert (world.hits, len(world.host.cache._responses)) == (0, 0)
@@ -314,7 +314,7 @@ def test_reads_and_changes_at_random_agree_with_the_host_that_forgets(steps):
             await host.security.profiles.replace("staff", {"policies": [{"roleId": "staff"}]})
 
         async def back():
-            await host.security.users.update("bob", {"profileIds": ["staff", "admin"]})
+            await host.security.users.merge("bob", {"profileIds": ["staff", "admin"]})
 
         async def uncredential():
             if await host.security.strategies["local"].exists("bob"):
@@ -353,7 +353,7 @@ def test_a_socket_gets_its_own_answers_again(live):
 @pytest.mark.parametrize("chosen", ["getCurrentUser", "bob-bob-bob", "_kuzzle_info", "requestId"])
 def test_an_id_that_stands_elsewhere_in_the_answer_changes_no_other_answer(chosen):
     async def scene(world):
-        await world.host.security.users.update("bob", {"name": "bob-bob-bob"})
+        await world.host.security.users.merge("bob", {"name": "bob-bob-bob"})
         token = world.tokens["bob"]
         for _ in range(4):
             named = await world.ask("GET", "/_me", token=token, headers=[(b"x-kuzzle-request-id", chosen.encode())])

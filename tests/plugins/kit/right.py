@@ -66,7 +66,7 @@ class Phrase(Strategy):
     async def update(self, user_id, credentials):
         name, phrase = self.read(credentials, True)
         changes = {"hash": await asyncio.to_thread(hashed, phrase)} if phrase else {}
-        await self.credentials.update(self.name, user_id, changes, subject=name)
+        await self.credentials.merge(self.name, user_id, changes, subject=name)
         return await self.info(user_id)
 
     async def delete(self, user_id):

@@ -123,7 +123,7 @@ class TestStoresTheSecret(PhraseContract):
     class Plugin(Phrase):
         async def create(self, user_id, credentials):
             shown = await super().create(user_id, credentials)
-            await self.credentials.update(self.name, user_id, {"hint": f"begins like {credentials['phrase']}"})
+            await self.credentials.merge(self.name, user_id, {"hint": f"begins like {credentials['phrase']}"})
             return shown
 
 

@@ -63,7 +63,7 @@ class Local:
         return (await self.host.security.credentials.get_of_user("local", user_id))[1]
 
     async def seed(self, user_id, **fields):
-        await self.host.security.credentials.update("local", user_id, fields)
+        await self.host.security.credentials.merge("local", user_id, fields)
 
 
 @pytest.fixture

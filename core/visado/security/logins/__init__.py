@@ -1,4 +1,4 @@
-"""Logins: strategies, chains, login checks and challenges.
+"""Logins: from the outcome of a strategy to the token, through identities, further steps and login checks.
 
-Owns the path from a strategy to the token. Does not own the token (`security.tokens`).
+Does not own the call of a strategy (`security.strategies`), nor the token (`security.tokens`).
 """

@@ -5,19 +5,18 @@ Owns what a login check may return. Does not own what follows from its decision 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, cast
 
-from visado import codec, errors
-from visado.login_check import Accept, Challenge, Decision, LoginCheck
+from visado import errors
+from visado.login_check import Accept, Decision, LoginCheck
 from visado.plugins.calls import call_plugin
 from visado.request import are_header_texts
-from visado.strategy import Fail
-
-MAX_CHALLENGE_SECONDS: Final = 3_600
+from visado.security.strategies.outcomes import are_methods, is_challenge, is_json
+from visado.strategy import Challenge, Fail, Pass
 
 
 class LoginChecks:
@@ -34,6 +33,8 @@ class LoginChecks:
             raise TypeError(f"a login check is needed, not {type(check).__name__}")
         if not isinstance(getattr(check, "name", None), str) or not check.name:
             raise TypeError("the name of a login check is a text")
+        if not isinstance(cast("object", check.factor), (str, type(None))):
+            raise TypeError(f"the factor of the login check {check.name!r} is no text")
         if self._checks.setdefault(check.name, check) is not check:
             raise ValueError(f"two login checks are called {check.name!r}")
         self._plugins[check.name] = plugin
@@ -46,11 +47,22 @@ class LoginChecks:
         """Iterate over all checks, including those of unavailable plugins."""
         return iter(self._checks.values())
 
-    def enabled(self, after: LoginCheck | None = None) -> list[LoginCheck]:
-        """Return the checks of plugins that are not disabled; with `after`, those that follow a check."""
-        checks = list(self)
-        following = checks if after is None else checks[checks.index(after) + 1 :]
-        return [each for each in following if self._plugins[each.name] not in self._disabled]
+    def groups(self, after: LoginCheck | None = None) -> list[list[LoginCheck]]:
+        """Return the checks of plugins that are not disabled, those of one factor together.
+
+        With `after`, only the groups that follow the group of a check.
+        """
+        groups: dict[object, list[LoginCheck]] = {}
+        for check in self:
+            groups.setdefault(check if check.factor is None else check.factor, []).append(check)
+        listed = list(groups.values())
+        if after is not None:
+            listed = listed[next(index for index, each in enumerate(listed) if after in each) + 1 :]
+        return [
+            enabled
+            for each in listed
+            if (enabled := [one for one in each if self._plugins[one.name] not in self._disabled])
+        ]
 
     def get_enabled(self, name: str) -> LoginCheck | None:
         """Return the check of a name, or None where there is none or its plugin is disabled."""
@@ -103,22 +115,12 @@ def _is_decision(value: object) -> bool:
     """Return whether a plugin returned a decision that can be sent and stored."""
     match value:
         case Accept():
-            return _is_json(value.data) and are_header_texts(value.cookies)
+            return is_json(value.data) and are_methods(value.methods) and are_header_texts(value.cookies)
         case Fail():
-            return are_header_texts(value.cookies)
+            return are_header_texts(value.cookies) and are_header_texts(value.www_authenticate)
         case Challenge():
-            return _is_challenge(value)
+            return is_challenge(value)
+        case Pass():
+            return value.to is None
         case _:
             return False
-
-
-def _is_challenge(challenge: Any) -> bool:
-    if not isinstance(challenge.reason, str):
-        return False
-    if not isinstance(challenge.lifetime, (int, float)) or not 0 < challenge.lifetime <= MAX_CHALLENGE_SECONDS:
-        return False
-    return _is_json(challenge.data) and _is_json(challenge.state) and are_header_texts(challenge.cookies)
-
-
-def _is_json(value: Any) -> bool:
-    return isinstance(value, Mapping) and codec.can_encode(cast("Mapping[str, Any]", value))

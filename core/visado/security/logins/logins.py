@@ -1,150 +1,176 @@
-"""Logins: from the success of a strategy to the token, through the login checks and their challenges."""
+"""Logins: the one path from a request to a token, through the strategy, its further steps and the login checks."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import Any, Final, assert_never
+from dataclasses import replace
+from typing import Any, assert_never
 
 from visado import errors, events
 from visado.arguments import DURATION
-from visado.login_check import Accept, Challenge, Decision, Login, LoginCheck
+from visado.login_check import Login
 from visado.request import Fields, Request, User, current_request
-from visado.security.logins.challenges import PREFIX, Challenges
-from visado.security.logins.login_checks import LoginChecks
+from visado.security.logins.admission import Admission, LoggedIn, challenge_location
+from visado.security.logins.check_runs import CheckRuns
+from visado.security.logins.identities import Identities
 from visado.security.logins.login_result import login_result
+from visado.security.logins.refusals import refusals
+from visado.security.logins.steps import Step, Steps
 from visado.security.observers import Observers
-from visado.security.tokens.issuing import IssuedToken
+from visado.security.strategies.attempts import Attempt
+from visado.security.strategies.strategies import Strategies
+from visado.security.tokens.issuing import TokenOrigin
 from visado.security.tokens.tokens import Tokens
 from visado.security.users.users import Users
-from visado.strategy import Fail
-
-CHALLENGE_FIELD: Final = "challenge"
-"""The member of a login's body that holds the reference of a challenge."""
-
-
-def answers_challenge(request: Request) -> bool:
-    """Return whether a login answers a challenge of a login check."""
-    reference = request.fields.get(CHALLENGE_FIELD)
-    return isinstance(reference, str) and reference.startswith(PREFIX)
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """A login that the strategy and the login checks so far accepted."""
-
-    user: User
-    data: Fields = field(default_factory=dict[str, Any])
-    """The members of the response beside the token."""
-    cookies: tuple[str, ...] = ()
-    expires_in: Any = None
-    """The lifetime of the token as the client sent it, not yet parsed."""
-    location: str | None = None
-    """Where a browser is redirected with its token."""
+from visado.strategy import Challenge, Fail, Identity, Pass, Redirect, Success
 
 
 class Logins:
-    """Logins after the strategy's success. Plugins receive this as `host.logins`."""
+    """Logins with the strategies of the host. Plugins receive `complete` as `host.logins`."""
 
     def __init__(
-        self, users: Users, tokens: Tokens, checks: LoginChecks, challenges: Challenges, observers: Observers
+        self,
+        users: Users,
+        tokens: Tokens,
+        strategies: Strategies,
+        identities: Identities,
+        steps: Steps,
+        checks: CheckRuns,
+        observers: Observers,
     ) -> None:
-        self._users, self._tokens, self._checks = users, tokens, checks
-        self._challenges, self._observers = challenges, observers
+        self._users, self._tokens, self._strategies, self._identities = users, tokens, strategies, identities
+        self._steps, self._checks, self._observers = steps, checks, observers
 
-    @contextmanager
-    def refusals(self, strategy: str | None, user_id: str | None = None) -> Generator[None, None, None]:
-        """Tell the observers of an error in the block: a login with this strategy, of this user, was refused."""
-        try:
-            yield
-        except errors.LoginChallenged:
-            raise
-        except errors.VisadoError as error:
-            self._observers.note(events.LoginRefused(target=user_id, strategy=strategy, reason=error.id))
-            raise
+    async def log_in(
+        self, request: Request, name: str, lifetime: Any = None, owner: User | None = None
+    ) -> LoggedIn | Redirect:
+        """Log in with a strategy, or continue a login that waits for a further step; return the new token.
 
-    async def admit(self, login: Login, admission: Admission) -> Admission:
-        """Run every login check. Raises `LoginRefused`, `LoginChallenged`, and what a check raises."""
-        with self.refusals(login.strategy, login.user.id):
-            return await self._check(login, admission, self._checks.enabled())
-
-    async def resume(self, request: Request, strategy: str) -> Admission:
-        """Continue a login whose client answers a challenge. Raises what `admit` raises.
-
-        The reference of the challenge is deleted, whatever the answer.
+        `lifetime` is that of the token as the client sent it, not yet parsed. With `owner`, the identity is linked to
+        this user. Raises `LoginRefused`, `LoginChallenged`, and what the strategy and the login checks raise.
         """
-        with self.refusals(strategy):
-            challenge = await self._challenges.take(request.fields[CHALLENGE_FIELD], strategy)
-        with self.refusals(strategy, challenge["userId"]):
-            user = await self._users.get(challenge["userId"])
-            check = self._checks.get_enabled(challenge["check"])
-            if user is None or check is None:
-                raise errors.LoginRefused(reason="log in again")
-            login, admission = Login(request, user, strategy), Admission(user, expires_in=challenge["expiresIn"])
-            decision = await self._checks.decide(check, partial(check.answer, login, dict(challenge["state"])))
-            admission = await self._apply(decision, check, login, admission)
-            return await self._check(login, admission, self._checks.enabled(after=check))
+        revocations = self._tokens.revocations
+        with refusals(self._observers, name):
+            step = await self._steps.find(request, name)
+            if request.connection.cross_site_form and (step is None or not step.is_bound):
+                raise errors.UnauthorizedOrigin(origin=request.connection.origin)
+            if step is None:
+                attempt = await self._strategies.ask(name, request)
+            elif step.check is None:
+                attempt, owner = await self._continue(request, step)
+                lifetime = lifetime if step.lifetime is None else step.lifetime
+        if step is not None and step.check is not None:
+            admission = await self._checks.resume(request, step)
+        else:
+            outcome = await self._decide(request, name, attempt, lifetime, owner)
+            if isinstance(outcome, Redirect):
+                return outcome
+            admission = outcome
+        return await self._issue(admission, revocations)
+
+    def expects_post(self, request: Request) -> bool:
+        """Return whether a page of this origin may post the request: an answer to a strategy that expects it."""
+        if (request.controller, request.action) != ("auth", "login"):
+            return False
+        strategy = self._strategies.get(request.args.get("strategy", "local"))
+        return strategy is not None and not strategy.posts_from.isdisjoint({"*", request.connection.origin or "null"})
+
+    async def _continue(self, request: Request, step: Step) -> tuple[Attempt, User | None]:
+        """Return the outcome of a strategy's further step, and the user to whom the identity is linked, if any."""
+        attempt = await self._strategies.ask(step.strategy, request, step.state)
+        if not isinstance(attempt.outcome, Fail):
+            await self._steps.finish(step)
+        if step.owner is None:
+            return attempt, None
+        owner = await self._users.get(step.owner)
+        if owner is None:
+            raise errors.LoginRefused(reason="the user who started the link no longer exists")
+        return attempt, owner
+
+    async def _decide(
+        self, request: Request, name: str, attempt: Attempt, lifetime: Any, owner: User | None
+    ) -> Admission | Redirect:
+        strategy, outcome = attempt.strategy, attempt.outcome
+        match outcome:
+            case Success():
+                return await self._admit(request, strategy, outcome, lifetime, owner)
+            case Redirect():
+                return await self._steps.redirect(request, name, strategy, outcome, lifetime, owner)
+            case Challenge():
+                raise await self._steps.challenge(request, name, strategy, outcome, lifetime, owner)
+            case Fail(reason, www_authenticate, cookies):
+                refusal = errors.LoginRefused(reason=str(reason))
+                refusal.cookies, refusal.www_authenticate = cookies, www_authenticate
+            case Pass():
+                refusal = errors.LoginRefused(reason="Missing credentials")
+            case _:
+                assert_never(outcome)
+        with refusals(self._observers, strategy):
+            raise refusal
+
+    async def _admit(
+        self, request: Request, strategy: str, success: Success, lifetime: Any, owner: User | None
+    ) -> Admission:
+        with refusals(self._observers, strategy):
+            user = await self._find_user(strategy, success, owner)
+        login = Login(request, user, strategy, replace(success, who=user.id))
+        admission = Admission(login, dict(success.data), success.cookies, lifetime)
+        if success.actor is not None:
+            with refusals(self._observers, strategy, user.id):
+                self._check_actor(request, success.actor, user)
+            return admission
+        try:
+            return await self._checks.run(admission)
+        except errors.LoginChallenged as challenge:
+            if admission.location is None:
+                raise
+            location = challenge_location(admission.location, challenge)
+            return replace(admission, cookies=challenge.cookies, challenge=location)
+
+    async def _find_user(self, strategy: str, success: Success, owner: User | None) -> User:
+        who: object = success.who
+        if isinstance(who, Identity):
+            rules = self._strategies.find(strategy).accounts
+            return await self._identities.resolve(strategy, who, rules, owner.id if owner is not None else None)
+        if type(who) is not str or not who:
+            raise errors.InvalidUserId(strategy=strategy, kind=type(who).__name__)
+        user = await self._users.get(who)
+        if user is None:
+            raise errors.UnknownUserId(strategy=strategy)
+        if owner is not None and owner.id != user.id:
+            raise errors.LoginRefused(reason="this strategy links no identity")
+        return user
+
+    def _check_actor(self, request: Request, actor: str, user: User) -> None:
+        """Raise `LoginRefused` unless the user of the request is the actor, as itself."""
+        token = request.token
+        if token is None or token.actor is not None or request.user.id != actor or user.id == actor or user.anonymous:
+            raise errors.LoginRefused(reason="only a signed-in user acts as another user")
+        self._observers.note(events.Impersonated(actor=actor, target=user.id, action="auth:login"))
 
     async def complete(self, user: User, strategy: str, expires_in: int | None = None) -> Fields:
         """Log in a user who was authenticated by an action of a plugin, and return the result of `auth:login`.
 
-        `expires_in` in milliseconds; -1 for ever, None for the default. Raises what `admit` raises: a challenge is
-        answered at the login of the strategy.
+        `expires_in` in milliseconds; -1 for ever, None for the default. Raises what the login checks raise: a challenge
+        is answered at the login of the strategy.
         """
         request = current_request()
         if request is None:
             raise RuntimeError("a login is completed during a request")
         revocations = self._tokens.revocations
-        admission = await self.admit(Login(request, user, strategy), Admission(user, expires_in=expires_in))
-        issued = await self.issue(admission, strategy, revocations)
-        return {**admission.data, **login_result(issued)}
+        login = Login(request, user, strategy, Success(user.id))
+        admission = await self._checks.run(Admission(login, lifetime=expires_in))
+        logged_in = await self._issue(admission, revocations)
+        return login_result(logged_in)
 
-    async def issue(self, admission: Admission, strategy: str, revocations: int) -> IssuedToken:
+    async def _issue(self, admission: Admission, revocations: int) -> LoggedIn:
         """Create the token, and tell the observers. Raises `InvalidType`, and what `Tokens.create` raises."""
-        user_id = admission.user.id
-        with self.refusals(strategy, user_id):
-            lifetime = DURATION.read(admission.expires_in, "expiresIn", False)
-            issued = await self._tokens.create(user_id, lifetime, revocations=revocations)
-        self._observers.note(events.LoginSucceeded(actor=user_id, target=user_id, strategy=strategy))
-        return issued
-
-    async def _check(self, login: Login, admission: Admission, checks: list[LoginCheck]) -> Admission:
-        for check in checks:
-            decision = await self._checks.decide(check, partial(check.check, login))
-            admission = await self._apply(decision, check, login, admission)
-        return admission
-
-    async def _apply(self, decision: Decision, check: LoginCheck, login: Login, admission: Admission) -> Admission:
-        match decision:
-            case Accept(data, cookies):
-                data = {**admission.data, **data}
-                return replace(admission, data=data, cookies=(*admission.cookies, *cookies))
-            case Fail(reason, cookies):
-                refusal = errors.LoginRefused(reason=str(reason))
-                refusal.cookies = (*admission.cookies, *cookies)
-                raise refusal
-            case Challenge():
-                raise await self._challenge(check, login, decision, admission)
-            case _:
-                assert_never(decision)
-
-    async def _challenge(
-        self, check: LoginCheck, login: Login, challenge: Challenge, admission: Admission
-    ) -> errors.LoginChallenged:
-        """Store a challenge, and return the error that tells the client of it."""
+        if admission.challenge is not None:
+            return LoggedIn(None, admission)
+        login, success = admission.login, admission.login.success
         user_id, strategy = login.user.id, login.strategy
-        fields = {
-            "strategy": strategy,
-            "check": check.name,
-            "state": dict(challenge.state),
-            "expiresIn": admission.expires_in,
-        }
-        reference, ends_at = await self._challenges.create(user_id, challenge.lifetime, fields)
-        self._observers.note(events.LoginChallenged(target=user_id, strategy=strategy, check=check.name))
-        public = {"reference": reference, "check": check.name, "strategy": strategy, "expiresAt": ends_at}
-        error = errors.LoginChallenged(challenge.reason, {**public, "data": dict(challenge.data)})
-        error.result = {**admission.data, "challenge": error.challenge}  # the login is resumed without this data
-        error.cookies = (*admission.cookies, *challenge.cookies)
-        return error
+        with refusals(self._observers, strategy, user_id):
+            lifetime = DURATION.read(admission.lifetime, "expiresIn", False)
+            origin = TokenOrigin(strategy, success.session, success.methods, success.actor, success.expires_at)
+            issued = await self._tokens.create(user_id, lifetime, revocations=revocations, origin=origin)
+        self._observers.note(events.LoginSucceeded(actor=success.actor or user_id, target=user_id, strategy=strategy))
+        return LoggedIn(issued, admission)

@@ -2,14 +2,71 @@
 
 from __future__ import annotations
 
+import json
 import math
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from visado import errors
 from visado.request import Fields, Token
-from visado.security.tokens.signing import Signer
+from visado.security.tokens.signing import Signer, fingerprint
 from visado.settings.durations import FOREVER
+
+MAX_SESSION_TEXT_CHARACTERS: Final = 512
+
+
+@dataclass(frozen=True, slots=True)
+class TokenOrigin:
+    """The login that a token comes from: the strategy, and what its success says. `ends_at` in ms since 1970."""
+
+    strategy: str | None = None
+    session: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    methods: frozenset[str] = frozenset()
+    actor: str | None = None
+    ends_at: int | None = None
+    allow: frozenset[str] | None = None
+
+    def as_fields(self) -> Fields:
+        """Return the members of the token's document, without those that say nothing.
+
+        `sessionTexts` holds the texts of the session, which is indexed, so that tokens are found by them.
+        """
+        texts = [session_text(self.strategy, name, each) for name, each in self.session.items() if is_indexed(each)]
+        fields = {
+            "strategy": self.strategy,
+            "session": dict(self.session),
+            "sessionTexts": texts,
+            "methods": sorted(self.methods),
+            "actor": self.actor,
+            "latestEnd": self.ends_at,
+            "allow": None if self.allow is None else sorted(self.allow),
+        }
+        return {name: value for name, value in fields.items() if value or (name == "allow" and value is not None)}
+
+
+def is_indexed(value: object) -> bool:
+    """Return whether a member of a session finds its tokens: a text that is not too long."""
+    return isinstance(value, str) and len(value) <= MAX_SESSION_TEXT_CHARACTERS
+
+
+def session_text(strategy: str | None, name: str, value: str) -> str:
+    """Return what the index of tokens holds for a member of a strategy's session."""
+    return fingerprint(json.dumps([strategy, name, value]))
+
+
+def read_origin(document: Mapping[str, Any]) -> TokenOrigin:
+    """Return the origin of a stored token."""
+    allow = document.get("allow")
+    return TokenOrigin(
+        document.get("strategy"),
+        document.get("session", {}),
+        frozenset(document.get("methods", ())),
+        document.get("actor"),
+        document.get("latestEnd"),
+        None if allow is None else frozenset(allow),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +88,17 @@ def choose_lifetime(requested: int | None, default: int, maximum: int) -> int:
     return ttl
 
 
-def make_token_text(signer: Signer, prefix: str, user_id: str, ttl: int, now: int) -> tuple[int, str]:
+def make_token_text(
+    signer: Signer, prefix: str, user_id: str, ttl: int, now: int, actor: str | None = None
+) -> tuple[int, str]:
     """Return when a new token expires, in milliseconds since 1970, and its text.
 
-    The claim `exp` counts whole seconds and is rounded up: the stored document has the milliseconds.
+    The claim `exp` counts whole seconds and is rounded up: the stored document has the milliseconds. The claim `act`
+    (RFC 8693) names the user who acts as this user.
     """
     claims: Fields = {"_id": user_id, "iat": now // 1_000, "jti": secrets.token_hex(8)}
+    if actor is not None:
+        claims["act"] = {"sub": actor}
     expires_at = FOREVER
     if ttl != FOREVER:
         expires_at = now + ttl

@@ -10,7 +10,14 @@ from visado.host import Clock
 from visado.request import Fields, Token, current_request
 from visado.security.observers import Observers
 from visado.security.tokens.connections import Connections
-from visado.security.tokens.issuing import IssuedToken, choose_lifetime, make_token_text
+from visado.security.tokens.issuing import (
+    IssuedToken,
+    TokenOrigin,
+    choose_lifetime,
+    make_token_text,
+    read_origin,
+    session_text,
+)
 from visado.security.tokens.signing import Signer, fingerprint
 from visado.security.tokens.verified_tokens import VerifiedTokens
 from visado.settings.durations import FOREVER
@@ -23,6 +30,7 @@ PREFIX: Final = "kauth-"
 COLLECTION: Final = "tokens"
 MAX_REVOCATIONS: Final = 50_000
 PURGE_BATCH: Final = 1_000
+_NO_LOGIN: Final = TokenOrigin()
 
 
 class Tokens:
@@ -44,7 +52,7 @@ class Tokens:
         self._revocations, self._revoked = 0, BoundedDict[str, int](MAX_REVOCATIONS)
         self.on_revoke_all: list[Callable[[str], Awaitable[None]]] = []
         """Awaited with the id of a user inside the transaction that revokes all of the user's tokens."""
-        storage.declare(Collection(COLLECTION, ("userId",)))
+        storage.declare(Collection(COLLECTION, ("userId", "sessionTexts")))
 
     @property
     def revocations(self) -> int:
@@ -58,8 +66,9 @@ class Tokens:
         *,
         single_use: bool = False,
         revocations: int | None = None,
+        origin: TokenOrigin = _NO_LOGIN,
     ) -> IssuedToken:
-        """Create a token; `expires_in` in milliseconds, -1 for ever, None for the default.
+        """Create a token; `expires_in` in milliseconds, -1 for ever, None for the default. `origin` is its login.
 
         Raises `TtlExceeded`, and `LoginRefused` where all tokens of the user were revoked since `revocations` was
         read: the login that started then may have used a password that is no longer valid.
@@ -67,14 +76,18 @@ class Tokens:
         if revocations is not None and (self._revoked.get(user_id) or 0) > revocations:
             raise errors.LoginRefused(reason="revoked meanwhile: log in again")
         ttl = choose_lifetime(expires_in, self._settings.expires_in, self._settings.max_ttl)
-        expires_at, text = make_token_text(self._signer, PREFIX, user_id, ttl, self._clock())
-        token = Token(fingerprint(text), user_id, expires_at, ttl, single_use=single_use)
+        now = self._clock()
+        if origin.ends_at is not None:
+            ttl = _shorten(ttl, origin.ends_at - now)
+        expires_at, text = make_token_text(self._signer, PREFIX, user_id, ttl, now, origin.actor)
+        token = _token(fingerprint(text), user_id, expires_at, ttl, origin, single_use=single_use)
         document = {
             "userId": user_id,
             "expiresAt": expires_at,
             "endsAt": expires_at,
             "ttl": ttl,
             "singleUse": single_use,
+            **origin.as_fields(),
         }
         await self._storage.create(COLLECTION, token.id, document)
         return IssuedToken(token, text)
@@ -101,9 +114,9 @@ class Tokens:
         ends_at = document["endsAt"]
         if ends_at != FOREVER and self._clock() >= ends_at:
             raise _ended(document["expiresAt"], ends_at)
-        token = Token(
-            token_id, document["userId"], document["expiresAt"], document["ttl"], single_use=document["singleUse"]
-        )
+        user_id, expires_at, ttl = document["userId"], document["expiresAt"], document["ttl"]
+        origin, single_use = read_origin(document), document["singleUse"]
+        token = _token(token_id, user_id, expires_at, ttl, origin, single_use=single_use)
         if not token.single_use:
             self.verified.add(text, token, ends_at, removals)
         return token
@@ -118,8 +131,8 @@ class Tokens:
 
         Raises `InvalidToken` where it was refreshed before, `RefreshForbidden`, `TtlExceeded`.
         """
-        if token.kind == "api-key":
-            raise errors.RefreshForbidden(what="API Key")
+        if token.kind != "token":
+            raise errors.RefreshForbidden(what="API Key" if token.kind == "api-key" else "Foreign token")
         if token.expires_at == FOREVER:
             raise errors.RefreshForbidden(what="Token with infinite TTL")
         choose_lifetime(expires_in, self._settings.expires_in, self._settings.max_ttl)
@@ -132,10 +145,10 @@ class Tokens:
 
         async with self._storage.transaction():
             try:
-                await self._storage.update(COLLECTION, token.id, end_after_grace_period)
+                document = await self._storage.update(COLLECTION, token.id, end_after_grace_period)
             except DocumentMissing:
                 raise errors.InvalidToken from None
-            issued = await self.create(token.user_id, expires_in)
+            issued = await self.create(token.user_id, expires_in, origin=read_origin(document))
             self._storage.after_commit(lambda: self.verified.remove(token.id))
             self._storage.after_commit(lambda: self.connections.move(token.id, issued.token))
         return issued
@@ -177,6 +190,22 @@ class Tokens:
         current = request.token if request is not None and request.user.id == user_id else None
         await self.delete_all(user_id, keep=current.id if current is not None else None)
 
+    async def revoke_of(self, strategy: str, **session: str) -> int:
+        """Revoke the tokens of a strategy in whose session these members have these values; return how many.
+
+        The users' open sockets are told that their tokens expired. Raises `ValueError` without a member.
+        """
+        wanted = [Equals("sessionTexts", session_text(strategy, name, each)) for name, each in session.items()]
+        if not wanted:
+            raise ValueError("name a member of the session")
+        async with self._storage.transaction():
+            hits = (await self._storage.search(COLLECTION, Query(And(tuple(wanted))))).hits
+            for token_id, document in hits:
+                if await self._storage.delete(COLLECTION, token_id):
+                    self.forget_after_commit(token_id, notify=True)
+                    self._observers.note(events.TokensRevoked(target=document["userId"], strategy=strategy))
+        return len(hits)
+
     def forget_after_commit(self, token_id: str, *, notify: bool = False) -> None:
         """Remove a token from the cache, and from its connections, once the transaction that deletes it commits."""
 
@@ -197,6 +226,28 @@ class Tokens:
                     self.forget_after_commit(token_id)
             purged += len(hits)
         return purged
+
+
+def _token(token_id: str, user_id: str, expires_at: int, ttl: int, origin: TokenOrigin, *, single_use: bool) -> Token:
+    return Token(
+        token_id,
+        user_id,
+        expires_at,
+        ttl,
+        single_use=single_use,
+        strategy=origin.strategy,
+        session=origin.session,
+        methods=origin.methods,
+        actor=origin.actor,
+        allow=origin.allow,
+    )
+
+
+def _shorten(ttl: int, left: int) -> int:
+    """Return a lifetime that ends with a session, both in ms. Raises `LoginRefused` where the session has ended."""
+    if left <= 0:
+        raise errors.LoginRefused(reason="the session at the identity provider has ended")
+    return left if ttl == FOREVER else min(ttl, left)
 
 
 def _ended(expires_at: int, ends_at: int) -> errors.InvalidToken:

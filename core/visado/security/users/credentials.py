@@ -86,7 +86,7 @@ class Credentials:
         if any(other != subject for other, _ in page.hits):
             raise errors.UserLinked(user=user_id)
 
-    async def update(self, strategy: str, user_id: str, fields: Fields, *, subject: str | None = None) -> None:
+    async def merge(self, strategy: str, user_id: str, fields: Fields, *, subject: str | None = None) -> None:
         """Change members of a user's document, and the subject if one is given.
 
         Raises `NoCredentials`, `SubjectTaken`.

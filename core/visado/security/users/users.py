@@ -84,7 +84,7 @@ class Users:
             else:
                 return _user(proposed, document)
 
-    async def update(self, user_id: str, changes: Fields, updater: str | None = None) -> User:
+    async def merge(self, user_id: str, changes: Fields, updater: str | None = None) -> User:
         """Change members of a user and return it; `profileIds: None` changes no profiles. Raises `UserNotFound`."""
         changes = strip_metadata(changes)
         if changes.get("profileIds", ()) is None:

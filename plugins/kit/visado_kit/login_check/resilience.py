@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from visado import Accept, Fields, Login, Request
+from visado import Accept, Fields, Login, Request, Success
 from visado_kit.canaries import Canaries
 from visado_kit.expectations import cancel, measure_block
 from visado_kit.harness import StubStrategy, with_harness
@@ -56,7 +56,9 @@ class LoginCheckResilience(LoginCheckSuite):
             pytest.skip("this check neither challenges nor refuses")
         user = await harness.host.users.find(user_id)
         await harness.host.storage.close()
-        login = Login(Request("1", "auth", "login", {}, self.wrong_answer(answer)), user, StubStrategy.name)
+        login = Login(
+            Request("1", "auth", "login", {}, self.wrong_answer(answer)), user, StubStrategy.name, Success(user_id)
+        )
         for answering in (False, True):
             decision: object = None
             with suppress(Exception):

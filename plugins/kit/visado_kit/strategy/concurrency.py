@@ -10,10 +10,10 @@ from typing import ClassVar, Final
 
 import pytest
 
-from visado import Fail, Fields, Success
+from visado import Fail, Fields
 from visado_kit.expectations import cancel, expect_no_server_error, measure_block, short_repr
 from visado_kit.harness import with_harness
-from visado_kit.strategy.suite import StrategyHarness, StrategySuite
+from visado_kit.strategy.suite import BY, StrategyHarness, StrategySuite, user_of
 
 _MIN_DIFFERENCE_SECONDS: Final = 0.002
 """A difference of times that no client can measure."""
@@ -42,7 +42,7 @@ class StrategyConcurrency(StrategySuite):
             logins.append((self.wrong(body), None) if number % 3 == 0 else (body, user_id))
         outcomes = await asyncio.gather(*(harness.authenticate(body) for body, _ in logins))
         for outcome, (_, expected) in zip(outcomes, logins, strict=True):
-            right = outcome == Success(expected) if expected else isinstance(outcome, Fail)
+            right = user_of(outcome) == expected if expected else isinstance(outcome, Fail)
             assert right, (
                 f"among {self.parallel} logins at once, {expected or 'a wrong secret'} led to {outcome!r}: store what "
                 "belongs to one login in local variables of authenticate(), not in attributes of the strategy"
@@ -55,11 +55,11 @@ class StrategyConcurrency(StrategySuite):
         other, others = await harness.create_user(1), self.credentials(1)
         for delay in (0, 0, 0.001, 0.005, 0.02):
             await _cancel(harness.authenticate(self.login(credentials)), delay)
-            await _cancel(harness.strategy.create(other, others), delay)
+            await _cancel(harness.strategy.create(other, others, BY), delay)
         await self.expect_login(harness, credentials, user_id, "a cancelled login must not affect the next login")
         advice = "a create() that is cancelled must store everything or nothing: write once, or undo what was written"
         if not await harness.strategy.exists(other):
-            created = await expect_no_server_error(harness.strategy.create(other, others))
+            created = await expect_no_server_error(harness.strategy.create(other, others, BY))
             assert isinstance(created, dict), f"{advice}; the next create() was refused: {created!r}"
         await self.expect_login(harness, others, other, advice)
 
@@ -69,7 +69,7 @@ class StrategyConcurrency(StrategySuite):
         users = [await harness.create_user(number) for number in range(10)]
         body = self.login(self.credentials(0))
         calls: dict[str, Callable[[int], Awaitable[object]]] = {
-            "create()": lambda number: harness.strategy.create(users[number], self.credentials(number)),
+            "create()": lambda number: harness.strategy.create(users[number], self.credentials(number), BY),
             "authenticate()": lambda _: harness.authenticate(body),
             "authenticate() with a wrong secret": lambda _: harness.authenticate(self.wrong(body)),
         }

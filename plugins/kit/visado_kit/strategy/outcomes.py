@@ -12,7 +12,7 @@ from visado import Fail, Fields, Pass, Redirect, Strategy, errors
 from visado_kit.expectations import MAX_TIMEOUT_SECONDS, expect_no_server_error, short_repr
 from visado_kit.harness import with_harness
 from visado_kit.hostile import HOSTILE_VALUES
-from visado_kit.strategy.suite import StrategyHarness, StrategySuite
+from visado_kit.strategy.suite import BY, StrategyHarness, StrategySuite
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -28,9 +28,8 @@ class StrategyOutcomes(StrategySuite):
         assert _NAME.fullmatch(strategy.name), (
             f"name: use letters, digits and dashes, because it is part of a URL; not {strategy.name!r}"
         )
-        assert type(strategy.fields) is tuple, "fields: use a tuple of names, such as ('username', 'password')"
-        missing = {*self.credentials(0)} - {*strategy.fields}
-        assert not missing, f"fields: name every field of the credentials; {', '.join(sorted(missing))} is missing"
+        missing = {*self.credentials(0)} - {*harness.host.strategies.fields(strategy.name)}
+        assert not missing, f"credentials_form: declare every member; {', '.join(sorted(missing))} is missing"
         assert 0 < strategy.timeout <= MAX_TIMEOUT_SECONDS, (
             f"timeout: use more than 0 and at most {MAX_TIMEOUT_SECONDS} seconds, not {strategy.timeout}"
         )
@@ -132,8 +131,8 @@ class StrategyOutcomes(StrategySuite):
         if field not in credentials:
             return
         long = {**credentials, field: credentials[field] + "x" * 100}
-        await harness.strategy.delete(user_id)
-        creation = harness.host.security.strategy_credentials.create(harness.strategy.name, user_id, long)
+        await harness.strategy.delete(user_id, BY)
+        creation = harness.host.security.strategy_credentials.create(harness.strategy.name, user_id, long, BY)
         if isinstance(await expect_no_server_error(creation, long), Exception):
             return
         await self.expect_login(harness, long, user_id, "a long secret that create() accepted must log in")

@@ -13,7 +13,7 @@ from visado_kit.canaries import Canaries
 from visado_kit.expectations import expect_refusal
 from visado_kit.harness import with_harness
 from visado_kit.in_process import dump_documents, load_documents
-from visado_kit.strategy.suite import StrategyHarness, StrategySuite
+from visado_kit.strategy.suite import BY, StrategyHarness, StrategySuite
 
 
 class StrategySecrecy(StrategySuite):
@@ -30,7 +30,7 @@ class StrategySecrecy(StrategySuite):
         with canaries.watch():
             user_id, _ = await self.enroll(harness)
             outcomes = [await harness.authenticate(each) for each in self._bodies(credentials, canaries)]
-            error = await expect_refusal(harness.strategy.create(user_id, credentials))
+            error = await expect_refusal(harness.strategy.create(user_id, credentials, BY))
             bodies = self._bodies(credentials, canaries)
             responses = [await harness.host.run("auth:login", each, strategy=name) for each in bodies]
             shown = await harness.host.run("security:getCredentials", strategy=name, _id=user_id)

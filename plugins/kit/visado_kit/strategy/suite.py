@@ -8,12 +8,20 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
-from visado import Fields, Outcome, Redirect, Request, Strategy, Success, User
+from visado import Actor, Fields, Identity, KeepsCredentials, Outcome, Request, Success
 from visado_kit.canaries import Canaries
 from visado_kit.expectations import expect_no_server_error, short_repr
 from visado_kit.in_process import InProcessHost, build_host, copy_body
+
+BY: Final = Actor("administrator")
+"""Who creates, changes and deletes credentials in the tests."""
+
+
+def user_of(outcome: object) -> str | None:
+    """Return the id of the user of a `Success`; None for an identity and for any other outcome."""
+    return None if not isinstance(outcome, Success) or isinstance(outcome.who, Identity) else outcome.who
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +29,7 @@ class StrategyHarness:
     """The strategy under test, in an open host."""
 
     host: InProcessHost
-    strategy: Strategy
+    strategy: KeepsCredentials
 
     async def create_user(self, number: int = 0) -> str:
         """Create a user without credentials; return the id."""
@@ -31,13 +39,13 @@ class StrategyHarness:
         """Call the strategy with this body of a login; return its outcome."""
         return await self.strategy.authenticate(self._request(body))
 
-    async def log_in(self, body: Any) -> tuple[User, Success] | Redirect:
+    async def log_in(self, body: Any) -> Any:
         """Log in with this body through the host, which checks the outcome.
 
         Raises `errors.LoginRefused` for `Fail` and `Pass`, the errors of `visado.errors` that the strategy raises, and
         an error of 500 for any other.
         """
-        return await self.host.strategies.authenticate(self.strategy.name, self._request(body))
+        return await self.host.logins.log_in(self._request(body), self.strategy.name)
 
     def _request(self, body: Any) -> Request:
         return Request("login", "auth", "login", {"strategy": self.strategy.name}, copy_body(body))
@@ -50,7 +58,7 @@ class StrategySuite(ABC):
     """How many users the tests of concurrency create."""
 
     @abstractmethod
-    def make(self, host: InProcessHost) -> Strategy:
+    def make(self, host: InProcessHost) -> KeepsCredentials:
         """Make the strategy, or return the one that the host has."""
 
     @abstractmethod
@@ -111,16 +119,16 @@ class StrategySuite(ABC):
     async def enroll(self, harness: StrategyHarness, number: int = 0) -> tuple[str, Fields]:
         """Create a user with credentials; return the id and the credentials."""
         user_id, credentials = await harness.create_user(number), self.credentials(number)
-        await harness.strategy.validate(user_id, credentials, update=False)
-        await harness.strategy.create(user_id, credentials)
+        await harness.strategy.validate(user_id, credentials, BY, update=False)
+        await harness.strategy.create(user_id, credentials, BY)
         return user_id, credentials
 
     async def expect_login(self, harness: StrategyHarness, credentials: Fields, user_id: str, advice: str) -> None:
         """Expect that these credentials log this user in, by the strategy alone and through the host."""
         outcome = await harness.authenticate(self.login(credentials))
-        assert outcome == Success(user_id), f"{advice}: return Success({user_id!r}), not {outcome!r}"
+        assert user_of(outcome) == user_id, f"{advice}: return Success({user_id!r}), not {outcome!r}"
         entered = await expect_no_server_error(harness.log_in(self.login(credentials)))
-        assert isinstance(entered, tuple), f"{advice}: the same login a second time led to {entered!r}"
+        assert hasattr(entered, "issued"), f"{advice}: the same login a second time led to {entered!r}"
 
     def expect_public(self, credentials: Fields, *results: Any) -> None:
         """Expect objects that JSON can represent, and that hold no secret of these credentials."""

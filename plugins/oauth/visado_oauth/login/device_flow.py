@@ -55,7 +55,7 @@ class DeviceFlow:
             raise ProviderFailed(provider=provider.name, reason="its URL for users is not https") from None
         attempt = LoginAttempt(provider.name, "", self._attempts.ends_at(), nonce="", device=device)
         data = {"location": url, "userCode": code, "device": self._attempts.state(attempt)}
-        return Redirect(url, 200, {**data, "interval": _interval(response)})
+        return Redirect(url, status=200, data={**data, "interval": _interval(response)})
 
     async def finish(self, provider: Provider, parameters: LoginParameters) -> ProvedIdentity:
         """Return the identity of the user who entered the code.

@@ -86,7 +86,7 @@ class LoginFlow:
         state = self._attempts.state(replace(attempt, challenge=challenge))
         url = self._login_url(provider, attempt, state, challenge)
         # 200 over HTTP: the client must read the URL, and `fetch` would follow a 302.
-        return Redirect(url, 302 if on_socket else 200, {**data, "location": url, "state": state})
+        return Redirect(url, status=302 if on_socket else 200, data={**data, "location": url, "state": state})
 
     def _login_url(self, provider: Provider, attempt: LoginAttempt, state: str, challenge: str) -> str:
         return login_url(

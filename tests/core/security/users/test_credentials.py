@@ -49,16 +49,16 @@ def test_a_change_keeps_the_rest_and_the_owner(play, scripted):
         credentials = inside.host.security.credentials
         await credentials.link("s", "a", "ann", {"x": 1, "y": 1})
         await credentials.link("s", "b", "ben")
-        await credentials.update("s", "ann", {"x": 2, "userId": "ben"})
+        await credentials.merge("s", "ann", {"x": 2, "userId": "ben"})
         assert await credentials.get("s", "a") == {"x": 2, "y": 1, "userId": "ann"}
-        await credentials.update("s", "ann", {"x": 3}, subject="c")
+        await credentials.merge("s", "ann", {"x": 3}, subject="c")
         assert await credentials.get("s", "a") is None
         assert await credentials.get("s", "c") == {"x": 3, "y": 1, "userId": "ann"}
         with pytest.raises(TAKEN):
-            await credentials.update("s", "ann", {"x": 4}, subject="b")
+            await credentials.merge("s", "ann", {"x": 4}, subject="b")
         assert (await credentials.get("s", "c"))["x"] == 3
         with pytest.raises(NONE):
-            await credentials.update("s", "nobody", {})
+            await credentials.merge("s", "nobody", {})
         assert await credentials.unlink("s", "ann") is True
         assert await credentials.unlink("s", "ann") is False
         assert await credentials.get("s", "c") is None

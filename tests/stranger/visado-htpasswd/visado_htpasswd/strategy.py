@@ -102,7 +102,7 @@ class HtpasswdStrategy(Strategy):
 
     async def update(self, user_id: str, credentials: Fields) -> Fields:
         name = await self._read_name(credentials)
-        await self._credentials.update(self.name, user_id, {}, subject=name)
+        await self._credentials.merge(self.name, user_id, {}, subject=name)
         return {"username": name}
 
     async def delete(self, user_id: str) -> None:

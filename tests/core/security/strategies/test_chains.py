@@ -4,7 +4,7 @@ import pytest
 
 from visado import app, errors
 from visado.plugins.manager import StartError
-from visado.security.logins.chains import Chain
+from visado.security.strategies.chains import Chain
 from visado.strategy import Fail, Pass, Redirect, Success
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, TypeVar, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
 
 from visado import errors
 from visado.plugins.calls import call_plugin
 from visado.request import Fields
-from visado.security.logins.limited_strategy import check_strategy
+from visado.security.strategies.limited_strategy import check_strategy
 from visado.settings.loading import describe_errors
 from visado.strategy import Strategy, StrategyKind
 
@@ -69,6 +69,11 @@ class StrategyKinds:
 
         return await _call(kind_name, build), plugin
 
+    async def public_settings(self, kind_name: str, settings: Fields) -> Fields:
+        """Return the settings that were set, without secrets. Raises as `build` does."""
+        kind, _ = self._kinds[kind_name]
+        return await _call(kind_name, lambda: _without_secrets(_parse(kind, settings)))
+
     async def mask_settings(self, kind_name: str, settings: Fields) -> Fields | None:
         """Return the settings that were set, secrets as asterisks; None for an unknown kind. Raises as `build` does."""
         entry = self._kinds.get(kind_name)
@@ -76,6 +81,12 @@ class StrategyKinds:
             return None
         kind, _ = entry
         return await _call(kind_name, lambda: _parse(kind, settings).model_dump(mode="json", exclude_unset=True))
+
+
+def _without_secrets(model: BaseModel) -> Fields:
+    """Return the settings that were set, as JSON, without those that are secret."""
+    secrets = {name for name in type(model).model_fields if isinstance(getattr(model, name), (SecretStr, SecretBytes))}
+    return model.model_dump(mode="json", exclude_unset=True, exclude=secrets)
 
 
 async def _call(kind_name: str, function: Callable[[], T]) -> T:

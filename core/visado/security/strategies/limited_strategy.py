@@ -9,13 +9,16 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
+
+from pydantic import BaseModel
 
 from visado import errors
 from visado.plugins.calls import call_plugin
-from visado.request import Request
-from visado.security.logins.outcomes import is_outcome
-from visado.strategy import Outcome, Strategy
+from visado.request import Fields, Request
+from visado.security.strategies.attempts import Attempt, Delegate
+from visado.security.strategies.outcomes import is_outcome
+from visado.strategy import AccountRules, KeepsCredentials, Strategy
 
 T = TypeVar("T")
 MAX_CONCURRENCY: Final = 1_000_000
@@ -23,10 +26,13 @@ _log = logging.getLogger("visado.strategies")
 
 
 class LimitedStrategy:
-    """A strategy of a plugin. One that hangs or fails does not affect the other strategies."""
+    """A strategy of a plugin. One that hangs or fails does not affect the other strategies.
 
-    def __init__(self, strategy: Strategy, plugin: str) -> None:
-        self.strategy, self.plugin = strategy, plugin
+    `keeper` manages the credentials of its users: the strategy itself, or the host for strategies that keep none.
+    """
+
+    def __init__(self, strategy: Strategy, keeper: KeepsCredentials, plugin: str) -> None:
+        self.strategy, self.keeper, self.plugin = strategy, keeper, plugin
         self._slots = asyncio.Semaphore(strategy.concurrency)
         self._waiting = self._running = 0
         self._call_ended = asyncio.Event()
@@ -50,8 +56,8 @@ class LimitedStrategy:
             f'the strategy "{name}"', seconds, call, errors.StrategyTimeout(strategy=name, seconds=seconds)
         )
 
-    async def authenticate(self, request: Request) -> Outcome:
-        """Return the outcome of a login, within the limits of the strategy.
+    async def ask(self, request: Request, state: Fields | None = None) -> Attempt:
+        """Return the outcome of a login, or with `state` of its further step, within the limits of the strategy.
 
         Raises `Overloaded` where as many logins wait as may run, `InvalidOutcome` for a return value that is no
         outcome, and what `call` raises.
@@ -66,15 +72,42 @@ class LimitedStrategy:
             self._call_ended.set()
         self._running += 1
         try:
-            outcome = await self._limit(partial(self.strategy.authenticate, request))
+            outcome = await self._limit(self._work(request, state))
         finally:
             self._running -= 1
             self._slots.release()
             self._call_ended.set()
+        if isinstance(outcome, Attempt):
+            return outcome
+        name = self.strategy.name
         if not is_outcome(outcome):  # a plugin's types are not checked before it runs
-            _log.error("the strategy %r returned a %s", self.strategy.name, type(outcome).__name__)
-            raise errors.InvalidOutcome(strategy=self.strategy.name)
-        return outcome
+            _log.error("the strategy %r returned a %s", name, type(outcome).__name__)
+            raise errors.InvalidOutcome(strategy=name)
+        return Attempt(name, outcome)
+
+    def _work(self, request: Request, state: Fields | None) -> Callable[[], Awaitable[Any]]:
+        strategy = self.strategy
+        if state is not None:
+            return partial(strategy.answer, request, state)
+        if isinstance(strategy, Delegate):
+            return partial(strategy.ask, request)
+        return partial(strategy.authenticate, request)
+
+    def read(self, reading: Callable[[Request], str | None], request: Request) -> str | None:
+        """Return what a strategy reads from a request without waiting: its reference, its subject.
+
+        Raises the `VisadoError` that the strategy raises, and `PluginFailed` for another exception or value.
+        """
+        try:
+            text: object = reading(request)
+        except errors.VisadoError:
+            raise
+        except Exception:
+            _log.exception("%s of the strategy %r failed", reading.__name__, self.strategy.name)
+            text = 0
+        if text is not None and not isinstance(text, str):
+            raise errors.PluginFailed(cause=f'the strategy "{self.strategy.name}" failed')
+        return text
 
     async def close(self) -> None:
         """Close the strategy; an error is only logged."""
@@ -92,10 +125,19 @@ class LimitedStrategy:
 
 
 def check_strategy(strategy: Any) -> None:
-    """Raise `TypeError` unless this is a strategy with a name and valid limits."""
+    """Raise `TypeError` unless this is a strategy whose name, limits and declarations are valid."""
     if not isinstance(strategy, Strategy):
         raise TypeError(f"a strategy is needed, not {type(strategy).__name__}")
     if not isinstance(getattr(strategy, "name", None), str) or not strategy.name:
         raise TypeError("the name of a strategy is a text")
     if not 0 < strategy.concurrency <= MAX_CONCURRENCY or not strategy.timeout > 0:
         raise TypeError(f"the strategy {strategy.name!r} has an invalid concurrency or timeout")
+    forms: list[object] = [strategy.login_form]
+    if isinstance(strategy, KeepsCredentials):
+        forms.append(strategy.credentials_form)
+    if not all(each is None or (isinstance(each, type) and issubclass(each, BaseModel)) for each in forms):
+        raise TypeError(f"a form of the strategy {strategy.name!r} is no model of pydantic")
+    if not isinstance(cast("object", strategy.accounts), AccountRules):
+        raise TypeError(f"the accounts of the strategy {strategy.name!r} are no AccountRules")
+    if not isinstance(cast("object", strategy.posts_from), frozenset):
+        raise TypeError(f"posts_from of the strategy {strategy.name!r} is no frozenset of origins")

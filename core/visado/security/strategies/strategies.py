@@ -5,27 +5,32 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any, TypeVar, assert_never
+from typing import Final, TypeVar
 
 from typing_extensions import override
 
 from visado import errors
-from visado.request import Request, User
-from visado.security.logins.limited_strategy import LimitedStrategy, check_strategy
+from visado.request import Fields, Request
+from visado.security.strategies.attempts import Attempt, Gate
+from visado.security.strategies.identity_credentials import IdentityCredentials
+from visado.security.strategies.limited_strategy import LimitedStrategy, check_strategy
 from visado.security.users.credentials import Credentials
-from visado.security.users.users import Users
-from visado.strategy import Fail, Outcome, Pass, Redirect, Strategy, Success
+from visado.strategy import KeepsCredentials, Outcome, Pass, Strategy, form_fields
 
 T = TypeVar("T")
+MAX_HOPS: Final = 8
+"""How many strategies may pass one login on to another by name."""
 
 
 class Strategies(Mapping[str, Strategy]):
     """The strategies of the host by name, except those of unavailable plugins."""
 
-    def __init__(self, users: Users, credentials: Credentials, unavailable: AbstractSet[str] = frozenset()) -> None:
-        self._users, self._credentials, self._unavailable = users, credentials, unavailable
+    def __init__(self, credentials: Credentials, unavailable: AbstractSet[str] = frozenset()) -> None:
+        self._credentials, self._unavailable = credentials, unavailable
         self._strategies: dict[str, LimitedStrategy] = {}
         self._closing: set[asyncio.Task[None]] = set()
+        self.gates: list[Gate] = []
+        """What each attempt passes, in this order, before its strategy works."""
         self.on_change: list[Callable[[], None]] = []
         """Called after a strategy was added or removed."""
 
@@ -35,7 +40,8 @@ class Strategies(Mapping[str, Strategy]):
         Raises `TypeError` for an object that is no strategy, and `ValueError`, which names both, for a taken name.
         """
         check_strategy(strategy)
-        added = LimitedStrategy(strategy, plugin)
+        own = strategy if isinstance(strategy, KeepsCredentials) else None
+        added = LimitedStrategy(strategy, own or IdentityCredentials(strategy, self._credentials), plugin)
         other = self._strategies.setdefault(strategy.name, added).strategy
         if other is not strategy:
             raise ValueError(f"the strategy {strategy.name!r} is declared by {_class(other)} and by {_class(strategy)}")
@@ -91,6 +97,18 @@ class Strategies(Mapping[str, Strategy]):
             raise errors.UnknownStrategy(strategy=name)
         return limited
 
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the available strategies."""
+        return tuple(self)
+
+    def keeper(self, name: str) -> KeepsCredentials:
+        """Return what manages the credentials of a strategy's users. Raises `UnknownStrategy`."""
+        return self._find(name).keeper
+
+    def fields(self, name: str) -> tuple[str, ...]:
+        """Return the names of the members of a strategy's credentials. Raises `UnknownStrategy`."""
+        return form_fields(self.keeper(name).credentials_form)
+
     async def run(self, name: str, call: Callable[[Strategy], Awaitable[T]]) -> T:
         """Call a strategy within its time limit.
 
@@ -99,40 +117,57 @@ class Strategies(Mapping[str, Strategy]):
         limited = self._find(name)
         return await limited.call(lambda: call(limited.strategy))
 
-    async def authenticate(self, name: str, request: Request) -> tuple[User, Success] | Redirect:
-        """Log in with a strategy: return the user and the outcome, or where to redirect the client.
+    async def run_keeper(self, name: str, call: Callable[[KeepsCredentials], Awaitable[T]]) -> T:
+        """Call what manages the credentials of a strategy's users, within the time limit of the strategy.
 
-        Raises `LoginRefused`, `InvalidUserId`, `UnknownUserId`, and what `attempt` raises.
+        Raises `UnknownStrategy`, and what `LimitedStrategy.call` raises.
         """
-        outcome = await self._find(name).authenticate(request)
-        match outcome:
-            case Success(user_id):
-                return await self._user(name, user_id), outcome
-            case Redirect():
-                return outcome
-            case Fail(reason, set_cookies):
-                refusal = errors.LoginRefused(reason=str(reason))
-                refusal.cookies = set_cookies
-                raise refusal
-            case Pass():
-                raise errors.LoginRefused(reason="Missing credentials")
-            case _:
-                assert_never(outcome)
+        limited = self._find(name)
+        return await limited.call(lambda: call(limited.keeper))
+
+    def reference(self, name: str, request: Request) -> str | None:
+        """Return the reference of an earlier step that a request brings back to a strategy, or None.
+
+        Raises `UnknownStrategy`, and what the strategy raises.
+        """
+        limited = self._find(name)
+        return limited.read(limited.strategy.reference, request)
 
     async def attempt(self, name: str, request: Request) -> Outcome:
-        """Return the outcome of a strategy as it is, for a chain.
+        """Return the outcome of a login as it is: no login check, no token. Raises what `ask` raises."""
+        return (await self.ask(name, request)).outcome
 
-        Raises `UnknownStrategy`, and what `LimitedStrategy.authenticate` raises.
+    async def ask(self, name: str, request: Request, state: Fields | None = None) -> Attempt:
+        """Ask a strategy, or the one to which it passes the login; with `state`, for a further step.
+
+        Raises `UnknownStrategy`, `InvalidOutcome` for strategies that pass a login on in a circle, what a gate raises,
+        and what `LimitedStrategy.ask` raises.
         """
-        return await self._find(name).authenticate(request)
+        for _ in range(MAX_HOPS):
+            limited = self._find(name)
+            if self.gates:
+                attempt = await self._ask_behind_gates(limited, request, state)
+            else:
+                attempt = await limited.ask(request, state)
+            outcome = attempt.outcome
+            if not isinstance(outcome, Pass) or outcome.to is None:
+                return attempt
+            name, state = outcome.to, None
+        raise errors.InvalidOutcome(strategy=name)
 
-    async def _user(self, name: str, user_id: Any) -> User:
-        if type(user_id) is not str or not user_id:
-            raise errors.InvalidUserId(strategy=name, kind=type(user_id).__name__)
-        user = await self._users.get(user_id)
-        if user is None:
-            raise errors.UnknownUserId(strategy=name)
-        return user
+    async def _ask_behind_gates(self, limited: LimitedStrategy, request: Request, state: Fields | None) -> Attempt:
+        name, subject = limited.strategy.name, limited.read(limited.strategy.subject, request)
+        attempt: Attempt | None = None
+        entered: list[Gate] = []
+        try:
+            for gate in self.gates:
+                await gate.enter(name, subject, request)
+                entered.append(gate)
+            attempt = await limited.ask(request, state)
+        finally:
+            for gate in reversed(entered):
+                await gate.leave(name, subject, request, attempt.outcome if attempt is not None else None)
+        return attempt
 
     async def open(self, quarantine: Callable[[str, str], None]) -> None:
         """Open every strategy. `quarantine` is called with the plugin and the reason where one fails to open.

@@ -14,9 +14,9 @@ from visado import errors
 from visado.events import Change, StrategyChanged
 from visado.plugins.calls import call_plugin, get_problem
 from visado.request import Fields
-from visado.security.logins.strategies import Strategies
-from visado.security.logins.strategy_kinds import StrategyKinds
 from visado.security.observers import Observers
+from visado.security.strategies.strategies import Strategies
+from visado.security.strategies.strategy_kinds import StrategyKinds
 from visado.storage.protocol import Collection, Storage
 from visado.storage.query import Query
 from visado.strategy import Strategy
@@ -32,6 +32,7 @@ class AddedStrategies:
     def __init__(self, storage: Storage, strategies: Strategies, kinds: StrategyKinds, observers: Observers) -> None:
         self._storage, self._strategies, self._kinds, self._observers = storage, strategies, kinds, observers
         self._problems: dict[str, str] = {}
+        self._public: dict[str, tuple[str, Fields]] = {}
         self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         storage.declare(Collection(COLLECTION))
 
@@ -39,6 +40,20 @@ class AddedStrategies:
     def problems(self) -> Mapping[str, str]:
         """The added strategies that could not be built at the start, with the reasons."""
         return self._problems
+
+    def find(self, kind: str, **settings: Any) -> tuple[str, ...]:
+        """Return the names of the added strategies of a kind whose settings have these values; secrets have none."""
+        wanted = settings.items()
+        return tuple(
+            name
+            for name, (own_kind, public) in self._public.items()
+            if own_kind == kind and name in self._strategies and all(public.get(key) == each for key, each in wanted)
+        )
+
+    async def _publish(self, name: str, kind: str, settings: Fields) -> None:
+        """Hold what `find` compares: the settings as the model reads them, without secrets and defaults."""
+        public = await self._kinds.public_settings(kind, settings)
+        self._public[name] = kind, public
 
     async def open(self) -> None:
         """Build and open every added strategy; where one fails, the reason is logged and in `problems`."""
@@ -52,6 +67,7 @@ class AddedStrategies:
                 _log.error("the strategy %r is left out: %s", name, error.text)
             else:
                 self._strategies.add(strategy, plugin)
+                await self._publish(name, document["kind"], document["settings"])
 
     async def describe(self, name: str) -> Fields:
         """Return `{kind, plugin, added, settings, problem}` of any strategy, secrets as asterisks.
@@ -84,12 +100,13 @@ class AddedStrategies:
         strategy, _ = await self._build_checked(name, kind, settings)
         await self._close(strategy)
 
-    async def create(self, name: str, kind: str, settings: Fields) -> None:
+    async def add(self, kind: str, name: str, settings: Fields) -> None:
         """Add a strategy, which the next request can use. Raises `StrategyExists`, and what `validate` raises."""
         async with self._lock(name):
             if name in self._strategies.taken_names or await self._storage.get(COLLECTION, name) is not None:
                 raise errors.StrategyExists(strategy=name)
             strategy, plugin = await self._build_checked(name, kind, settings)
+            await self._publish(name, kind, settings)
             async with self._replacing(strategy, plugin, "created"):
                 await self._storage.create(COLLECTION, name, {"kind": kind, "settings": settings})
 
@@ -108,8 +125,9 @@ class AddedStrategies:
             strategy, plugin = await self._build_checked(name, document["kind"], settings)
             async with self._replacing(strategy, plugin, "updated"):
                 await self._storage.update(COLLECTION, name, lambda before: {**before, "settings": settings})
+            await self._publish(name, document["kind"], settings)
 
-    async def delete(self, name: str) -> None:
+    async def remove(self, name: str) -> None:
         """Remove a strategy; its credentials and tokens stay. Raises `UnknownStrategy`, `StrategyDeclared`."""
         async with self._lock(name):
             await self._find(name)

@@ -1,0 +1,105 @@
+"""Chains: strategies that are tried one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NoReturn
+
+from typing_extensions import override
+
+from visado import errors
+from visado.request import Fields, Request
+from visado.security.strategies.attempts import Attempt, Delegate
+from visado.security.strategies.strategies import Strategies
+from visado.strategy import Actor, Challenge, Fail, Outcome, Pass
+
+
+class Chain(Delegate):
+    """A strategy that tries others in turn, until one neither fails nor passes, or raises an error.
+
+    It has no credentials: those of its members count.
+    """
+
+    stored = True
+
+    def __init__(self, name: str, members: Sequence[str], strategies: Strategies) -> None:
+        for member in members:
+            if member == name or member not in strategies:
+                raise ValueError(f"no strategy is called {member!r}")
+        self.name = name
+        self.timeout = sum(strategies[member].timeout for member in members)
+        self._members, self._strategies = tuple(members), strategies
+
+    @override
+    async def authenticate(self, request: Request) -> Outcome:
+        return (await self.ask(request)).outcome
+
+    @override
+    async def ask(self, request: Request) -> Attempt:
+        """Ask each member in turn. The values of `WWW-Authenticate` and the cookies of those that fail add up."""
+        failed: list[Fail] = []
+        for member in self._members:
+            if member not in self._strategies:  # its plugin is unavailable
+                continue
+            attempt = await self._strategies.ask(member, request)
+            match attempt.outcome:
+                case Pass():
+                    continue
+                case Fail():
+                    failed.append(attempt.outcome)
+                case _:
+                    return Attempt(attempt.strategy, _with_failures(attempt.outcome, failed))
+        return Attempt(self.name, _join(failed) if failed else Pass())
+
+    @override
+    async def create(self, user_id: str, credentials: Fields, by: Actor) -> Fields:
+        self._refuse()
+
+    @override
+    async def update(self, user_id: str, credentials: Fields, by: Actor) -> Fields:
+        self._refuse()
+
+    @override
+    async def delete(self, user_id: str, by: Actor) -> None:
+        raise errors.NoCredentials(what="user", name=user_id)
+
+    @override
+    async def validate(self, user_id: str, credentials: Fields, by: Actor, *, update: bool) -> None:
+        self._refuse()
+
+    @override
+    async def exists(self, user_id: str) -> bool:
+        return False
+
+    @override
+    async def info(self, user_id: str) -> Fields:
+        raise errors.NoCredentials(what="user", name=user_id)
+
+    def _refuse(self) -> NoReturn:
+        members = ", ".join(self._members)
+        raise errors.CredentialsRejected(reason=f'"{self.name}" is a chain: give credentials of {members}')
+
+
+def _join(failed: Sequence[Fail]) -> Fail:
+    reasons = dict.fromkeys(str(each.reason) for each in failed)
+    return Fail("; ".join(reasons), _values(failed), _cookies(failed))
+
+
+def _with_failures(outcome: Outcome, failed: Sequence[Fail]) -> Outcome:
+    """Return a challenge with what the members that failed before it ask for; another outcome as it is."""
+    if not isinstance(outcome, Challenge):
+        return outcome
+    return replace(
+        outcome,
+        www_authenticate=(*_values(failed), *outcome.www_authenticate),
+        cookies=(*_cookies(failed), *outcome.cookies),
+    )
+
+
+def _values(failed: Sequence[Fail]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value for each in failed for value in each.www_authenticate))
+
+
+def _cookies(failed: Sequence[Fail]) -> tuple[str, ...]:
+    return tuple(cookie for each in failed for cookie in each.cookies)

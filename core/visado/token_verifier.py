@@ -1,0 +1,69 @@
+"""Token verifiers: the interface of a credential on any request that the host did not issue.
+
+Owns the interface. Does not own the registry of verifiers, nor the cache of what they verified (`security.tokens`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from visado.request import Request
+from visado.strategy import AccountRules, Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A credential that is valid now, and whose it is: a user's id, or an identity.
+
+    The host does not ask again for `recheck` seconds, nor after `expires_at`, in ms since 1970; None where the
+    credential does not say. `session` is `request.token.session`. `allow` are the ids of the only actions that the
+    credential may run, such as `auth:getCurrentUser`; None: all that its user may.
+    """
+
+    who: str | Identity
+    expires_at: int | None = None
+    recheck: float = 60.0
+    session: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
+    allow: frozenset[str] | None = None
+
+
+class TokenVerifier(ABC):
+    """Verifies credentials that the host did not issue: JWTs of an issuer, a proxy's header, a certificate, Basic.
+
+    Asked only for requests that bring no token of the host's. What it verified is cached with the host's tokens:
+    rights, rate limits and cached responses work alike.
+    """
+
+    name: str
+    """The name of the verifier: identities are linked under it, and `[accounts.NAME]` holds its rules."""
+    accounts: AccountRules = AccountRules()
+    """What the host does with an identity, where the settings say nothing else."""
+    timeout: float = 5.0
+    """The time limit of each call, in seconds."""
+
+    async def open(self) -> None:
+        """Start threads and connections. The storage is open. Raise an error if the verifier can never work."""
+        return
+
+    async def close(self) -> None:
+        """Stop threads and close connections. The storage is still open."""
+        return
+
+    @abstractmethod
+    def find(self, request: Request) -> str | None:
+        """Return the credential of a request that the verifier knows, or None. Look only: do not wait or raise.
+
+        Called for each request without a token of the host's. The host caches the result of `verify` by this text, so
+        it contains all that `verify` depends on.
+        """
+
+    @abstractmethod
+    async def verify(self, credential: str, request: Request) -> Verified | None:
+        """Return whose a credential is, or None for an invalid one: the response is 401 `security.token.invalid`."""
+
+    def problem(self) -> str | None:
+        """Return why the verifier cannot work at the moment, for the operator, or None. Called often: do not wait."""
+        return None
