@@ -1,11 +1,12 @@
-"""Peculiarities of Kuzzle's protocol: its version, the versions of its SDKs, targets, and names in camelCase."""
+"""Peculiarities of Kuzzle's protocol: its version, the versions of its SDKs, payloads, targets, names in camelCase."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from visado import errors
-from visado.request import Fields
+from visado.codec import is_object
+from visado.request import Connection, Fields, Malformed, Request, new_id
 
 PROTOCOL_VERSION: Final = "2.56.0"
 """The version that the host tells its clients. Clients and their tools read the first number."""
@@ -19,6 +20,17 @@ _MINIMUM_SDK_VERSIONS: Final = {
     "go": "3",
     "php": "4",
 }
+
+
+_RESERVED_MEMBERS: Final = frozenset({"jwt", "volatile", "body", "controller", "action"})
+_MEMBER_TYPES: Final = (
+    ("controller", (str,), "string"),
+    ("action", (str,), "string"),
+    ("jwt", (str,), "string"),
+    ("requestId", (str,), "string"),
+    ("volatile", (dict,), "object"),
+    ("body", (dict, list), "object or array"),
+)
 
 
 def check_client(volatile: Fields | None) -> None:
@@ -44,6 +56,32 @@ def check_targets(arguments: Fields) -> None:
         raise errors.MutuallyExclusive(first="index, collection", second="targets")
     if not isinstance(arguments["targets"], list):
         raise errors.InvalidType(argument="targets", expected="array")
+
+
+def from_payload(payload: Any, connection: Connection, request_id: str | None = None) -> Request:
+    """Return the request of a payload: a WebSocket message, or the body of `POST /_query`.
+
+    Over HTTP, `request_id` takes the place of the payload's own id. Raises `Malformed`.
+    """
+    if not is_object(payload):
+        error = errors.InvalidType(argument="request", expected="object")
+        raise Malformed(error, request_id or new_id())
+    fields = payload
+    used_id = request_id or fields.get("requestId") or new_id()
+    for name, types, expected in _MEMBER_TYPES:
+        value = fields.get(name)
+        if value is not None and not isinstance(value, types):
+            raise Malformed(errors.InvalidType(argument=name, expected=expected), used_id)
+    return Request(
+        id=used_id,
+        controller=fields.get("controller"),
+        action=fields.get("action"),
+        args={name: value for name, value in fields.items() if name not in _RESERVED_MEMBERS},
+        body=fields.get("body"),
+        volatile=fields.get("volatile"),
+        jwt=fields.get("jwt"),
+        connection=connection,
+    )
 
 
 def action_name(method: str) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Literal, TypeAlias, cast
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
+from urllib.parse import parse_qsl
 
 from visado import errors
-from visado.codec import is_object
 from visado.events import Event
 
 Fields: TypeAlias = dict[str, Any]
@@ -20,6 +20,7 @@ Fields: TypeAlias = dict[str, Any]
 ANONYMOUS_ID: Final = "-1"
 REFERENCE_PREFIX: Final = "klogin-"
 """The prefix of the references of further steps: a strategy may read texts of its own in the same place."""
+_MAX_QUERY_MEMBERS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,29 @@ class Token:
     allow: frozenset[str] | None = None
 
 
+class RequestHead(NamedTuple):
+    """The head of an HTTP request, or of the upgrade to a WebSocket, as the host received it.
+
+    `method` is empty for a WebSocket. `path` is the whole encoded path. `headers` are all headers, in order, their
+    names in lower case. `client` is the peer as the ASGI server names it: address and port, or nothing.
+    """
+
+    method: str = ""
+    path: bytes = b""
+    query_string: bytes = b""
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    client: Sequence[Any] | None = None
+
+
 @dataclass(eq=False)
 class Connection:
     """Where requests come from: one connection for each HTTP request, or for all requests of a WebSocket.
 
-    `loopback`: the request comes from this machine, for this machine: a loopback address, no proxy, and neither a
-    foreign `Host` nor a foreign `Origin`. `same_origin`: no page sent it, or a page of this host. `secure`: the client
-    speaks https. `base_path`: the path under which clients reach the API, such as `/auth`; empty at the root.
+    `address`: the client's, as proxies of `[server] trusted_proxies` name it, and otherwise the peer's. `loopback`: the
+    request comes from this machine, for this machine: a loopback address, no proxy, and neither a foreign `Host` nor a
+    foreign `Origin`. `same_origin`: no page sent it, or a page of this host. `secure`: the client speaks https.
+    `headers`: the last value of each header; `head` has all of them. `base_path`: the path under which clients reach
+    the API, such as `/auth`; empty at the root. `trusted`: the peer is one of `[server] trusted_proxies`.
     `cross_site_form`: a page of another site sent the request as a form.
     """
 
@@ -82,12 +99,37 @@ class Connection:
     secure: bool = False
     headers: Mapping[bytes, bytes] = field(default_factory=dict[bytes, bytes], repr=False)
     base_path: str = ""
+    trusted: bool = False
+    head: RequestHead = field(default=RequestHead(), repr=False)
     cross_site_form: bool = False
 
     @cached_property
     def id(self) -> str:
         """The id of the connection: a UUID."""
         return new_id()
+
+    @cached_property
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies by name. Of a cookie that is sent twice, the first counts."""
+        return read_cookies(self.headers_of("cookie"))
+
+    @cached_property
+    def query(self) -> Mapping[str, str]:
+        """The members of the query string by name. Of a member that is sent twice, the first counts."""
+        try:
+            pairs = parse_qsl(
+                self.head.query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=_MAX_QUERY_MEMBERS
+            )
+        except ValueError:  # too many
+            return {}
+        return dict(reversed(pairs))
+
+    def headers_of(self, name: str) -> tuple[str, ...]:
+        """Return every value of a header, in order, by its lower-case name."""
+        wanted = name.encode()
+        return tuple(
+            text.decode("latin-1") for each, text in self.head.headers or self.headers.items() if each == wanted
+        )
 
     def expired(self) -> None:
         """Called when the token that a WebSocket used last has expired."""
@@ -117,6 +159,7 @@ class Request:
     token: Token | None = None
     events: dict[Event, Event] | None = field(default_factory=dict[Event, Event], repr=False)
     depends_on: list[tuple[str, Any]] | None = field(default_factory=list[tuple[str, Any]], repr=False)
+    raw_body: bytes = field(default=b"", repr=False)
     _reference: str | None = field(default=None, repr=False)
 
     @property
@@ -150,8 +193,70 @@ class Request:
         value = self.connection.headers.get(name.encode())
         return None if value is None else value.decode("latin-1")
 
+    def headers_of(self, name: str) -> tuple[str, ...]:
+        """Return every value of a header, in order, by its lower-case name."""
+        return self.connection.headers_of(name)
+
+    @property
+    def method(self) -> str:
+        """The verb of the HTTP request; empty on a WebSocket."""
+        return self.connection.head.method
+
+    @property
+    def target(self) -> str:
+        """The path and the query string exactly as the host received them, such as `/_login/saml?SAMLRequest=fZ%2F`."""
+        head = self.connection.head
+        target = head.path + b"?" + head.query_string if head.query_string else head.path
+        return target.decode("latin-1")
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """The members of the query string, also those whose names are reserved, such as `action` and `jwt`.
+
+        Of a member that is sent twice, the first counts.
+        """
+        return self.connection.query
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies by name. Of a cookie that is sent twice, the first counts."""
+        return self.connection.cookies
+
+    @property
+    def address(self) -> str | None:
+        """The client's address, without a port; None where nobody knows it."""
+        return self.connection.address
+
+    @property
+    def peer(self) -> tuple[str, int] | None:
+        """The address and the port of the other end of the TCP connection: the client, or the nearest proxy.
+
+        None over a Unix socket. All requests of one TCP connection have the same peer.
+        """
+        client = self.connection.head.client
+        return (client[0], client[1]) if client else None
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the peer is one of `[server] trusted_proxies`: what its headers say of the client is true."""
+        return self.connection.trusted
+
     def __repr__(self) -> str:  # a body may hold a password
         return f"<Request {self.id!r} {self.controller!r}:{self.action!r} of {self.user.id!r}>"
+
+
+def read_cookies(values: Iterable[str]) -> dict[str, str]:
+    """Return the cookies of `Cookie` headers by name. Of a cookie that is sent twice, the first counts.
+
+    `http.cookies` is not used: it stops at the first cookie that it cannot read, which may be another application's.
+    """
+    cookies: dict[str, str] = {}
+    for value in values:
+        for part in value.split(";"):
+            name, separator, text = part.partition("=")
+            if separator:
+                cookies.setdefault(name.strip(), text.strip().strip('"'))
+    return cookies
 
 
 def are_header_texts(values: object) -> bool:
@@ -173,43 +278,6 @@ class Malformed(Exception):
     def __init__(self, error: errors.VisadoError, request_id: Any, *, bare: bool = False) -> None:
         super().__init__(str(error))
         self.error, self.request_id, self.bare = error, request_id, bare
-
-
-_RESERVED_MEMBERS: Final = frozenset({"jwt", "volatile", "body", "controller", "action"})
-_MEMBER_TYPES: Final = (
-    ("controller", (str,), "string"),
-    ("action", (str,), "string"),
-    ("jwt", (str,), "string"),
-    ("requestId", (str,), "string"),
-    ("volatile", (dict,), "object"),
-    ("body", (dict, list), "object or array"),
-)
-
-
-def from_payload(payload: Any, connection: Connection, request_id: str | None = None) -> Request:
-    """Return the request of a payload: a WebSocket message, or the body of `POST /_query`.
-
-    Over HTTP, `request_id` takes the place of the payload's own id. Raises `Malformed`.
-    """
-    if not is_object(payload):
-        error = errors.InvalidType(argument="request", expected="object")
-        raise Malformed(error, request_id or new_id())
-    fields = payload
-    used_id = request_id or fields.get("requestId") or new_id()
-    for name, types, expected in _MEMBER_TYPES:
-        value = fields.get(name)
-        if value is not None and not isinstance(value, types):
-            raise Malformed(errors.InvalidType(argument=name, expected=expected), used_id)
-    return Request(
-        id=used_id,
-        controller=fields.get("controller"),
-        action=fields.get("action"),
-        args={name: value for name, value in fields.items() if name not in _RESERVED_MEMBERS},
-        body=fields.get("body"),
-        volatile=fields.get("volatile"),
-        jwt=fields.get("jwt"),
-        connection=connection,
-    )
 
 
 _current: ContextVar[Request] = ContextVar("visado_request")

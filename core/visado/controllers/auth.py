@@ -23,7 +23,8 @@ from visado.controllers.result_types import (
     SearchResult,
     TokenStateResult,
 )
-from visado.request import ANONYMOUS_ID, Fields, Malformed, Request, from_payload
+from visado.kuzzle import from_payload
+from visado.request import ANONYMOUS_ID, Fields, Malformed, Request
 from visado.response import Reply
 from visado.security.access import Access
 from visado.security.documents import format_document

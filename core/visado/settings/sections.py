@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
-from pydantic import ConfigDict, Field, SecretStr, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, field_validator
 
 from visado.settings.durations import Lifetime, Milliseconds, Seconds
 from visado.settings.loading import Section
 from visado.settings.secret_files import MIN_SECRET_BYTES
+
+
+def _check_proxy(value: str) -> str:
+    if value != "unix":
+        try:
+            ipaddress.ip_network(value)
+        except ValueError:
+            raise ValueError("expected an address, a network such as 10.0.0.0/8, or unix") from None
+    return value
 
 
 class ServerSection(Section):
@@ -22,6 +32,11 @@ class ServerSection(Section):
         Path("visado-data"), description="The folder of the generated secrets and of the default storage."
     )
     public_url: str = Field("", description="The URL that clients use, such as https://auth.example.com.")
+    trusted_proxies: list[Annotated[str, AfterValidator(_check_proxy)]] = Field(
+        [],
+        description="The proxies whose headers X-Forwarded-For, -Proto and -Host, and Forwarded, count: addresses, "
+        "networks such as 10.0.0.0/8, and unix for a Unix socket.",
+    )
     access_log: bool = Field(False, description="Log a line per request. This makes the host about a fifth slower.")
     shutdown_timeout: Seconds = Field(10, gt=0, description="How long a stopping host waits for requests in flight.")
 

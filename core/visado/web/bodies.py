@@ -1,4 +1,4 @@
-"""Bodies of HTTP requests: check the headers, decompress, decode, in the order that the wire contract fixes."""
+"""Bodies over HTTP: of requests (check the headers, decompress, decode, in this order), and of responses (compress)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ _MAX_ENCODINGS: Final = 3
 _MAX_FORM_FIELDS: Final = 1_000
 _MAX_ECHOED_CHARACTERS: Final = 50
 _EMPTY_BODIES: Final[tuple[Any, ...]] = (None, 0, False, "", [])
+_MIN_COMPRESSED_BYTES: Final = 1_024
+_DEFAULT_QUALITY: Final = 0.001
+"""Weight of an encoding without a `q`: the reference server ranks it below every encoding that has one."""
 # The start of a malformed body goes back to its sender, but never where it may hold a secret.
 _SECRET: Final = re.compile(r"pass|secret|token|key|jwt|credential", re.IGNORECASE)
 
@@ -99,3 +102,32 @@ def gather(pairs: list[tuple[str, str]]) -> dict[str, Any]:
 def _start_of(data: bytes) -> str:
     text = data.decode(errors="replace")
     return "" if _SECRET.search(text) else text[:_MAX_ECHOED_CHARACTERS]
+
+
+def compress(body: bytes, accepted: str) -> tuple[bytes, bytes]:
+    """Return the body of a response, compressed if that is worth it, and its `Content-Encoding`.
+
+    `accepted` is the `Accept-Encoding` header. The highest `q` wins; gzip wins a tie.
+    """
+    if len(body) < _MIN_COMPRESSED_BYTES or not accepted:
+        return body, b"identity"
+    encoding = _preferred(accepted)
+    if encoding == "identity":
+        return body, b"identity"
+    compressor = zlib.compressobj(6, wbits=zlib.MAX_WBITS | 16 if encoding == "gzip" else zlib.MAX_WBITS)
+    return compressor.compress(body) + compressor.flush(), encoding.encode()
+
+
+def _preferred(accepted: str) -> str:
+    best, best_quality = "identity", -1.0
+    for entry in accepted.lower().split(","):
+        name, *options = (part.strip() for part in entry.split(";"))
+        if name not in ("gzip", "deflate"):
+            continue
+        try:
+            quality = next((float(option[2:]) for option in options if option.startswith("q=")), _DEFAULT_QUALITY)
+        except ValueError:
+            quality = 0.0
+        if quality > 0 and (quality > best_quality or (quality == best_quality and name == "gzip")):
+            best, best_quality = name, quality
+    return best

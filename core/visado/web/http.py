@@ -48,7 +48,8 @@ class HttpEndpoint:
         self._pipeline, self._routes, self._cache = pipeline, routes, cache
         self._limits = settings[LimitsSection]
         server = settings[ServerSection]
-        self._origins, self._writes_log = Origins(server.public_url), server.access_log
+        self._origins = Origins(server.public_url, server.trusted_proxies)
+        self._writes_log = server.access_log
         self._writer = Writer(CrossOrigin(settings[HttpSection]), node)
         self._cacheable_posts = {
             route.path.encode() for each in table if each.cacheable for route in each.routes if route.verb == "POST"
@@ -138,5 +139,5 @@ class HttpEndpoint:
 
     def _log(self, incoming: Incoming, status: int) -> None:
         if self._writes_log:
-            client = incoming.scope["client"][0] if incoming.scope.get("client") else "-"
-            _access_log.info("%s %r %s", client, f"{incoming.method} {incoming.path.decode('latin-1')}", status)
+            client = self._origins.address(incoming.scope, incoming.headers)
+            _access_log.info("%s %r %s", client or "-", f"{incoming.method} {incoming.path.decode('latin-1')}", status)

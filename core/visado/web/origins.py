@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from visado.request import Connection
+from visado.request import Connection, RequestHead
+from visado.web.forwarded import TrustedProxies
+from visado.web.routes import sent_path
 
 C = TypeVar("C", bound=Connection)
 _PROXY_HEADERS: Final = frozenset({b"forwarded", b"x-real-ip", b"via"})
@@ -17,22 +19,49 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 
 class Origins:
-    """Makes connections from ASGI scopes. `public_url` is the address of `[server] public_url`, or empty."""
+    """Makes connections from ASGI scopes.
 
-    def __init__(self, public_url: str) -> None:
+    `public_url` is the address of `[server] public_url`, or empty. `proxies` are those of `[server] trusted_proxies`.
+    """
+
+    def __init__(self, public_url: str, proxies: Iterable[str] = ()) -> None:
         self._public_url, self._public_path = public_url, unquote(urlsplit(public_url).path)
+        self._proxies = TrustedProxies(proxies)
+        self._has_proxies = bool(self._proxies)
 
     def connect(self, kind: type[C], scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> C:
         """Make a connection of this class."""
         client, host, origin = scope.get("client"), headers.get(b"host"), headers.get(b"origin")
-        address = client[0] if client else None
+        address, scheme = client[0] if client else None, scope["scheme"]
         proxied = not _PROXY_HEADERS.isdisjoint(headers) or b"\nx-forwarded-" in b"\n".join((b"", *headers))
+        trusted = self._has_proxies and self._proxies.trust(client)
+        if trusted and proxied:
+            address, scheme, host, proxied = self._believe(scope, address, host)
         is_short = len(host or b"") + len(origin or b"") <= _MAX_CACHED_BYTES
         examine = _examine if is_short else _examine.__wrapped__  # a client could fill the cache with long headers
-        facts = examine(address, scope["scheme"], host, origin, proxied, self._public_url)
+        facts = examine(address, scheme, host, origin, proxied, self._public_url)
         base_path = self._public_path or scope.get("root_path", "")
         name = None if origin is None else origin.decode("latin-1")
-        return kind(scope["type"], address, name, *facts, headers, base_path)
+        sent = (scope.get("method", ""), sent_path(scope), scope.get("query_string", b""), scope["headers"], client)
+        return kind(scope["type"], address, name, *facts, headers, base_path, trusted, RequestHead(*sent))
+
+    def _believe(
+        self, scope: Mapping[str, Any], peer: str | None, host: bytes | None
+    ) -> tuple[str | None, str, bytes | None, bool]:
+        """Return the client's address, the scheme, the host, and whether this counts as proxied, as proxies tell it.
+
+        A request from this machine, through proxies of this machine alone that name the host, does not count as
+        proxied: whether it is from loopback then depends on the client and on that host.
+        """
+        facts = self._proxies.read(scope["headers"])
+        is_local = facts.is_local and _is_loopback(peer, None if host is None else host.decode("latin-1"), None)
+        if facts.host is not None:
+            host = facts.host.encode()
+        return facts.address or peer, facts.scheme or scope["scheme"], host, not is_local or facts.host is None
+
+    def address(self, scope: Mapping[str, Any], headers: Mapping[bytes, bytes]) -> str | None:
+        """Return the address of the client of a request."""
+        return self.connect(Connection, scope, headers).address
 
 
 @lru_cache(1_024)

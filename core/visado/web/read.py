@@ -12,7 +12,8 @@ from starlette.types import Receive, Scope
 
 from visado import codec, errors
 from visado.controller import Action
-from visado.request import Connection, Malformed, Request, from_payload, new_id
+from visado.kuzzle import from_payload
+from visado.request import Connection, Malformed, Request, new_id
 from visado.settings.sections import LimitsSection
 from visado.web import bodies, request_headers
 from visado.web.cache import PLAIN_ID
@@ -97,6 +98,11 @@ class Incoming:
             late = errors.UnexpectedHttpError(cause="the body did not arrive in time")
             raise self.refuse(late, bare=True) from None
 
+    @property
+    def raw_body(self) -> bytes:
+        """The body as it was sent, once it was read; empty where the request has none."""
+        return self._data or b""
+
     async def discard_body(self) -> None:
         """Receive the rest of the body and forget it. Raises `Disconnected`."""
         while not self.complete:
@@ -139,7 +145,8 @@ async def read(incoming: Incoming, routes: Routes, origins: Origins) -> Request:
             raise incoming.refuse(errors.UrlNotFound(path=shown))
         action, placeholders = match
         request = _request(incoming, connection, body, action, placeholders)
-    request.cookie = request_headers.auth_cookie(incoming.headers)
+    request.cookie = request_headers.auth_cookie(connection)
+    request.raw_body = incoming.raw_body
     return request
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from visado import codec, errors
+from visado.request import Connection
 
 JSON: Final = b"application/json"
 _MAX_LENGTH_DIGITS: Final = 19
@@ -27,17 +28,12 @@ def bearer_token(headers: Mapping[bytes, bytes]) -> str | None:
     return text.rstrip() or None if scheme.lower() == "bearer" else None
 
 
-def auth_cookie(headers: Mapping[bytes, bytes]) -> str | None:
+def auth_cookie(connection: Connection) -> str | None:
     """Return the token of the `authToken` cookie, or None. The value `null` means that a logout cleared the cookie."""
-    cookies = headers.get(b"cookie")
-    if cookies is None:
+    if b"cookie" not in connection.headers:
         return None
-    for part in cookies.decode("latin-1").split(";"):
-        name, _, value = part.partition("=")
-        if name.strip() == "authToken":
-            text = value.strip().strip('"')
-            return text if text != "null" else None
-    return None
+    text = connection.cookies.get("authToken")
+    return text if text != "null" else None
 
 
 def volatile(headers: Mapping[bytes, bytes]) -> dict[str, Any] | None:

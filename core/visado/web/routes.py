@@ -5,8 +5,9 @@ Owns the routes of the action table, as one route of Starlette's. Does not own r
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote, unquote_to_bytes
 
 from starlette.datastructures import URLPath
@@ -141,13 +142,18 @@ class SocketRoute(WebSocketRoute):
 _PATH_CHARACTERS: Final = "/:@!$&'()*+,;=~-._"
 
 
+def sent_path(scope: Mapping[str, Any]) -> bytes:
+    """Return the path as the client encoded it."""
+    raw: bytes = scope.get("raw_path") or quote(scope["path"], safe=_PATH_CHARACTERS).encode()
+    return raw.partition(b"?")[0]
+
+
 def raw_path(scope: Scope) -> bytes:
     """Return the path as the client encoded it, below the root path under which the application is mounted.
 
     A path that does not lie below the root path, as behind a proxy that strips it, is returned whole.
     """
-    raw: bytes = scope.get("raw_path") or quote(scope["path"], safe=_PATH_CHARACTERS).encode()
-    path = raw.partition(b"?")[0]
+    path = sent_path(scope)
     root_path: str = scope.get("root_path", "")
     if not root_path:
         return path

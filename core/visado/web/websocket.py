@@ -16,8 +16,9 @@ from typing_extensions import override
 from visado import codec, errors
 from visado.codec import is_object
 from visado.host import Clock
+from visado.kuzzle import from_payload
 from visado.pipeline import Pipeline
-from visado.request import Connection, Malformed, Request, from_payload, new_id
+from visado.request import Connection, Malformed, Request, new_id
 from visado.response import Reply, Response
 from visado.security.rate_limits import RateLimits
 from visado.security.tokens.connections import Connections
@@ -64,16 +65,16 @@ class WebSocketEndpoint:
         clock: Clock,
     ) -> None:
         self._parts = _Parts(pipeline, cache, connections, settings[LimitsSection], node, clock)
-        self._cookie_origins = settings[HttpSection].cookie_origins
-        self._origins = Origins(settings[ServerSection].public_url)
+        self._cookie_origins, server = settings[HttpSection].cookie_origins, settings[ServerSection]
+        self._origins = Origins(server.public_url, server.trusted_proxies)
         self._sockets: set[Socket] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket until it closes."""
         await receive()
         sent_headers = dict[bytes, bytes](scope["headers"])
-        cookie = request_headers.auth_cookie(sent_headers)
         socket = self._origins.connect(Socket, scope, sent_headers)
+        cookie = request_headers.auth_cookie(socket)
         if cookie is not None and not socket.same_origin and socket.origin not in self._cookie_origins:
             await send({"type": "websocket.close", "code": _CLOSED_POLICY})  # before the handshake: 403
             return
@@ -139,7 +140,7 @@ class Socket(Connection):
             elif payload.get("requestId") != request_id:
                 key = None  # the id that was found belongs to an inner object
         await self._slots.acquire()
-        self._start(self._answer(payload, key))
+        self._start(self._answer(payload, key, data))
         return None
 
     def _split(self, data: bytes) -> tuple[str, Hashable]:
@@ -159,23 +160,23 @@ class Socket(Connection):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, payload: Any, key: Hashable) -> None:
+    async def _answer(self, payload: Any, key: Hashable, data: bytes) -> None:
         try:
             version = self._cache.version
-            response = await self._pipeline.run(self._read(payload))
-            data, response = self._encode(response)
+            response = await self._pipeline.run(self._read(payload, data))
+            body, response = self._encode(response)
             if key is not None:
-                self._cache.remember(key, version, response, data, [], ids_in_envelope=2)
-            await self._write(data)
+                self._cache.remember(key, version, response, body, [], ids_in_envelope=2)
+            await self._write(body)
         finally:
             self._slots.release()
 
-    async def _read(self, payload: Any) -> Request:
+    async def _read(self, payload: Any, data: bytes) -> Request:
         if not is_object(payload):
             cause = str(payload) if isinstance(payload, ValueError) else "a request is an object"
             raise Malformed(errors.UnexpectedWebSocketError(cause=cause), new_id())
         request = from_payload(payload, self)
-        request.cookie = self._cookie
+        request.cookie, request.raw_body = self._cookie, data
         return request
 
     def _encode(self, response: Response) -> tuple[bytes, Response]:

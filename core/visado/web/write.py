@@ -14,8 +14,8 @@ from starlette.types import Send
 
 from visado import codec, errors
 from visado.response import Response
+from visado.web.bodies import compress
 from visado.web.cache import head_of
-from visado.web.compression import compress
 from visado.web.cors import ALLOWED_HEADERS, ALLOWED_METHODS, CrossOrigin
 from visado.web.read import Disconnected, Incoming
 from visado.web.request_headers import JSON

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from typing import Final
 
 from visado import Collection, Host, Query
@@ -65,10 +66,9 @@ def set_cookie(user_id: str, token: str, lifetime: int, *, secure: bool) -> str:
     return f"{_cookie_name(user_id, secure=secure)}={token}; {attributes}; Max-Age={lifetime // 1_000}"
 
 
-def cookie_token(header: str | None, user_id: str, *, secure: bool) -> str | None:
-    """Return the token of this user's device in a `Cookie` header, or None: several users may share a browser."""
-    parts = (part.strip().partition("=") for part in (header or "").split(";"))
-    return {name: text for name, _, text in parts}.get(_cookie_name(user_id, secure=secure))
+def cookie_token(cookies: Mapping[str, str], user_id: str, *, secure: bool) -> str | None:
+    """Return the token of this user's device among cookies, or None: several users may share a browser."""
+    return cookies.get(_cookie_name(user_id, secure=secure))
 
 
 def _cookie_name(user_id: str, *, secure: bool) -> str:

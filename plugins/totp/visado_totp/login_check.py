@@ -150,4 +150,4 @@ def _device_token(request: Request, user_id: str) -> object:
     """Return the token of a remembered device, from the body or else from a cookie; None without one."""
     if "device" in request.fields:
         return request.fields["device"]
-    return cookie_token(request.header("cookie"), user_id, secure=request.connection.secure)
+    return cookie_token(request.cookies, user_id, secure=request.connection.secure)

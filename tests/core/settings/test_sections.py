@@ -20,6 +20,12 @@ from visado.settings.sections import SecuritySection
         ("security.token", "max_ttl = -2", "security.token.max_ttl"),
         ("security", "api_key_max_ttl = -2", "security.api_key_max_ttl"),
         ("server", "public_url = 'auth.example.com'", "server.public_url"),
+        ("server", "trusted_proxies = ['10.0.0.1', '10.0.0.1/8']", "server.trusted_proxies.1"),
+        ("server", "trusted_proxies = ['*']", "server.trusted_proxies.0"),
+        ("server", "trusted_proxies = ['proxy.example']", "server.trusted_proxies.0"),
+        ("server", "trusted_proxies = ['']", "server.trusted_proxies.0"),
+        ("server", "trusted_proxies = ['UNIX']", "server.trusted_proxies.0"),
+        ("server", "trusted_proxies = '10.0.0.1'", "server.trusted_proxies"),
         ("limits", "request_size = 0", "limits.request_size"),
     ],
 )  # fmt: skip

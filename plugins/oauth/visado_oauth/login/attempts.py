@@ -63,14 +63,11 @@ class LoginAttempts:
         """Return a state that contains an attempt, sealed."""
         return self._seal(_STATE, {**_as_json(attempt), "jti": secrets.token_urlsafe(12)})
 
-    def of_browser(self, header: str | None, state: str, strategy: str, *, secure: bool) -> LoginAttempt | None:
+    def of_browser(self, cookies: Mapping[str, str], state: str, strategy: str, *, secure: bool) -> LoginAttempt | None:
         """Return the attempt of the browser's cookie with this state; None unless it is the strategy's and current.
 
         Over https only a `__Host-` cookie counts: another host of the domain may have set any other.
         """
-        # http.cookies stops at the first cookie that it cannot parse, which may be another application's.
-        parts = (part.strip().partition("=") for part in (header or "").split(";"))
-        cookies = {name: text for name, _, text in parts}
         text = cookies.get(cookie_name(state, secure=secure))
         attempt = None if text is None else self._open(_COOKIE, text, strategy)
         if attempt is None or not hmac.compare_digest(attempt.state.encode(), state.encode()):

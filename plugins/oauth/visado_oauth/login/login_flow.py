@@ -146,7 +146,7 @@ class LoginFlow:
                 raise LoginDenied("the verifier does not match the challenge of the attempt")
             return attempt, verifier, ()
         secure = request.connection.secure
-        attempt = self._attempts.of_browser(request.header("cookie"), state, provider.name, secure=secure)
+        attempt = self._attempts.of_browser(request.cookies, state, provider.name, secure=secure)
         if attempt is None or attempt.verifier is None:
             raise LoginDenied("the state does not belong to this browser")
         return attempt, attempt.verifier, (clear_cookie(state, secure=secure),)
