@@ -177,12 +177,6 @@ class Request:
         """The members of the body; empty where the body is absent or a list."""
         return self.body if isinstance(self.body, dict) else {}
 
-    @property
-    def cookies(self) -> Mapping[str, str]:
-        """The cookies of the request."""
-        parts = (part.strip().partition("=") for part in (self.header("cookie") or "").split(";"))
-        return {name: text for name, _, text in parts}
-
     def take_events(self) -> list[Event]:
         """Return the events to tell before the response. Events that are noted later do not wait for the response."""
         events, self.events = self.events, None
