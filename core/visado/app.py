@@ -28,6 +28,7 @@ from visado.security.building import UNVERSIONED_COLLECTIONS, Security
 from visado.security.users import names
 from visado.settings.loading import Settings
 from visado.storage.versions import Version, VersionedStorage
+from visado.web.authenticator import Authenticator
 from visado.web.cache import ResponseCache
 from visado.web.http import HttpEndpoint
 from visado.web.mounts import Mounts
@@ -74,6 +75,7 @@ class Visado(Starlette):
         self._arrange()
         plugins.on_change += [version.advance, self._arrange]
         plugins.check_required()
+        self.state.visado = Authenticator(self.pipeline, self.security, settings, self.open)
         self._is_open, self._lifespans, self._opening = False, 0, asyncio.Lock()
 
     def _actions_of(self, controller: str) -> frozenset[str] | None:

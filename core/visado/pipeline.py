@@ -108,7 +108,7 @@ class Pipeline:
     async def _answer(self, request: Request) -> Reply:
         controller, name = self._admit(request)
         action = self._find(controller, name)
-        await self._authenticate(request, action.cookie if isinstance(action, Action) else "verified")
+        await self.authenticate(request, action.cookie if isinstance(action, Action) else "verified")
         self._authorise(request, controller, name)
         if request.token is not None and request.token.actor is not None:
             await self._authorise_actor(request, action, controller, name)
@@ -147,7 +147,8 @@ class Pipeline:
         except errors.NotFound as error:
             return error
 
-    async def _authenticate(self, request: Request, cookie: str) -> None:
+    async def authenticate(self, request: Request, cookie: str) -> None:
+        """Set the user of a request by its token. `cookie` is that of `@action`. Raises `InvalidToken`, `TwoTokens`."""
         text = request.jwt
         if request.cookie is not None:
             if not self._http.cookie_auth:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -280,6 +281,16 @@ _current: ContextVar[Request] = ContextVar("visado_request")
 def current_request() -> Request | None:
     """Return the request that runs in this task, or None."""
     return _current.get(None)
+
+
+@contextmanager
+def running(request: Request) -> Generator[None]:
+    """Make this the request that runs in this task, for the time of a block."""
+    token = _current.set(request)
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 def set_current(request: Request) -> None:

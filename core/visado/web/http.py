@@ -19,8 +19,7 @@ from visado.settings.loading import Settings
 from visado.settings.sections import HttpSection, LimitsSection, ServerSection
 from visado.web import write
 from visado.web.cache import ResponseCache
-from visado.web.cors import CrossOrigin
-from visado.web.origins import Origins
+from visado.web.origins import CrossOrigin, Origins
 from visado.web.read import Disconnected, Incoming, read
 from visado.web.request_headers import content_length
 from visado.web.routes import INCOMING, Routes

@@ -1,4 +1,7 @@
-"""Where a request comes from: this machine or another, a page of this host or another, over TLS or not."""
+"""Where a request comes from: this machine or another, a page of this host or another, over TLS or not.
+
+Also which pages of other origins may read a response (CORS).
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,16 @@ from typing import Any, Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from visado.request import Connection, RequestHead
+from visado.settings.sections import HttpSection
 from visado.web.forwarded import TrustedProxies
 from visado.web.routes import sent_path
 
 C = TypeVar("C", bound=Connection)
+ALLOWED_METHODS: Final = b"GET,POST,PUT,PATCH,DELETE,OPTIONS,HEAD"
+ALLOWED_HEADERS: Final = (
+    b"Content-Type, Access-Control-Allow-Headers, Authorization, X-Requested-With, Content-Encoding, "
+    b"Content-Length, X-Kuzzle-Volatile"
+)
 _PROXY_HEADERS: Final = frozenset({b"forwarded", b"x-real-ip", b"via"})
 _MAX_CACHED_BYTES: Final = 512
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443, "ws": 80, "wss": 443}
@@ -122,3 +131,28 @@ def _is_loopback_name(name: str | None) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+class CrossOrigin:
+    """The origins of `[http] allow_origins`, and those of `cookie_origins`, which may also send the cookie.
+
+    Starlette's `CORSMiddleware` is not used: the wire contract fixes the body of a preflight's response, and the
+    headers of every response, in ways that the middleware cannot be told.
+    """
+
+    def __init__(self, section: HttpSection) -> None:
+        self._allow_origins = frozenset(section.allow_origins)
+        self._cookie_origins = frozenset(section.cookie_origins if section.cookie_auth else ())
+
+    def headers(self, origin: bytes | None) -> list[tuple[bytes, bytes]]:
+        """Return the headers that let the page of this origin read a response; none for a request without an origin."""
+        if origin is None:
+            return []
+        name = origin.decode("latin-1")
+        if name in self._cookie_origins:
+            credentials = (b"access-control-allow-credentials", b"true")
+            return [(b"access-control-allow-origin", origin), (b"vary", b"Origin"), credentials]
+        if "*" in self._allow_origins:
+            return [(b"access-control-allow-origin", b"*")]
+        allowed = name in self._allow_origins
+        return [(b"vary", b"Origin"), *([(b"access-control-allow-origin", origin)] if allowed else [])]

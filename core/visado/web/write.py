@@ -16,7 +16,7 @@ from visado import codec, errors
 from visado.response import Response
 from visado.web.bodies import compress
 from visado.web.cache import head_of
-from visado.web.cors import ALLOWED_HEADERS, ALLOWED_METHODS, CrossOrigin
+from visado.web.origins import ALLOWED_HEADERS, ALLOWED_METHODS, CrossOrigin
 from visado.web.read import Disconnected, Incoming
 from visado.web.request_headers import JSON
 
