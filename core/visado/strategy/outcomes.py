@@ -29,13 +29,16 @@ class AccountRules:
 
     `auto_create`: whether an identity without a user gets one, with the profiles `profiles`. `content` maps members of
     the new user's content to members of the identity's profile; None copies the whole profile. `require` maps members
-    of the profile to the values of which it must have one: otherwise the login fails.
+    of the profile to the values of which it must have one: otherwise the login fails. The settings do not replace
+    `refusal`, the reason that the client sees of an identity that may not log in: give the reason of the strategy's
+    `Fail`, so that a client does not learn who proved an identity that has no user.
     """
 
     auto_create: bool = False
     profiles: tuple[str, ...] = ("default",)
     content: Mapping[str, str] | None = None
     require: Mapping[str, tuple[Any, ...]] = field(default_factory=dict[str, tuple[Any, ...]])
+    refusal: str = "wrong credentials"
 
 
 @dataclass(frozen=True, slots=True)

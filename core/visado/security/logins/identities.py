@@ -44,7 +44,7 @@ class Identities:
         user = await self._users.get(stored["userId"])
         if user is None or user.anonymous:
             _log.warning("%s: the user %r of an identity does not exist: refused", strategy, stored["userId"])
-            raise errors.LoginRefused(reason="wrong credentials")
+            raise errors.LoginRefused(reason=rules.refusal)
         return await self._refresh(strategy, identity, user, stored, rules)
 
     async def refresh(self, strategy: str, identity: Identity, rules: AccountRules) -> None:
@@ -73,7 +73,7 @@ class Identities:
         """Make a user with the identity. Of concurrent first logins of one identity, all get the same user."""
         if not rules.auto_create:
             _log.warning("%s: an identity has no user, and auto_create is off: refused", strategy)
-            raise errors.LoginRefused(reason="wrong credentials")
+            raise errors.LoginRefused(reason=rules.refusal)
         granted = [each for each in dict.fromkeys(identity.profiles or ()) if each not in rules.profiles]
         content = _content(identity.profile, rules.content)
         try:
@@ -140,6 +140,7 @@ def _merge(rules: AccountRules, settings: AccountSettings | None) -> AccountRule
         profiles=rules.profiles if profiles is None else tuple(profiles),
         content=rules.content if content is None else content,
         require=rules.require if require is None else {name: tuple(values) for name, values in require.items()},
+        refusal=rules.refusal,
     )
 
 
@@ -150,7 +151,7 @@ def _check_requirements(strategy: str, identity: Identity, rules: AccountRules) 
         values: list[Any] = value if is_list(value) else [value]
         if not any(_is_same(each, wanted) for each in values for wanted in allowed):
             _log.warning("%s: the member %r of a profile has no value that is required: refused", strategy, name)
-            raise errors.LoginRefused(reason="wrong credentials")
+            raise errors.LoginRefused(reason=rules.refusal)
 
 
 def _is_same(value: object, wanted: object) -> bool:
