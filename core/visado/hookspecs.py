@@ -20,6 +20,7 @@ from visado.login_check import LoginCheck
 from visado.settings.loading import Section, Settings
 from visado.storage.protocol import Storage
 from visado.strategy import Strategy, StrategyKind
+from visado.token_verifier import TokenVerifier
 
 if TYPE_CHECKING:
     from starlette.middleware import Middleware
@@ -68,6 +69,11 @@ def register_controllers(settings: Settings, host: Host) -> Iterable[Controller]
 @hookspec
 def register_login_checks(settings: Settings, host: Host) -> Iterable[LoginCheck]:
     """Return login checks, which run between the success of a strategy and the token: a second factor, for instance."""
+
+
+@hookspec
+def register_token_verifiers(settings: Settings, host: Host) -> Iterable[TokenVerifier]:
+    """Return token verifiers: for requests with a credential that the host did not issue, such as a foreign JWT."""
 
 
 @hookspec

@@ -19,7 +19,7 @@ from visado.metrics import Metrics
 from visado.plugins.calls import is_cancelled
 from visado.request import ANONYMOUS, Malformed, Request, set_current
 from visado.response import Reply, Response
-from visado.security.access import Access
+from visado.security.access import NATIVE_PREFIXES, Access
 from visado.security.observers import Observers
 from visado.security.rate_limits import RateLimits
 from visado.settings.loading import Settings
@@ -55,6 +55,7 @@ class Pipeline:
         may_post: Callable[[Request], bool] = _post_nothing,
     ) -> None:
         self._table, self._access, self._observers = table, access, observers
+        self._verifiers = access.foreign_tokens.verifiers
         self._http = settings[HttpSection]
         self._limits = settings[LimitsSection]
         self._requests, self._logins = RateLimits(clock), RateLimits(clock)
@@ -160,6 +161,12 @@ class Pipeline:
             text = request.cookie if cookie != "ignored" else None
         elif not self._http.cookie_auth and request.args.get("cookieAuth") not in _FALSE_ARGUMENTS:
             raise errors.CookiesUnsupported
+        if (
+            self._verifiers
+            and (text is None or not text.startswith(NATIVE_PREFIXES))
+            and await self._authenticate_foreign(request, text, cookie)
+        ):
+            return
         if text is None:
             return
         try:
@@ -173,6 +180,31 @@ class Pipeline:
         request.token, request.user = token, user
         if request.connection.transport == "websocket" and user is not ANONYMOUS:
             self._access.tokens.connections.link(request.connection, token)
+
+    async def _authenticate_foreign(self, request: Request, bearer: str | None, cookie: str) -> bool:
+        """Identify the user of a request without a token of the host's. Return False where no verifier knows it.
+
+        What is not known by the bearer token alone is treated like the cookie, since a browser may have sent it without
+        being asked: Basic, a certificate, the header of a proxy that reads cookies.
+        """
+        credential = self._verifiers.find(request, bearer)
+        if credential is None:
+            return False
+        if bearer is None and cookie == "ignored":
+            return True
+        if not self._may_use_cookie(request):
+            alone = self._verifiers.find_bearer(request, bearer) if bearer is not None else None
+            if alone is None or alone.key != credential.key:
+                raise errors.UnauthorizedOrigin(origin=request.connection.origin)
+        try:
+            request.token, request.user = await self._access.identify_foreign(credential, request)
+        except errors.InvalidToken:
+            if request.jwt is None and cookie == "optional":
+                return True
+            raise
+        if request.connection.transport == "websocket":
+            self._access.tokens.connections.link(request.connection, request.token)
+        return True
 
     def _may_use_cookie(self, request: Request) -> bool:
         origin = request.connection.origin

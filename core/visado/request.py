@@ -159,7 +159,7 @@ class Request:
     user: User = ANONYMOUS
     token: Token | None = None
     events: dict[Event, Event] | None = field(default_factory=dict[Event, Event], repr=False)
-    depends_on: list[tuple[str, Any]] | None = field(default_factory=list[tuple[str, Any]], repr=False)
+    depends_on: list[tuple[Any, Any]] | None = field(default_factory=list[tuple[Any, Any]], repr=False)
     raw_body: bytes = field(default=b"", repr=False)
     _reference: str | None = field(default=None, repr=False)
 

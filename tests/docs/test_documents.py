@@ -26,6 +26,7 @@ ORDER = [
     "register_strategies",
     "register_strategy_kinds",
     "register_login_checks",
+    "register_token_verifiers",
     "register_observers",
     "register_controllers",
     "register_routes",

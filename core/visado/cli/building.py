@@ -60,6 +60,7 @@ def problems(host: Visado) -> Iterator[str]:
     parts: list[tuple[str, Part]] = [
         *((f"strategy {name}", strategy) for name, strategy in host.security.strategies.items()),
         *((f"login check {check.name}", check) for check in host.security.login_checks),
+        *((f"token verifier {verifier.name}", verifier) for verifier in host.security.token_verifiers),
         *((f"observer of {plugin}", observer) for plugin, observer in host.security.observers),
     ]
     for name, part in parts:

@@ -8,6 +8,7 @@ from visado.controllers.result_types import DeletedResult, DocumentResult, Searc
 from visado.request import Request
 from visado.search.searches import Searches
 from visado.security.tokens.api_keys import ApiKeys, format_api_key
+from visado.security.tokens.issuing import check_unlimited
 from visado.security.users.users import Users
 from visado.settings.durations import FOREVER
 
@@ -30,6 +31,7 @@ class MyApiKeysController(Controller):
         Only this response contains the key, as `_source.token`. `expiresIn` is its lifetime; by default the key never
         expires. `_id` is chosen by the host if the request has none.
         """
+        check_unlimited(request)
         user_id = request.user.id
         return await self._api_keys.create(
             user_id, description, author=user_id, id=id, expires_in=expires_in, max_ttl=self._max_ttl
@@ -78,6 +80,8 @@ class ApiKeysController(Controller):
         expires. `_id` is chosen by the host if the request has none.
         """
         user = await self._users.find(user_id)
+        if user.id == request.user.id:
+            check_unlimited(request)
         return await self._api_keys.create(
             user.id, description, author=request.user.id, id=id, expires_in=expires_in, max_ttl=FOREVER
         )

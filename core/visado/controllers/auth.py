@@ -36,7 +36,7 @@ from visado.security.rights import rights
 from visado.security.strategies.login_forms import describe_login_form
 from visado.security.strategies.strategies import Strategies
 from visado.security.strategies.strategy_credentials import StrategyCredentials
-from visado.security.tokens.issuing import TokenOrigin
+from visado.security.tokens.issuing import TokenOrigin, check_unlimited
 from visado.settings.durations import FOREVER
 from visado.strategy import Redirect, form_fields
 
@@ -183,7 +183,7 @@ class AuthController(Controller):
         if not text:
             return {"valid": False, "state": "No token."}
         try:
-            verified = await self._access.verify(text)
+            verified = await self._access.check(text, request)
         except errors.InvalidToken as error:
             request.depends_on = None
             return {"valid": False, "state": error.text}
@@ -197,6 +197,7 @@ class AuthController(Controller):
 
         `expiresIn` is its lifetime, which must be finite. With `singleUse` the token is valid for one request.
         """
+        check_unlimited(request)
         if expires_in == FOREVER:
             raise errors.InvalidExpiration(argument="expiresIn", rule="cannot be infinite")
         current = request.token  # a further token of a user who acts as another, or of limited rights, is no wider

@@ -41,7 +41,7 @@ def build_table(
     Raises `StartError` when two actions have one id or one route.
     """
     closed = frozenset(settings[SecuritySection].closed_actions)
-    health = Health(storage, plugins, security.strategies, security.observers)
+    health = Health(storage, plugins, security.strategies, security.token_verifiers, security.observers)
     controllers = [
         *_security_controllers(settings, clock, storage, security),
         ServerController(settings, clock, security.users, health, metrics, lambda: table),

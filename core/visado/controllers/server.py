@@ -25,6 +25,7 @@ from visado.request import Request
 from visado.response import Reply
 from visado.security.observers import Observers
 from visado.security.strategies.strategies import Strategies
+from visado.security.tokens.token_verifiers import TokenVerifiers
 from visado.security.users.users import Users
 from visado.settings.loading import Settings
 from visado.settings.sections import LimitsSection, SecuritySection
@@ -35,11 +36,12 @@ _SERVICES: Final = ("storage", "plugins")
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The parts of the host that can fail: the storage, plugins, strategies and observers."""
+    """The parts of the host that can fail: the storage, plugins, strategies, token verifiers and observers."""
 
     storage: VersionedStorage
     plugins: Plugins
     strategies: Strategies
+    token_verifiers: TokenVerifiers
     observers: Observers
 
     async def state(self, service: str) -> str:
@@ -99,7 +101,7 @@ class ServerController(Controller):
 
     @action(get("/"), get("/_serverInfo"))
     async def info(self, request: Request) -> InfoResult:
-        """Return the host's versions, routes and uptime, and the state of its plugins, strategies and observers."""
+        """Return the host's versions, routes and uptime, and the state of its plugins and of their parts."""
         kuzzle: dict[str, Any] = {
             "api": {"routes": self._table().public()},
             "application": {"name": "visado", "version": version("visado")},
@@ -109,6 +111,7 @@ class ServerController(Controller):
             "plugins": {each.name: each.as_dict() for each in self._health.plugins},
             "strategies": {name: get_problem(each) or "ready" for name, each in self._health.strategies.items()},
             "system": {"cpus": os.cpu_count(), "platform": sys.platform},
+            "tokenVerifiers": {each.name: get_problem(each) or "ready" for each in self._health.token_verifiers},
             "uptime": f"{self._metrics.uptime:.0f}s",
             "version": PROTOCOL_VERSION,
         }

@@ -1,4 +1,4 @@
-"""Errors of plugins, of strategies and of login checks."""
+"""Errors of plugins, of strategies, of login checks and of token verifiers."""
 
 from __future__ import annotations
 
@@ -66,6 +66,18 @@ class CheckOutOfService(Unavailable, id="plugin.check.out_of_service", code=0x04
     """
 
     message = 'The login check "{check}" is out of service.'
+
+
+class VerifierTimeout(TimedOut, id="plugin.verifier.timeout", code=0x040B8001):
+    """A token verifier did not verify a credential within its time limit."""
+
+    message = 'The token verifier "{verifier}" did not answer within {seconds} seconds.'
+
+
+class InvalidVerification(PluginError, id="plugin.verifier.invalid_result", code=0x040B8002):
+    """A token verifier returned an object that is neither `Verified` nor None, or one with members of wrong types."""
+
+    message = "[{verifier}] invalid token verifier result (expected Verified or None)."
 
 
 class PluginNotFound(NotFound, id="plugin.switch.not_found", code=0x040A8001):

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from visado import errors
 from visado.request import Request, Token, User
 from visado.security.rights.profiles import Profiles
 from visado.security.rights.rights import Rights
-from visado.security.tokens import api_keys
+from visado.security.tokens import api_keys, tokens
 from visado.security.tokens.api_keys import ApiKeys
+from visado.security.tokens.foreign_tokens import ForeignTokens
+from visado.security.tokens.token_verifiers import Credential
 from visado.security.tokens.tokens import Tokens
 from visado.security.users.users import Users
+
+NATIVE_PREFIXES: Final = (tokens.PREFIX, api_keys.PREFIX)
+"""How the texts of the host's own tokens and API keys begin: no verifier is asked for them."""
 
 
 def _is_closed(controller: str, action: str) -> bool:  # noqa: ARG001
@@ -22,7 +27,7 @@ def _is_closed(controller: str, action: str) -> bool:  # noqa: ARG001
 
 @dataclass(slots=True)
 class Access:
-    """The users, profiles, tokens and API keys, for identifying users.
+    """The users, profiles, tokens, API keys and foreign tokens, for identifying users.
 
     With `open_bootstrap`, the unrestricted roles of the first start count for every client. With `beyond_actor`, a user
     who acts as another has all rights of the other; otherwise only those that both have. `is_open` returns whether
@@ -33,6 +38,7 @@ class Access:
     profiles: Profiles
     tokens: Tokens
     api_keys: ApiKeys
+    foreign_tokens: ForeignTokens
     open_bootstrap: bool = False
     beyond_actor: bool = False
     is_open: Callable[[str, str], bool] = _is_closed
@@ -42,8 +48,9 @@ class Access:
         return request.connection.loopback or self.open_bootstrap
 
     def rights(self, request: Request) -> Rights:
-        """Return the rights of the user of a request."""
-        return self.profiles.rights(request.user, loopback=self.is_loopback(request))
+        """Return the rights of the user of a request, as far as its token allows them."""
+        rights, token = self.profiles.rights(request.user, loopback=self.is_loopback(request)), request.token
+        return rights if token is None or token.allow is None else rights.limited_to(token.allow)
 
     def allows(self, request: Request, controller: str, action: str, args: Mapping[str, Any] | None = None) -> bool:
         """Return whether the user of a request may call an action on the index and collection that `args` name.
@@ -75,6 +82,17 @@ class Access:
             raise errors.InvalidToken
         return token, user
 
+    async def identify_foreign(self, credential: Credential, request: Request) -> tuple[Token, User]:
+        """Return a verified token, and its user, from a credential that a token verifier knows.
+
+        Raises what `identify` raises, and the errors of the verifier.
+        """
+        token = await self._verify_foreign(credential, request)
+        user = await self.users.get(token.user_id)
+        if user is None:
+            raise errors.InvalidToken
+        return token, user
+
     async def verify(self, text: str) -> Token:
         """Return a verified token from the text of a token or API key. Raises `InvalidToken`, `ExpiredToken`."""
         if text.startswith(api_keys.PREFIX) and self.tokens.verified.get(text) is None:
@@ -83,3 +101,20 @@ class Access:
             token = await self.tokens.verify(text)
         self.tokens.verified.depend_on(text)
         return token
+
+    async def _verify_foreign(self, credential: Credential, request: Request) -> Token:
+        token = await self.foreign_tokens.verify(credential, request)
+        self.tokens.verified.depend_on(credential.key)
+        return token
+
+    async def check(self, text: str, request: Request) -> Token:
+        """Return a verified token from a text that a request asks about: a bearer that a verifier knows counts, too.
+
+        Raises what `verify` raises, and the errors of the verifier.
+        """
+        verifiers = self.foreign_tokens.verifiers
+        if verifiers and not text.startswith(NATIVE_PREFIXES):
+            credential = verifiers.find_bearer(request, text)
+            if credential is not None:
+                return await self._verify_foreign(credential, request)
+        return await self.verify(text)

@@ -35,7 +35,9 @@ from visado.security.strategies.strategy_kinds import StrategyKinds
 from visado.security.tokens import tokens
 from visado.security.tokens.api_keys import ApiKeys
 from visado.security.tokens.connections import Connections
+from visado.security.tokens.foreign_tokens import ForeignTokens
 from visado.security.tokens.signing import Signer
+from visado.security.tokens.token_verifiers import TokenVerifiers
 from visado.security.tokens.tokens import Tokens
 from visado.security.users.credentials import Credentials
 from visado.security.users.users import Users
@@ -77,6 +79,7 @@ class Security:
             self.profiles,
             self.tokens,
             self.api_keys,
+            self.foreign_tokens,
             section.open_bootstrap,
             section.impersonation == "full",
         )
@@ -133,6 +136,19 @@ class Security:
         steps = Steps(self.pending_logins, self.strategies, self.observers)
         checks = CheckRuns(self.users, self.login_checks, self.pending_logins, steps, self.observers)
         self.logins = Logins(self.users, self.tokens, self.strategies, self.identities, steps, checks, self.observers)
+        self._build_verifiers(clock)
+
+    def _build_verifiers(self, clock: Clock) -> None:
+        self.token_verifiers = TokenVerifiers(self._plugins.unavailable, self._declare_verifier)
+        resolve = self.identities.resolve
+        self.foreign_tokens = ForeignTokens(self.token_verifiers, self.tokens, self.users, resolve, clock)
+        self._plugins.on_change.append(self.foreign_tokens.forget_unavailable)
+
+    def _declare_verifier(self, name: str, plugin: str) -> None:
+        """Declare the credentials of a verifier's identities. Only a strategy of its own plugin may share them."""
+        if name in self.strategies.taken_names and self.strategies.plugin_of(name) != plugin:
+            raise ValueError(f"the token verifier {name!r} has the name of a strategy that is not of its plugin")
+        self.credentials.declare(name)
 
     def _known_actions(self, controller: str) -> tuple[frozenset[str], bool] | None:
         actions = self._host_actions(controller)
@@ -146,7 +162,7 @@ class Security:
         return None if declared is None else frozenset(declared)
 
     def register(self) -> None:
-        """Register the strategies, kinds of strategies, login checks and observers that plugins offer.
+        """Register the strategies, kinds of strategies, login checks, token verifiers and observers of plugins.
 
         Raises `StartError` where two of them have one name, and where a chain names an unknown strategy.
         """
@@ -155,6 +171,7 @@ class Security:
         self._add_chains()
         plugins.register("register_strategy_kinds", "kind", self.strategy_kinds, **arguments)
         plugins.register("register_login_checks", "login check", self.login_checks, **arguments)
+        plugins.register("register_token_verifiers", "token verifier", self.token_verifiers, **arguments)
         plugins.register("register_observers", "observer", self.observers, **arguments)
 
     def _add_chains(self) -> None:
@@ -165,7 +182,7 @@ class Security:
                 raise StartError(f"chain.{name}: {error}") from None
 
     async def open(self) -> None:
-        """Load what is held in memory, and open the strategies, login checks and observers. The storage is open.
+        """Load what is held in memory, and open the parts of plugins. The storage is open.
 
         A plugin whose part cannot open is quarantined. Raises `StorageError`.
         """
@@ -178,16 +195,18 @@ class Security:
         await self.strategies.open(quarantine)
         await self.added_strategies.open()
         await self.login_checks.open(quarantine)
+        await self.token_verifiers.open(quarantine)
         self._purging = asyncio.create_task(self._purge())
 
     async def close(self) -> None:
-        """Close the strategies, login checks and observers. The storage is still open."""
+        """Close the parts of plugins. The storage is still open."""
         purging, self._purging = self._purging, None
         if purging is not None and purging.get_loop() is asyncio.get_running_loop():
             purging.cancel()
             await asyncio.gather(purging, return_exceptions=True)
         await self.strategies.close()
         await self.login_checks.close()
+        await self.foreign_tokens.close()
         await self.observers.close()
 
     async def _purge(self) -> None:

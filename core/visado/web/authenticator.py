@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import HTTPConnection
 
+from visado import errors
 from visado.controllers.login_replies import login_reply, redirect_reply
 from visado.pipeline import Pipeline
 from visado.request import ANONYMOUS, Connection, Fields, Request, User, new_id, running
@@ -86,6 +87,8 @@ class Authenticator:
     def _request(self, http: HTTPConnection, args: Fields, body: Fields | None) -> Request:
         scope = http.scope
         headers = dict[bytes, bytes](scope["headers"])
+        if request_headers.has_two_authorizations(scope["headers"], headers):
+            raise errors.TwoTokens(cause="The header Authorization is present twice")
         connection = self._origins.connect(Connection, {**scope, "type": "http"}, headers)
         connection.cross_site_form = request_headers.is_cross_site_form(scope.get("method", "GET"), headers)
         query: dict[str, Any] = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))

@@ -7,6 +7,7 @@ covers them.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,8 +15,10 @@ from typing import Any, Final
 from visado.controller import ActionTable
 from visado.metrics import Metrics
 from visado.pipeline import Pipeline
+from visado.request import Connection
 from visado.response import Response
 from visado.security.access import Access
+from visado.security.tokens.verified_tokens import TokenKey
 from visado.storage.bounded import BoundedDict
 from visado.storage.versions import Version, VersionedCache
 
@@ -39,7 +42,7 @@ class CachedResponse:
     headers: list[tuple[bytes, bytes]]
     head: bytes
     """The headers as HTTP/1.1 writes them."""
-    depends_on: tuple[tuple[str, Any], ...]
+    depends_on: tuple[tuple[TokenKey, Any], ...]
     label: str
     user_id: str
     token_id: str | None
@@ -64,6 +67,18 @@ class ResponseCache:
     def version(self) -> int:
         """The present version, for `remember`: read it before the request runs."""
         return self._responses.version
+
+    def digest_upgrade(self, connection: Connection) -> bytes | None:
+        """Return a hash of an upgrade, in which a verifier may find a credential; None where no verifier exists.
+
+        The key of the handshake is left out: each socket has another.
+        """
+        if not self._access.foreign_tokens.verifiers:
+            return None
+        head = connection.head
+        headers = [each for each in head.headers if each[0] != b"sec-websocket-key"]
+        text = repr((head.path, head.query_string, head.client and head.client[0], headers))
+        return hashlib.sha256(text.encode()).digest()
 
     def ask(self, key: Hashable) -> CachedResponse | None:
         """Return the response to an equal request; None if it is outdated or the user's rate limit is reached."""

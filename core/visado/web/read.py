@@ -135,9 +135,14 @@ async def read(incoming: Incoming, routes: Routes, origins: Origins) -> Request:
         raise incoming.refuse(errors.UnsupportedVerb(verb=incoming.method))
     connection = origins.connect(Connection, incoming.scope, incoming.headers)
     connection.cross_site_form = request_headers.is_cross_site_form(incoming.method, incoming.headers)
+    if request_headers.has_two_authorizations(incoming.scope["headers"], incoming.headers):
+        raise incoming.refuse(errors.TwoTokens(cause="The header Authorization is present twice"))
     if incoming.method == "POST" and incoming.path == b"/_query":
         request = from_payload(body, connection, incoming.request_id)
-        request.jwt = request_headers.bearer_token(incoming.headers) if request.jwt is None else request.jwt
+        bearer = request_headers.bearer_token(incoming.headers)
+        if bearer is not None and request.jwt is not None and bearer != request.jwt:
+            raise incoming.refuse(errors.TwoTokens(cause="The body and the header Authorization have different tokens"))
+        request.jwt = bearer if request.jwt is None else request.jwt
     else:
         match: ActionMatch | None = incoming.scope.get(MATCH) or routes.find(incoming.method, incoming.path)
         if match is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from visado import codec, errors
@@ -26,6 +26,13 @@ def bearer_token(headers: Mapping[bytes, bytes]) -> str | None:
     """Return the bearer token of the `Authorization` header, or None. Other schemes belong to strategies."""
     scheme, _, text = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     return text.rstrip() or None if scheme.lower() == "bearer" else None
+
+
+def has_two_authorizations(listed: Collection[tuple[bytes, bytes]], headers: Mapping[bytes, bytes]) -> bool:
+    """Return whether the header `Authorization` stands twice in a request; `headers` has each name once."""
+    if len(listed) == len(headers):
+        return False
+    return sum(name == b"authorization" for name, _ in listed) > 1
 
 
 def auth_cookie(connection: Connection) -> str | None:

@@ -74,6 +74,9 @@ class WebSocketEndpoint:
         await receive()
         sent_headers = dict[bytes, bytes](scope["headers"])
         socket = self._origins.connect(Socket, scope, sent_headers)
+        if request_headers.has_two_authorizations(scope["headers"], sent_headers):
+            await send({"type": "websocket.close", "code": _CLOSED_POLICY})
+            return
         cookie = request_headers.auth_cookie(socket)
         if cookie is not None and not socket.same_origin and socket.origin not in self._cookie_origins:
             await send({"type": "websocket.close", "code": _CLOSED_POLICY})  # before the handshake: 403
@@ -99,7 +102,8 @@ class Socket(Connection):
         """Give the socket what it needs to serve. `cookie` is the token of the upgrade request's cookie."""
         self._pipeline, self._cache, self._connections = parts.pipeline, parts.cache, parts.connections
         self._limits, self._node, self._cookie, self._send = parts.limits, parts.node, cookie, send
-        self._origin_key = (self.loopback, self.secure, self.origin, self.same_origin, cookie)
+        upgrade = parts.cache.digest_upgrade(self)
+        self._origin_key = (self.loopback, self.secure, self.origin, self.same_origin, cookie, upgrade)
         self._rates = RateLimits(parts.clock)
         self._slots = asyncio.Semaphore(_MAX_CONCURRENT_REQUESTS)
         self._tasks: set[asyncio.Task[None]] = set()

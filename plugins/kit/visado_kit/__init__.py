@@ -1,7 +1,8 @@
 """visado-kit: what an author of plugins needs to make, test and publish one.
 
-Owns the contract suites (`strategy`, `login_check`, `observer`, `storage`), a real host for tests (`live`), pytest
-fixtures (`fixtures`) and the command `visado new-plugin`. The names of `__all__` can be imported from here.
+Owns the contract suites (`strategy`, `login_check`, `token_verifier`, `observer`, `storage`), a real host for tests
+(`live`), pytest fixtures (`fixtures`) and the command `visado new-plugin`. The names of `__all__` can be imported from
+here.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from visado_kit.observer import ObserverContract
     from visado_kit.storage import StorageContract
     from visado_kit.strategy import StrategyContract
+    from visado_kit.token_verifier import Sent, TokenVerifierContract
 
 __all__ = [
     "HOSTILE_VALUES",
@@ -32,8 +34,10 @@ __all__ = [
     "LiveHost",
     "LoginCheckContract",
     "ObserverContract",
+    "Sent",
     "StorageContract",
     "StrategyContract",
+    "TokenVerifierContract",
     "build_host",
     "serve",
 ]
@@ -46,8 +50,10 @@ _MODULES: Final = {
     "LiveHost": "live",
     "LoginCheckContract": "login_check",
     "ObserverContract": "observer",
+    "Sent": "token_verifier",
     "StorageContract": "storage",
     "StrategyContract": "strategy",
+    "TokenVerifierContract": "token_verifier",
     "build_host": "in_process",
     "serve": "live",
 }

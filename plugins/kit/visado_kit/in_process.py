@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from visado import Connection, Fields, LoginCheck, Observer, Request, Strategy
+from visado import Connection, Fields, LoginCheck, Observer, Request, Strategy, TokenVerifier
 from visado.app import Visado, create_app
 from visado.response import Response
 from visado.storage import Collection, Document
@@ -26,8 +26,9 @@ __all__ = ["InProcessHost", "Response", "build_host", "copy_body", "dump_documen
 class InProcessHost:
     """A host in the process of the test: `settings`, and the parts of `visado.Host` under the same names.
 
-    `strategies`, `login_checks` and `observers` hold what the installed plugins have registered:
-    `host.strategies["mine"]`, and iterations over login checks, and over pairs of a plugin's name and an observer.
+    `strategies`, `login_checks`, `token_verifiers` and `observers` hold what the installed plugins have registered:
+    `host.strategies["mine"]`, and iterations over login checks, over token verifiers, and over pairs of a plugin's name
+    and an observer.
     """
 
     def __init__(self, app: Visado) -> None:
@@ -40,16 +41,29 @@ class InProcessHost:
             security.login_checks,
             security.observers,
         )
-        self.logins = security.logins
+        self.logins, self.token_verifiers = security.logins, security.token_verifiers
 
     async def open(self) -> None:
         """Open the storage and the parts of every plugin."""
         await self.app.open()
 
-    async def run(self, action: str, body: Any = None, *, token: str | None = None, **arguments: Any) -> Response:
-        """Run an action, such as `auth:login`, through the host's pipeline as a local client; return the response."""
+    async def run(
+        self,
+        action: str,
+        body: Any = None,
+        *,
+        token: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **arguments: Any,
+    ) -> Response:
+        """Run an action, such as `auth:login`, through the host's pipeline as a local client; return the response.
+
+        `token` is the text of its bearer token. `headers` are further headers, by their lower-case names.
+        """
         controller, _, name = action.rpartition(":")
-        request = Request("1", controller, name, arguments, copy_body(body), jwt=token, connection=Connection())
+        sent = {name.encode(): text.encode("latin-1") for name, text in (headers or {}).items()}
+        connection = Connection(headers=sent)
+        request = Request("1", controller, name, arguments, copy_body(body), jwt=token, connection=connection)
 
         async def decode() -> Request:
             return request
@@ -76,6 +90,11 @@ class InProcessHost:
         """Register a login check in the place of the host's own of the same name, before the host is open."""
         self.login_checks.drop(check.name)
         self.login_checks.add(check)
+
+    def replace_token_verifier(self, verifier: TokenVerifier) -> None:
+        """Register a token verifier in the place of the host's own of the same name, before the host is open."""
+        self.token_verifiers.drop(verifier.name)
+        self.token_verifiers.add(verifier)
 
     def add_observer(self, observer: Observer) -> None:
         """Register an observer, unless it is the host's own, before the host is open."""

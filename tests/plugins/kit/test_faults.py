@@ -12,7 +12,7 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-WRONG = ["wrong_strategies", "wrong_checks", "wrong_observers", "wrong_storages"]
+WRONG = ["wrong_strategies", "wrong_checks", "wrong_verifiers", "wrong_observers", "wrong_storages"]
 
 
 def faults():
@@ -54,12 +54,13 @@ def test_a_wrong_plugin_is_told_what_to_change(reports, module, fault):
 
 
 def test_correct_plugins_pass(tmp_path):
-    cases = run(tmp_path, str(HERE / "right.py"))
+    cases = run(tmp_path, str(HERE / "right.py"), str(HERE / "right_verifiers.py"))
     bad = [name for name, case in cases.items() if case.find("failure") is not None or case.find("error") is not None]
     assert not bad
-    assert {name[1] for name in cases} == {"TestPhrase", "TestCodes", "TestListener", "TestTiny"}
+    kinds = {"TestPhrase", "TestCodes", "TestTickets", "TestPasswords", "TestListener", "TestTiny"}
+    assert {name[1] for name in cases} == kinds
 
 
 def test_there_are_enough_faults():
-    assert len(FAULTS) >= 61
+    assert len(FAULTS) >= 81
     assert len({(module, fault.__name__) for module, fault in (each.values for each in FAULTS)}) == len(FAULTS)

@@ -12,6 +12,7 @@ from visado.storage.bounded import BoundedDict
 
 WILDCARD: Final = "*"
 _MAX_CACHED_ACTIONS: Final = 4_096
+_MAX_LIMITED_RIGHTS: Final = 256
 Controllers: TypeAlias = Mapping[str, Mapping[str, Mapping[str, bool]]]
 """The `controllers` of a role: controller -> `actions` -> action -> allowed."""
 
@@ -49,6 +50,15 @@ class Rights:
     def __init__(self, policies: Iterable[Policy]) -> None:
         self.policies = tuple(policies)
         self._cache = BoundedDict[tuple[str, str], tuple[Policy, ...]](_MAX_CACHED_ACTIONS)
+        self._limited = BoundedDict[frozenset[str], Rights](_MAX_LIMITED_RIGHTS)
+
+    def limited_to(self, actions: frozenset[str]) -> Rights:
+        """Return the part of these rights that concerns some actions, by their ids, such as `auth:getCurrentUser`."""
+        limited = self._limited.get(actions)
+        if limited is None:
+            limited = Rights(_limited_policy(each, actions) for each in self.policies)
+            self._limited.set(actions, limited)
+        return limited
 
     def allows(self, controller: str, action: str, args: Mapping[str, Any] | None = None) -> bool:
         """Return whether one policy allows an action on the index and collection, or the targets, that `args` name."""
@@ -64,6 +74,15 @@ class Rights:
         if targets is None:
             return _one_covers(policies, args.get("index"), args.get("collection"))
         return is_list(targets) and all(_covers_target(policies, target) for target in targets)
+
+
+def _limited_policy(policy: Policy, actions: Iterable[str]) -> Policy:
+    controllers: dict[str, dict[str, dict[str, bool]]] = {}
+    for each in sorted(actions):
+        controller, _, action = each.rpartition(":")
+        if role_allows(policy.controllers, controller, action):
+            controllers.setdefault(controller, {"actions": {}})["actions"][action] = True
+    return Policy(controllers, policy.restricted_to)
 
 
 def _one_covers(policies: Iterable[Policy], index: Any, collection: Any) -> bool:

@@ -67,7 +67,7 @@ class StrategyCredentials:
     async def logout(self, request: Request) -> str | None:
         """Tell the strategy that made the token of a request that the token ends; return where the client goes next."""
         token = request.token
-        if token is None or token.strategy is None or token.strategy not in self._strategies:
+        if token is None or token.kind != "token" or token.strategy is None or token.strategy not in self._strategies:
             return None
         session = dict(token.session)
         try:

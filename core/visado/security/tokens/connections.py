@@ -49,6 +49,14 @@ class Connections:
         for connection in self._connections.get(token_id, set[Connection]()).copy():
             self.link(connection, token)
 
+    def renew(self, token: Token) -> None:
+        """Tell the connections of a token when it expires now."""
+        timer = self._timers.pop(token.id, None)
+        if timer is not None:
+            timer.cancel()
+        if token.id in self._connections and token.expires_at >= 0:
+            self._start_timer(token)
+
     def drop(self, token_id: str) -> None:
         """Remove a revoked token without telling its connections."""
         timer = self._timers.pop(token_id, None)

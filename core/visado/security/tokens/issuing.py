@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from visado import errors
-from visado.request import Fields, Token
+from visado.request import Fields, Request, Token
 from visado.security.tokens.signing import Signer, fingerprint
 from visado.settings.durations import FOREVER
 
@@ -78,6 +78,12 @@ class IssuedToken:
 
     def __repr__(self) -> str:
         return f"<IssuedToken {self.token.id}>"
+
+
+def check_unlimited(request: Request) -> None:
+    """Raise `NotAllowed` where the token of a request may run some actions only: a token that it makes may run all."""
+    if request.token is not None and request.token.allow is not None:
+        raise errors.NotAllowed(controller=request.controller, action=request.action, user=request.user.id)
 
 
 def choose_lifetime(requested: int | None, default: int, maximum: int) -> int:

@@ -73,7 +73,7 @@ class Tokens:
         Raises `TtlExceeded`, and `LoginRefused` where all tokens of the user were revoked since `revocations` was
         read: the login that started then may have used a password that is no longer valid.
         """
-        if revocations is not None and (self._revoked.get(user_id) or 0) > revocations:
+        if revocations is not None and self.revoked_since(user_id, revocations):
             raise errors.LoginRefused(reason="revoked meanwhile: log in again")
         ttl = choose_lifetime(expires_in, self._settings.expires_in, self._settings.max_ttl)
         now = self._clock()
@@ -91,6 +91,10 @@ class Tokens:
         }
         await self._storage.create(COLLECTION, token.id, document)
         return IssuedToken(token, text)
+
+    def revoked_since(self, user_id: str, revocations: int) -> bool:
+        """Return whether all tokens of a user were revoked since `revocations` was read."""
+        return (self._revoked.get(user_id) or 0) > revocations
 
     async def verify(self, text: str) -> Token:
         """Return the token of a text. Raises `InvalidToken`, `ExpiredToken`."""
@@ -164,8 +168,8 @@ class Tokens:
     ) -> None:
         """Revoke every token of a user except the one with the id `keep`, and tell the observers.
 
-        API keys stay. With `notify`, the user's open sockets are told that their tokens expired. `strategy` is the
-        strategy that the observers are told.
+        API keys stay, and foreign credentials are verified again. With `notify`, the user's open sockets are told that
+        their tokens expired. `strategy` is the strategy that the observers are told.
         """
         async with self._storage.transaction():
             await self.delete_all(user_id, keep=keep, notify=notify)
@@ -181,8 +185,15 @@ class Tokens:
                 if token_id != keep:
                     await self._storage.delete(COLLECTION, token_id)
                     self.forget_after_commit(token_id, notify=notify)
+            self._storage.after_commit(lambda: self._forget_foreign(user_id, keep, notify))
             for callback in self.on_revoke_all:
                 await callback(user_id)
+
+    def _forget_foreign(self, user_id: str, keep: str | None, notify: bool) -> None:
+        """Forget the foreign credentials of a user except `keep`: the next request with one verifies it again."""
+        for token in list(self.verified.foreign(user_id)):
+            if token.id != keep:
+                self._forget(token.id, notify)
 
     async def revoke_others(self, user_id: str) -> None:
         """Revoke every token of a user except the one of the current request, if it is the user's."""
@@ -208,12 +219,11 @@ class Tokens:
 
     def forget_after_commit(self, token_id: str, *, notify: bool = False) -> None:
         """Remove a token from the cache, and from its connections, once the transaction that deletes it commits."""
+        self._storage.after_commit(lambda: self._forget(token_id, notify))
 
-        def forget() -> None:
-            self.verified.remove(token_id)
-            (self.connections.expire if notify else self.connections.drop)(token_id)
-
-        self._storage.after_commit(forget)
+    def _forget(self, token_id: str, notify: bool) -> None:
+        self.verified.remove(token_id)
+        (self.connections.expire if notify else self.connections.drop)(token_id)
 
     async def purge(self) -> int:
         """Delete the documents of ended tokens, in batches; return how many."""
