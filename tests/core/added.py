@@ -11,7 +11,7 @@ CONFIG = "[limits]\nlogins_per_second = 100\n"  # a socket may log in once a sec
 KIND = """
 import asyncio, logging, pathlib, time
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from visado import Fail, Strategy, StrategyKind, Success, errors, hookimpl
+from visado import Fail, KeepsCredentials, StrategyKind, Success, errors, hookimpl
 
 class Words(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -25,7 +25,7 @@ class Words(BaseModel):
     nested: dict[str, SecretStr] = {}
     mood: str = ""
 
-class Word(Strategy):
+class Word(KeepsCredentials):
     def __init__(self, name, settings, credentials):
         self.name, self._settings, self._credentials = name, settings, credentials
         self.timeout = settings.timeout
@@ -64,15 +64,15 @@ class Word(Strategy):
         right = request.fields.get("word") == self._settings.word.get_secret_value()
         return Success(self._settings.user) if right else Fail("not this word")
 
-    async def validate(self, user_id, credentials, *, update): pass
+    async def validate(self, user_id, credentials, by, *, update): pass
 
-    async def create(self, user_id, credentials):
+    async def create(self, user_id, credentials, by):
         await self._credentials.link(self.name, credentials["subject"], user_id)
         return {}
 
-    async def update(self, user_id, credentials): return {}
+    async def update(self, user_id, credentials, by): return {}
 
-    async def delete(self, user_id): await self._credentials.unlink(self.name, user_id)
+    async def delete(self, user_id, by): await self._credentials.unlink(self.name, user_id)
 
     async def exists(self, user_id): return await self._credentials.get_of_user(self.name, user_id) is not None
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from tests.core.added import CONFIG, KIND
 from tests.core.throwaway import command, put
 from visado import app, errors
 from visado.request import Connection, Request
 from visado.response import Response
-from visado.strategy import Strategy
+from visado.strategy import Actor, KeepsCredentials
 from visado_kit.live import LiveHost
 
 START = 2_000_000_000_000
@@ -109,15 +110,22 @@ def play(tmp_path):
     return run
 
 
-class Scripted(Strategy):
+class WordForm(BaseModel):
+    """The credentials of the scripted strategy."""
+
+    word: str
+
+
+class Scripted(KeepsCredentials):
     """A strategy that keeps credentials in a dictionary, and does what it is told."""
 
-    fields = ("word",)
+    credentials_form = WordForm
 
     def __init__(self, name="scripted", outcome=None, timeout=10.0, concurrency=64):
         self.name, self.outcome, self.timeout, self.concurrency = name, outcome, timeout, concurrency
         self.kept: dict[str, Any] = {}
         self.faults: dict[str, BaseException] = {}
+        self.actors: list[tuple[str, Actor]] = []
         self.running = self.most = 0
 
     def _step(self, name):
@@ -132,23 +140,27 @@ class Scripted(Strategy):
         finally:
             self.running -= 1
 
-    async def create(self, user_id, credentials):
+    async def create(self, user_id, credentials, by):
         self._step("create")
+        self.actors.append(("create", by))
         self.kept[user_id] = credentials
         self._step("created")
         return {"word": "shown"}
 
-    async def update(self, user_id, credentials):
+    async def update(self, user_id, credentials, by):
         self._step("update")
+        self.actors.append(("update", by))
         self.kept[user_id] = credentials
         return {"word": "shown"}
 
-    async def delete(self, user_id):
+    async def delete(self, user_id, by):
         self._step("delete")
+        self.actors.append(("delete", by))
         self.kept.pop(user_id, None)
 
-    async def validate(self, user_id, credentials, *, update):
+    async def validate(self, user_id, credentials, by, *, update):
         self._step("validate")
+        self.actors.append(("validate", by))
         if credentials.get("word") == "bad":
             raise errors.CredentialsRejected(reason="a bad word")
 

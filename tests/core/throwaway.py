@@ -10,13 +10,13 @@ GOOD = """
 from visado import *
 from visado import hookimpl
 
-class Word(Strategy):
+class Word(KeepsCredentials):
     name = {name!r}
     async def authenticate(self, request): return Fail("not today")
-    async def create(self, user_id, credentials): return {{}}
-    async def update(self, user_id, credentials): return {{}}
-    async def delete(self, user_id): pass
-    async def validate(self, user_id, credentials, *, update): pass
+    async def create(self, user_id, credentials, by): return {{}}
+    async def update(self, user_id, credentials, by): return {{}}
+    async def delete(self, user_id, by): pass
+    async def validate(self, user_id, credentials, by, *, update): pass
     async def exists(self, user_id): return False
     async def info(self, user_id): return {{}}
 

@@ -15,8 +15,9 @@ GOLDEN = Path(__file__).with_name("permissions.json")
 TABLE = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else {}
 CALLERS = ("nobody", "default", "admin", "expired", "key")
 ENDING = ("admin:resetSecurity", "auth:logout", "auth:refreshToken")  # or nobody is left to ask the rest
+OPEN = {"auth:getLoginForms"}  # `open_to=ANYBODY`: whatever the roles say
 # PERMISSIONS.md section 2, after restriction.
-DEFAULT = {
+DEFAULT = OPEN | {
     "auth:checkToken",
     "auth:getCurrentUser",
     "auth:getMyRights",
@@ -24,7 +25,7 @@ DEFAULT = {
     "auth:updateSelf",
     "server:publicApi",
 }
-ANONYMOUS = {
+ANONYMOUS = OPEN | {
     "auth:checkToken",
     "auth:getCurrentUser",
     "auth:getMyRights",

@@ -338,7 +338,7 @@ def test_whom_a_check_refuses_in_an_action_of_a_plugin_is_told_too(listen):
     async def scene(inside):
         inside.host.security.login_checks.add(Check(), "moody")
 
-        async def elsewhere(request):
+        async def elsewhere(request, session):
             user = await inside.host.security.users.get("ann")
             await inside.host.security.logins.complete(user, "scripted")
 
