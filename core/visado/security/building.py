@@ -194,9 +194,14 @@ class Security:
         await self.credentials.open()
         await self.strategies.open(quarantine)
         await self.added_strategies.open()
+        self._report_unused_accounts()
         await self.login_checks.open(quarantine)
         await self.token_verifiers.open(quarantine)
         self._purging = asyncio.create_task(self._purge())
+
+    def _report_unused_accounts(self) -> None:
+        for name in self._settings[sections.AccountsSection].names - self.strategies.taken_names:
+            _log.warning("[accounts.%s] has no effect: no strategy is called %r", name, name)
 
     async def close(self) -> None:
         """Close the parts of plugins. The storage is still open."""

@@ -216,6 +216,11 @@ class AccountsSection(Section):
     __pydantic_extra__: dict[str, AccountSettings] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
     name: ClassVar[str] = "accounts"
 
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the strategies that have a table."""
+        return frozenset(self.__pydantic_extra__ or {})
+
     def of(self, strategy: str) -> AccountSettings | None:
         """Return the settings of a strategy's identities, or None."""
         return (self.__pydantic_extra__ or {}).get(strategy)

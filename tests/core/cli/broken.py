@@ -13,4 +13,6 @@ BROKEN = {
     "a plugin's": ("[local]\nmemory = 1", "local.memory"), "a plugin's unknown key": ("[local]\ncanary = 1", "local.canary"), "a policy": ("[[local.password_policies]]\napplies_to = 'canary'", "local.password_policies"),
     "not UTF-8": (b"[server]\nhost = '\xff'", "visado.toml"), "a limit of none": ("[limits]\nrequest_size = 0", "limits.request_size"), "resources": ("[rights.resources]\nshop = 'buy'", "rights.resources.shop"),
     "a chain of nobody": ("[chain.all]\nstrategies = ['gone']", "chain.all"),
+    "a member of a strategy's accounts": ("[accounts.saml]\nauto_creat = true", "accounts.saml.auto_creat"), "accounts that are no table": ("[accounts]\nauto_create = true", "accounts.auto_create"),
+    "accounts with the profiles of nobody": ("[accounts.saml]\nprofiles = []", "accounts.saml.profiles"), "an impersonation": ("[security]\nimpersonation = 'canary'", "security.impersonation"),
 }  # fmt: skip

@@ -30,6 +30,8 @@ def test_config_shows_settings_and_no_secret(tmp_path):
 def test_the_template_is_toml_with_or_without_its_comment_signs(tmp_path):
     template = run("config", "--template", cwd=tmp_path).stdout
     assert tomllib.loads(template).keys() >= {"server", "http", "security", "limits", "plugins", "storage", "local"}
+    for name in ("chain", "accounts"):
+        assert f"# [{name}.NAME]" in template.splitlines(), "the operator names the tables inside these"
     live = "\n".join(line[2:] if re.match(r"# \w+ = ", line) else line for line in template.splitlines())
     values = tomllib.loads(live)
     assert values["server"]["port"] == 7512
