@@ -10,7 +10,7 @@ from visado import errors, events
 from visado.arguments import DURATION, ArgumentReading, Body, BodyText, Flag, Integer, StrictDuration, Text
 from visado.controller import ANYBODY, Controller, action, get, post, put
 from visado.controllers import browser
-from visado.controllers.login_replies import login_reply, redirect_reply, token_reply, uses_cookie
+from visado.controllers.login_replies import address_as_data, login_reply, redirect_reply, token_reply, uses_cookie
 from visado.controllers.result_types import (
     AllowedResult,
     CurrentUserResult,
@@ -24,7 +24,7 @@ from visado.controllers.result_types import (
     TokenStateResult,
 )
 from visado.kuzzle import from_payload
-from visado.request import ANONYMOUS_ID, Fields, Malformed, Request
+from visado.request import ANONYMOUS_ID, Fields, Malformed, Request, Token
 from visado.response import Reply
 from visado.security.access import Access
 from visado.security.documents import format_document
@@ -34,6 +34,7 @@ from visado.security.logins.refusals import refusals
 from visado.security.observers import Observers
 from visado.security.rights import rights
 from visado.security.strategies.login_forms import describe_login_form
+from visado.security.strategies.outcomes import is_json
 from visado.security.strategies.strategies import Strategies
 from visado.security.strategies.strategy_credentials import StrategyCredentials
 from visado.security.tokens.issuing import TokenOrigin, check_unlimited
@@ -126,12 +127,13 @@ class AuthController(Controller):
     async def link(self, request: Request, strategy: Text, cookie_auth: Flag | None = None) -> LoginResult:
         """Link an identity to the current user: log in with a strategy, and the identity becomes one of the user's.
 
-        The body is that of `auth:login`. A redirect or a challenge is answered at `auth:login`, which then returns a
-        token of the current user. A user has one identity of a strategy, and an identity has one user.
+        The body is that of `auth:login`. Where the strategy redirects, the result contains the address as `location`;
+        a page's form is redirected. A redirect or a challenge is answered at `auth:login`, which then returns a token
+        of the current user. A user has one identity of a strategy, and an identity has one user.
         """
         outcome = await self._logins.log_in(request, strategy, owner=request.user)
         if isinstance(outcome, Redirect):
-            return redirect_reply(request, outcome)
+            return redirect_reply(request, address_as_data(request, outcome))
         return self._reply(request, outcome, cookie_auth=uses_cookie(request, cookie_auth))
 
     def _reply(self, request: Request, logged_in: LoggedIn, *, cookie_auth: bool) -> Reply:
@@ -228,15 +230,26 @@ class AuthController(Controller):
         """
         if request.token is None:
             raise errors.LoginRequired(controller="auth", action="refreshToken")
+        session: Fields | None = None
         if strategy is not None and strategy != "local":
-            session = dict(request.token.session) if request.token.strategy == strategy else {}
-            renewed = await self._strategies.run(strategy, lambda each: each.refresh(request, session))
+            renewed = await self._renew(request, request.token, strategy)
             expires_in = DURATION.read(renewed.get("expiresIn"), "expiresIn", False) or expires_in
-        issued = await self._tokens.refresh(request.token, expires_in)
+            session = renewed.get("session")
+        issued = await self._tokens.refresh(request.token, expires_in, session)
         self._observers.note(events.TokenRefreshed(target=request.user.id))
         if request.connection.transport == "websocket":
             self._tokens.connections.link(request.connection, issued.token)
         return token_reply(request, issued, cookie_auth=uses_cookie(request, cookie_auth))
+
+    async def _renew(self, request: Request, token: Token, strategy: str) -> Fields:
+        """Return what a strategy says of the successor of a token: `{expiresIn, session}`, or less."""
+        await self._tokens.check_unrefreshed(token)  # a session is renewed once: the successor has the new one
+        own = token.strategy == strategy
+        session = dict(token.session) if own else {}
+        renewed = await self._strategies.run(strategy, lambda each: each.refresh(request, session))
+        if not is_json(renewed.get("session", {})):
+            raise errors.InvalidOutcome(strategy=strategy)
+        return renewed if own else {**renewed, "session": None}
 
     # -- the current user
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from visado.security.tokens.issuing import IssuedToken
 from visado.settings.durations import FOREVER
 from visado.strategy import Redirect
 
+_OK: Final = 200
 _SAFE_URL_CHARACTERS: Final = "%/:=&?~#+!$,;'@()*[]"
 
 
@@ -51,13 +53,27 @@ def redirect_reply(request: Request, redirect: Redirect) -> Reply:
     if redirect.post is None:
         return _redirect(redirect, {})
     data = {**redirect.data, "location": redirect.location, "post": dict(redirect.post)}
-    if "text/html" not in (request.header("accept") or "") or request.connection.transport != "http":
+    if not _is_page(request):
         return Reply(data, cookies=redirect.cookies)
     try:
         page = posting_page(redirect.location, redirect.post)
     except ValueError:
         raise InvalidOutcome(strategy=request.args.get("strategy", "local")) from None
     return Reply(page.result, page.status, page.headers, redirect.cookies, raw=True)
+
+
+def address_as_data(request: Request, redirect: Redirect) -> Redirect:
+    """Return a redirect whose result contains the address, for a client that is no navigating page.
+
+    `fetch` would follow a 302 to another site, and hide the address from the page.
+    """
+    if redirect.post is not None or _is_page(request):
+        return redirect
+    return replace(redirect, status=_OK, data={**redirect.data, "location": redirect.location})
+
+
+def _is_page(request: Request) -> bool:
+    return request.connection.transport == "http" and "text/html" in (request.header("accept") or "")
 
 
 def _redirect(redirect: Redirect, headers: dict[str, str]) -> Reply:

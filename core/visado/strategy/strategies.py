@@ -82,8 +82,9 @@ class Strategy(ABC):
     async def refresh(self, request: Request, session: Fields) -> Fields:
         """Renew the session at the provider before the host refreshes the token.
 
-        `session` is that of the login, empty where another strategy made the token. Return `{}`, or
-        `{"expiresIn": ...}` with the lifetime of the new token. Raise an error to refuse.
+        `session` is that of the login, empty where another strategy made the token. Return `{}`, or members of
+        `{"expiresIn": ..., "session": ...}`: the lifetime of the new token, and the session that it has in place of the
+        token's. Raise an error to refuse.
         """
         raise errors.RefreshForbidden(what=f'A token of the strategy "{self.name}"')
 

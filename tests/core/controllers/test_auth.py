@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from visado import AccountRules, Identity, Redirect, Strategy, Success
+
 from .over_http import LOGIN, header, http, with_ann
 
 
@@ -34,3 +36,55 @@ def test_a_form_of_another_site_without_a_step_logs_nobody_in(play):
             assert (status, body["error"]["id"]) == (401, "api.process.unauthorized_origin")
 
     play(with_ann(scene))
+
+
+class Federated(Strategy):
+    """Sends everybody to a provider, and renews its sessions there: each renewal is another number."""
+
+    name = "federated"
+    accounts = AccountRules(auto_create=True, profiles=("admin",))
+
+    def __init__(self):
+        self.renewed = []
+
+    async def authenticate(self, request):
+        if request.fields.get("name"):
+            return Success(Identity(request.fields["name"]), session={"number": 0})
+        return Redirect("https://idp.example/", state={}, data={"more": 1})
+
+    async def refresh(self, request, session):
+        self.renewed.append(session)
+        return {"session": {"number": session["number"] + 1}} if session else {"session": {"of": "another"}}
+
+
+def test_a_link_answers_a_script_with_the_address_and_redirects_a_page(play):
+    async def scene(inside):
+        token = (await inside.result("auth:login", LOGIN, strategy="local"))["jwt"]
+        path, bearer = "/_me/credentials/federated/_link", ("authorization", f"Bearer {token}")
+        status, found, body = await http(inside, "POST", path, {}, headers=[bearer])
+        assert (status, body["result"]["location"]) == (200, "https://idp.example/")
+        assert body["result"]["more"] == 1
+        assert "visado-login=" in header(found, "set-cookie")
+        status, found, _ = await http(inside, "POST", path, {}, headers=[bearer, ("accept", "text/html,*/*;q=0.8")])
+        assert (status, header(found, "location")) == (302, "https://idp.example/")
+
+    play(with_ann(scene), strategies=[Federated()])
+
+
+def test_a_strategy_renews_the_session_of_its_token_once(play):
+    strategy = Federated()
+
+    async def scene(inside):
+        first = (await inside.result("auth:login", {"name": "bob"}, strategy="federated"))["jwt"]
+        second = (await inside.result("auth:refreshToken", token=first, strategy="federated"))["jwt"]
+        # The first still works for a while, but its session was renewed: the provider is not asked again.
+        assert await inside.error("auth:refreshToken", token=first, strategy="federated") == "security.token.invalid"
+        third = (await inside.result("auth:refreshToken", token=second, strategy="federated"))["jwt"]
+        assert strategy.renewed == [{"number": 0}, {"number": 1}]
+        assert (await inside.host.security.tokens.verify(third)).session == {"number": 2}
+        # A token of another strategy takes over no session.
+        local = (await inside.result("auth:login", LOGIN, strategy="local"))["jwt"]
+        other = (await inside.result("auth:refreshToken", token=local, strategy="federated"))["jwt"]
+        assert (await inside.host.security.tokens.verify(other)).session == {}
+
+    play(with_ann(scene), strategies=[strategy])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from visado import errors, events
@@ -130,15 +131,22 @@ class Tokens:
         if not await self._storage.delete(COLLECTION, token.id):
             raise errors.InvalidToken
 
-    async def refresh(self, token: Token, expires_in: int | None = None) -> IssuedToken:
+    async def check_unrefreshed(self, token: Token) -> None:
+        """Raise `InvalidToken` where the token was refreshed before, and `RefreshForbidden` where it never can be."""
+        _check_refreshable(token)
+        document = await self._storage.get(COLLECTION, token.id)
+        if document is None or document.get("refreshed"):
+            raise errors.InvalidToken
+
+    async def refresh(
+        self, token: Token, expires_in: int | None = None, session: Mapping[str, Any] | None = None
+    ) -> IssuedToken:
         """Create the successor of a token, which itself works until the grace period ends.
 
-        Raises `InvalidToken` where it was refreshed before, `RefreshForbidden`, `TtlExceeded`.
+        With `session`, the successor has this session; otherwise that of the token. Raises `InvalidToken` where it was
+        refreshed before, `RefreshForbidden`, `TtlExceeded`.
         """
-        if token.kind != "token":
-            raise errors.RefreshForbidden(what="API Key" if token.kind == "api-key" else "Foreign token")
-        if token.expires_at == FOREVER:
-            raise errors.RefreshForbidden(what="Token with infinite TTL")
+        _check_refreshable(token)
         choose_lifetime(expires_in, self._settings.expires_in, self._settings.max_ttl)
         ends_at = min(token.expires_at, self._clock() + self._settings.grace_period)
 
@@ -152,7 +160,10 @@ class Tokens:
                 document = await self._storage.update(COLLECTION, token.id, end_after_grace_period)
             except DocumentMissing:
                 raise errors.InvalidToken from None
-            issued = await self.create(token.user_id, expires_in, origin=read_origin(document))
+            origin = read_origin(document)
+            if session is not None:
+                origin = replace(origin, session=session)
+            issued = await self.create(token.user_id, expires_in, origin=origin)
             self._storage.after_commit(lambda: self.verified.remove(token.id))
             self._storage.after_commit(lambda: self.connections.move(token.id, issued.token))
         return issued
@@ -236,6 +247,13 @@ class Tokens:
                     self.forget_after_commit(token_id)
             purged += len(hits)
         return purged
+
+
+def _check_refreshable(token: Token) -> None:
+    if token.kind != "token":
+        raise errors.RefreshForbidden(what="API Key" if token.kind == "api-key" else "Foreign token")
+    if token.expires_at == FOREVER:
+        raise errors.RefreshForbidden(what="Token with infinite TTL")
 
 
 def _token(token_id: str, user_id: str, expires_at: int, ttl: int, origin: TokenOrigin, *, single_use: bool) -> Token:
