@@ -11,6 +11,7 @@ has curl || wanted+=(curl)
 has slapd || wanted+=(slapd)
 has ldapsearch || wanted+=(ldap-utils)
 has openssl || wanted+=(openssl)
+has xmlsec1 || wanted+=(xmlsec1)
 if ! has samba-tool || [ ! -d /usr/share/samba/setup ]; then # a domain controller, which is more than a file server
     wanted+=(samba samba-dsdb-modules samba-vfs-modules samba-ad-provision python3-samba)
 fi
