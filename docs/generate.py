@@ -32,7 +32,7 @@ from settings_page import cell, prose
 from visado import app, cli, errors, events, hookspecs
 from visado.arguments import ArgumentPlace, Parameter
 from visado.cli import options
-from visado.controller import Action, ActionTable, Route
+from visado.controller import ANYBODY, Action, ActionTable, Route
 from visado.errors.base import VisadoError
 from visado.plugins.discovery import GROUP
 from visado.security.rights import rights, roles
@@ -136,13 +136,17 @@ def _action(each: Action) -> Iterator[str]:
         yield "- an extension: not in the wire contract"
     if each.login_required:
         yield "- refuses anonymous requests"
-    open_to = [
+    if each.personal:
+        yield "- refuses users who act as another user"
+    allowed = [
         role
         for role in ("anonymous", "default")
         if rights.role_allows(roles.RESTRICTED_ROLES[role], each.controller, each.name)
     ]
-    if open_to:
-        yield f"- allowed for: {', '.join(open_to)}"
+    if each.open_to == ANYBODY:
+        yield "- allowed for: every client, unless `[security] closed_actions` contains it"
+    elif allowed:
+        yield f"- allowed for: {', '.join(allowed)}"
     yield f"- result: {_result(each)}"
     if each.parameters:
         yield from ("", "| argument | where | type | default |", "| --- | --- | --- | --- |")
