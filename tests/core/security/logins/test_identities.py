@@ -8,7 +8,7 @@ WRONG = "wrong name or password"
 
 
 class Passport(Strategy):
-    """Knows two persons: of `ann`, who has a user, and of `bob`, who has none."""
+    """Knows everybody, by the password `right`."""
 
     name = "passport"
 
@@ -42,7 +42,7 @@ def test_an_identity_that_may_not_log_in_looks_like_a_wrong_password(play, requi
         assert (refused["id"], refused["message"]) == ("plugin.strategy.missing_user", WRONG)
         assert await login(inside, "bob", "right") == refused
         assert await login(inside, "ann", "right") == (refused if required else "ann-kuid")
-        await inside.host.storage.delete("users", "ann-kuid")
-        assert await login(inside, "ann", "right") == refused
+        await inside.host.security.credentials.link("passport", "cem", "deleted-kuid")
+        assert await login(inside, "cem", "right") == refused
 
     play(scene, strategies=[Passport(require=required)], accounts={"passport": {"profiles": ["default"]}})
