@@ -1,9 +1,11 @@
-"""Reading of logins and credentials that clients send: any JSON may stand where a text should."""
+"""Logins and credentials: what clients send, in which any JSON may stand where a text should, and what is stored."""
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -14,30 +16,43 @@ from visado_ldap.lookup.persons import EntryQuery
 from visado_ldap.protocol.distinguished_names import canonical_dn
 from visado_ldap.settings import DirectorySettings
 
+MAX_USERNAME_CHARACTERS: Final = 256
+MAX_PASSWORD_CHARACTERS: Final = 1024
+
 
 class LoginForm(BaseModel):
     """The body of a login."""
 
-    username: str = Field(title="User name")
-    password: SecretStr = Field(title="Password")
+    username: str = Field(title="User name", min_length=1, max_length=MAX_USERNAME_CHARACTERS)
+    password: SecretStr = Field(title="Password", min_length=1, max_length=MAX_PASSWORD_CHARACTERS)
 
 
 class EntryForm(BaseModel):
     """The credentials of a user: which entry is the user's. Users also send the password of the entry."""
 
     model_config = ConfigDict(populate_by_name=True)
-    username: str | None = None
-    dn: str | None = None
-    bind_dn: str | None = Field(None, alias="bindDN")
-    search_base: str | None = Field(None, alias="searchBase")
-    search_filter: str | None = Field(None, alias="searchFilter")
+    username: str | None = Field(None, title="User name of the entry", max_length=MAX_USERNAME_CHARACTERS)
+    dn: str | None = Field(None, title="DN of the entry")
+    bind_dn: str | None = Field(None, alias="bindDN", title="DN of the account that searches")
+    search_base: str | None = Field(None, alias="searchBase", title="DN below which the entry is searched")
+    search_filter: str | None = Field(None, alias="searchFilter", title="Filter that matches the entry alone")
+    password: SecretStr | None = Field(
+        None, title="Password of the entry, as proof that it is yours", max_length=MAX_PASSWORD_CHARACTERS
+    )
 
 
-MAX_USERNAME_CHARACTERS: Final = 256
-MAX_PASSWORD_CHARACTERS: Final = 1024
+StoredEntry: TypeAlias = Mapping[str, Any]
+"""`{userId, username, dn, granted, gone, bindDN, searchBase, searchFilter}` under the stable id.
+
+`granted` are the profiles that groups grant. `gone` means that the entry was missing and its tokens are revoked.
+"""
+
 _MAX_TEXT_CHARACTERS: Final = 4096
 _TEXT_FIELDS: Final = ("username", "dn", "bindDN", "searchBase", "searchFilter", "password")
 _STORED_FIELDS: Final = ("bindDN", "searchBase", "searchFilter")
+_PUBLIC_FIELDS: Final = ("username", "dn", *_STORED_FIELDS)
+_IGNORED_CATEGORIES: Final = frozenset({"Mn", "Cf"})
+"""Accents, and characters without a shape: directories may ignore both."""
 
 
 def read_username(value: Any) -> str | None:
@@ -69,6 +84,15 @@ def read_login(fields: Fields) -> tuple[str | None, bytes | None] | None:
     if not all(isinstance(each, str) and each for each in (username, password)):
         return None
     return read_username(username), read_password(password)
+
+
+def fold_username(username: str) -> str:
+    """Return the one spelling of the user names that a directory may take for one another.
+
+    Directories ignore case and further spaces; Active Directory ignores accents and the width of characters too.
+    """
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", username).casefold())
+    return " ".join("".join(each for each in plain if unicodedata.category(each) not in _IGNORED_CATEGORIES).split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +146,12 @@ def _read_query(texts: dict[str, str]) -> EntryQuery:
     except InvalidValue as error:
         raise CredentialsInvalid(rule=str(error)) from None
     return EntryQuery(base=base, where=texts["searchFilter"])
+
+
+def public_fields(subject: str, stored: StoredEntry) -> Fields:
+    """Return what clients see of stored credentials."""
+    fields: Fields = {"id": subject, "kuid": stored["userId"]}
+    return fields | {name: stored[name] for name in _PUBLIC_FIELDS if stored.get(name) is not None}
 
 
 def _read_text(given: Fields, name: str) -> str:

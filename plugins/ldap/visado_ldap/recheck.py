@@ -7,12 +7,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
-from visado import Host, Query, errors
-from visado_ldap.accounts import DirectoryAccounts, StoredEntry
-from visado_ldap.lookup.persons import Person
+from visado import AccountRules, Host, Identity, Query, errors
+from visado_ldap.credentials import StoredEntry
 
-FindPermitted: TypeAlias = Callable[[list[tuple[str, str]]], Awaitable[list[Person]]]
-"""Returns, for the `(subject, dn)` of some users, the persons that may still log in."""
+FindPermitted: TypeAlias = Callable[[list[tuple[str, str]]], Awaitable[list[Identity]]]
+"""Returns, for the `(subject, dn)` of some users, the identities that may still log in."""
 
 _ENTRIES_PER_SEARCH: Final = 20
 _PAUSE_PART: Final = 0.9
@@ -22,14 +21,14 @@ _log = logging.getLogger("visado.ldap")
 
 
 class Recheck:
-    """The rounds over the users of one directory. `interval` is in seconds."""
+    """The rounds over the users of one directory. `interval` is in seconds; `rules` are the strategy's `accounts`."""
 
     def __init__(
-        self, name: str, interval: float, host: Host, accounts: DirectoryAccounts, find_permitted: FindPermitted
+        self, name: str, interval: float, rules: AccountRules, host: Host, find_permitted: FindPermitted
     ) -> None:
-        self._name, self._interval = name, interval
-        self._users, self._credentials = host.users, host.credentials
-        self._accounts, self._find_permitted = accounts, find_permitted
+        self._name, self._interval, self._rules, self._find_permitted = name, interval, rules, find_permitted
+        self._storage, self._identities = host.storage, host.identities
+        self._credentials, self._tokens = host.credentials, host.tokens
 
     async def run(self) -> None:
         """Run rounds until cancelled. A directory that cannot be reached changes nothing, and is asked again sooner."""
@@ -51,18 +50,26 @@ class Recheck:
             await self._check_some(hits[start : start + _ENTRIES_PER_SEARCH])
 
     async def _check_some(self, hits: list[tuple[str, StoredEntry]]) -> None:
-        persons = await self._find_permitted([(subject, stored.get("dn", "")) for subject, stored in hits])
-        by_subject = {person.subject: person for person in persons}
+        identities = await self._find_permitted([(subject, stored.get("dn", "")) for subject, stored in hits])
+        by_subject = {identity.subject: identity for identity in identities}
         for subject, stored in hits:
+            identity = by_subject.get(subject)
             try:
-                await self._update(stored, by_subject.get(subject))
+                if identity is None:
+                    await self.revoke(stored)
+                else:
+                    await self._identities.refresh(self._name, identity, self._rules)
             except errors.VisadoError as error:  # the user was changed or deleted during the search
                 _log.info("%s: the user %r could not be updated: %s", self._name, stored["userId"], error)
 
-    async def _update(self, stored: StoredEntry, person: Person | None) -> None:
-        if person is None:
-            await self._accounts.revoke(stored["userId"], stored)
+    async def revoke(self, stored: StoredEntry) -> None:
+        """Revoke the tokens of a user whose entry is gone, once: the user may log in in other ways."""
+        if stored.get("gone"):
             return
-        user = await self._users.get(stored["userId"])
-        if user is not None:
-            await self._accounts.update(user, stored, person)
+        user_id = stored["userId"]
+        async with self._storage.transaction():
+            await self._tokens.revoke_all(user_id, strategy=self._name)
+            await self._credentials.merge(self._name, user_id, {"gone": True})
+        _log.warning(
+            "%s: %r is gone or disabled: the tokens of the user %r are revoked", self._name, stored.get("dn"), user_id
+        )

@@ -10,12 +10,34 @@ from typing import Any, Final, TypeVar
 
 from typing_extensions import override
 
-from visado import Actor, Fail, Fields, Host, KeepsCredentials, Outcome, Query, Request, Strategy, Success, errors
+from visado import (
+    AccountRules,
+    Actor,
+    Fail,
+    Fields,
+    Host,
+    Identity,
+    KeepsCredentials,
+    Outcome,
+    Query,
+    Request,
+    Strategy,
+    Success,
+    errors,
+)
 from visado.search import parse_search
 from visado.storage.query import Equals, Or
 from visado_ldap import diagnosis
-from visado_ldap.accounts import DirectoryAccounts, StoredEntry, entry_fields
-from visado_ldap.credentials import EntryCredentials, EntryForm, LoginForm, read_credentials, read_login
+from visado_ldap.credentials import (
+    EntryCredentials,
+    EntryForm,
+    LoginForm,
+    fold_username,
+    public_fields,
+    read_credentials,
+    read_login,
+    read_username,
+)
 from visado_ldap.errors import (
     AllServersPaused,
     DirectoryRefused,
@@ -40,6 +62,7 @@ T = TypeVar("T")
 
 MAX_WORKERS: Final = 32
 _WRONG_LOGIN: Final = "wrong username or password"
+_METHODS: Final = frozenset({"pwd"})
 _THREAD_OVERRUN_SECONDS: Final = 0.1
 """How long a worker thread may exceed its deadline before the request stops waiting for it."""
 _LOCAL_SECONDS: Final = 4.0
@@ -59,10 +82,10 @@ class LdapStrategy(KeepsCredentials):
         self._settings, self._strict = settings, strict
         self._storage, self._credentials, self._tokens = host.storage, host.credentials, host.tokens
         self._lookup = DirectoryLookup(name, settings, host.clock)
-        self._accounts = DirectoryAccounts(name, settings, host, self._lookup.groups)
+        self.accounts = AccountRules(settings.auto_create, tuple(settings.default_profiles), refusal=_WRONG_LOGIN)
         self.timeout = max(Strategy.timeout, self._lookup.servers.max_seconds + _LOCAL_SECONDS)
         self._workers = ThreadPoolExecutor(MAX_WORKERS, thread_name_prefix=f"visado-ldap-{name}")
-        self.recheck = Recheck(name, settings.refresh_interval, host, self._accounts, self._find_permitted)
+        self.recheck = Recheck(name, settings.refresh_interval, self.accounts, host, self._find_permitted)
         self._rechecking: asyncio.Task[None] | None = None
 
     @override
@@ -91,8 +114,12 @@ class LdapStrategy(KeepsCredentials):
         if login is None:
             return Fail("Missing credentials")
         person = await self._log_in(*login)
-        user_id = await self._accounts.find_user(person) if person is not None else None
-        return Success(user_id) if user_id is not None else Fail(_WRONG_LOGIN)
+        return Success(self._identity(person), methods=_METHODS) if person is not None else Fail(_WRONG_LOGIN)
+
+    @override
+    def subject(self, request: Request) -> str | None:
+        username = read_username(request.fields.get("username"))
+        return fold_username(username) if username is not None else None
 
     async def _log_in(self, username: str | None, password: bytes | None) -> Person | None:
         if username is None or password is None:
@@ -118,20 +145,20 @@ class LdapStrategy(KeepsCredentials):
             raise errors.UserLinked(user=user_id)
         given = read_credentials(credentials, self._settings, needs_proof=by.must_prove)
         person = await self._find(given)
-        fields = entry_fields(person) | given.stored
+        fields = person.kept | given.stored
         await self._credentials.link(self.name, person.subject, user_id, fields)
-        return _public_fields(person.subject, {**fields, "userId": user_id})
+        return public_fields(person.subject, {**fields, "userId": user_id})
 
     @override
     async def update(self, user_id: str, credentials: Fields, by: Actor) -> Fields:
         await self._credentials.find_of_user(self.name, user_id)
         given = read_credentials(credentials, self._settings, needs_proof=by.must_prove)
         person = await self._find(given)
-        fields = entry_fields(person) | given.stored | {"gone": False}
+        fields = person.kept | given.stored
         async with self._storage.transaction():
             await self._credentials.merge(self.name, user_id, fields, subject=person.subject)
             await self._revoke_other_tokens(user_id)
-        return _public_fields(*await self._credentials.find_of_user(self.name, user_id))
+        return public_fields(*await self._credentials.find_of_user(self.name, user_id))
 
     @override
     async def delete(self, user_id: str, by: Actor) -> None:
@@ -146,19 +173,19 @@ class LdapStrategy(KeepsCredentials):
 
     @override
     async def info(self, user_id: str) -> Fields:
-        return _public_fields(*await self._credentials.find_of_user(self.name, user_id))
+        return public_fields(*await self._credentials.find_of_user(self.name, user_id))
 
     @override
     async def by_id(self, subject: str) -> Fields:
         """Return the credentials with this stable id, or the only ones with this user name or DN."""
         stored = await self._credentials.get(self.name, subject)
         if stored is not None:
-            return _public_fields(subject, stored)
+            return public_fields(subject, stored)
         where = Or((Equals("username", subject), Equals("dn", subject)))
         page = await self._credentials.search(self.name, Query(where, limit=2))
         if len(page.hits) != 1:
             raise errors.NoCredentials(what="username", name=subject)
-        return _public_fields(*page.hits[0])
+        return public_fields(*page.hits[0])
 
     @override
     async def search(
@@ -167,23 +194,26 @@ class LdapStrategy(KeepsCredentials):
         body = {"query": query, "sort": sort}
         asked = parse_search(body, lang=lang, offset=offset, limit=limit, rules=SEARCH_RULES)
         page = await self._credentials.search(self.name, asked)
-        return {"hits": [_public_fields(*hit) for hit in page.hits], "total": page.total}
+        return {"hits": [public_fields(*hit) for hit in page.hits], "total": page.total}
 
     @override
     async def refresh(self, request: Request, session: Fields) -> Fields:
         """Allow a token to be refreshed while its entry may still log in."""
         subject, stored = await self._credentials.find_of_user(self.name, request.user.id)
         if not await self._find_permitted([(subject, stored["dn"])]):
-            await self._accounts.revoke(request.user.id, stored)
+            await self.recheck.revoke(stored)
             raise errors.RefreshForbidden(what=f'A token of the strategy "{self.name}"')
         return {}
 
-    async def _find_permitted(self, known: list[tuple[str, str]]) -> list[Person]:
+    async def _find_permitted(self, known: list[tuple[str, str]]) -> list[Identity]:
         entries = await self._ask(lambda deadline: self._lookup.permitted(known, deadline))
-        return [await self._describe(entry) for entry in entries]
+        return [self._identity(await self._describe(entry)) for entry in entries]
 
     async def _describe(self, entry: Entry) -> Person:
         return await self._ask(lambda deadline: self._lookup.describe(entry, deadline))
+
+    def _identity(self, person: Person) -> Identity:
+        return person.identity(self._lookup.groups.profiles(person.groups))
 
     async def _find(self, given: EntryCredentials) -> Person:
         """Return the person that credentials name; where they hold a password, after a login with it."""
@@ -228,9 +258,3 @@ class LdapStrategy(KeepsCredentials):
         """Under the strict preset, revoke every token of the user but the one of the current request."""
         if self._strict:
             await self._tokens.revoke_others(user_id)
-
-
-def _public_fields(subject: str, stored: StoredEntry) -> Fields:
-    fields: Fields = {"id": subject, "kuid": stored["userId"]}
-    names = ("username", "dn", "bindDN", "searchBase", "searchFilter")
-    return fields | {name: stored[name] for name in names if stored.get(name) is not None}

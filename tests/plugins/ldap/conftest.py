@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from visado.request import Request, User, set_current
+from visado import Actor, Fail, Identity, Success, errors
+from visado.request import Request
 from visado_kit.in_process import build_host
 
 from . import slapd
+
+ADMINISTRATOR, OWNER, STRANGER = Actor("administrator"), Actor("owner"), Actor("stranger")
 
 
 def need(missing):
@@ -68,25 +71,30 @@ class Play:
     def strategy(self):
         return self.host.security.strategies[self.name]
 
-    def ask(self, user_id=None, controller="security", action="x", body=None):
-        """Make this the current request."""
-        user = User(user_id or "-1", ("default",))
-        request = Request("1", controller, action, {}, body, user=user)
-        set_current(request)
-        return request
+    async def authenticate(self, body, **args):
+        """Return the outcome of a login; a success names the user that the host finds or makes, as in `auth:login`."""
+        security, request = self.host.security, Request("1", "auth", "login", args, body)
+        outcome = await self.strategy.authenticate(request)
+        if not isinstance(outcome, Success):
+            return outcome
+        assert isinstance(outcome.who, Identity)
+        assert outcome.methods == {"pwd"}
+        try:
+            user = await security.identities.resolve(self.name, outcome.who, self.strategy.accounts)
+        except errors.LoginRefused as refused:
+            return Fail(refused.values["reason"])
+        return Success(user.id)
 
     async def login(self, username, password):
-        body = {"username": username, "password": password}
-        return await self.strategy.authenticate(Request("1", "auth", "login", {}, body))
+        return await self.authenticate({"username": username, "password": password})
 
     async def user(self, user_id, *profiles):
         return await self.host.security.users.create({"profileIds": list(profiles or ["default"])}, user_id)
 
     async def link(self, user_id, **credentials):
         await self.user(user_id)
-        self.ask()
-        await self.strategy.validate(user_id, credentials, update=False)
-        return await self.strategy.create(user_id, credentials)
+        await self.strategy.validate(user_id, credentials, ADMINISTRATOR, update=False)
+        return await self.strategy.create(user_id, credentials, ADMINISTRATOR)
 
     async def row(self, user_id):
         return (await self.host.security.credentials.get_of_user(self.name, user_id))[1]

@@ -58,9 +58,9 @@ def test_both_kinds_of_names_log_in_the_same_person(play, domain):
         for name in ("ann@mail.example.org", "ann*", "an", "ann)(cn=*"):
             assert await each.login(name, samba.password_of("ann")) == WRONG
         assert await each.login("ann", "wrong") == WRONG
-        user = await each.host.security.users.get(first.user_id)
+        user = await each.host.security.users.get(first.who)
         assert user.content["email"] == "ann@mail.example.org"
-        info = await each.strategy.info(first.user_id)
+        info = await each.strategy.info(first.who)
         assert (info["username"], info["dn"]) == ("ann", group("ann"))
         assert len(info["id"]) == 36
 

@@ -6,7 +6,7 @@ from visado import Fail, Success, errors
 from visado_kit.live import serve
 
 from . import slapd
-from .conftest import settings_of
+from .conftest import ADMINISTRATOR, OWNER, STRANGER, settings_of
 from .slapd import PEOPLE, password_of, user_dn
 
 
@@ -69,8 +69,8 @@ def test_credentials_name_one_entry(play, directory, credentials):
 def test_credentials_that_name_no_entry_are_refused(play, directory, credentials, found):
     async def scene(each):
         await each.user("kuid-1")
-        assert await refusal(each.strategy.validate("kuid-1", credentials, update=False)) == found
-        assert await refusal(each.strategy.create("kuid-1", credentials)) == found
+        assert await refusal(each.strategy.validate("kuid-1", credentials, ADMINISTRATOR, update=False)) == found
+        assert await refusal(each.strategy.create("kuid-1", credentials, ADMINISTRATOR)) == found
         assert await each.strategy.exists("kuid-1") is False
 
     play(scene, settings_of(directory))
@@ -81,11 +81,11 @@ def test_credentials_change_owner_only_after_deletion(play, directory):
         await each.link("kuid-1", dn=user_dn(1))
         await each.user("kuid-2")
         taken = (412, "security.credentials.subject_taken")
-        assert await refusal(each.strategy.create("kuid-2", {"username": "user1"})) == taken
-        await each.strategy.create("kuid-2", {"username": "user2"})
-        assert await refusal(each.strategy.update("kuid-2", {"username": "user1"})) == taken
-        await each.strategy.delete("kuid-1")
-        await each.strategy.update("kuid-2", {"searchFilter": "(uid=user1)"})
+        assert await refusal(each.strategy.create("kuid-2", {"username": "user1"}, ADMINISTRATOR)) == taken
+        await each.strategy.create("kuid-2", {"username": "user2"}, ADMINISTRATOR)
+        assert await refusal(each.strategy.update("kuid-2", {"username": "user1"}, ADMINISTRATOR)) == taken
+        await each.strategy.delete("kuid-1", ADMINISTRATOR)
+        await each.strategy.update("kuid-2", {"searchFilter": "(uid=user1)"}, ADMINISTRATOR)
         assert await each.login("user1", password_of(1)) == Success("kuid-2")
         assert await each.login("user2", password_of(2)) == Fail("wrong username or password")
         assert await each.strategy.info("kuid-2") == await each.strategy.by_id("user1")
@@ -108,29 +108,22 @@ def test_credentials_can_be_searched(play, directory):
     play(scene, settings_of(directory))
 
 
-@pytest.mark.parametrize(
-    ("controller", "action"), [("auth", "createMyCredentials"), ("security", "createRestrictedUser")]
-)
-def test_users_prove_that_an_entry_is_theirs(play, directory, controller, action):
+@pytest.mark.parametrize("by", [OWNER, STRANGER])
+def test_users_prove_that_an_entry_is_theirs(play, directory, by):
     async def scene(each):
         await each.user("kuid-1")
-
-        def asking():
-            each.ask("kuid-1", controller, action)
-
-        asking()
         proof = (400, "ldap.credentials.password_required")
         for credentials in (
             {"username": "user1"},
             {"dn": user_dn(1)},
             {"searchFilter": "(uid=user1)", "password": "x"},
         ):
-            assert await refusal(each.strategy.validate("kuid-1", credentials, update=False)) == proof
-            assert await refusal(each.strategy.create("kuid-1", credentials)) == proof
+            assert await refusal(each.strategy.validate("kuid-1", credentials, by, update=False)) == proof
+            assert await refusal(each.strategy.create("kuid-1", credentials, by)) == proof
         wrong = (403, "ldap.credentials.password_wrong")
-        assert await refusal(each.strategy.create("kuid-1", {"username": "user1", "password": "x"})) == wrong
-        assert await refusal(each.strategy.create("kuid-1", {"username": "nobody", "password": "x"})) == wrong
-        shown = await each.strategy.create("kuid-1", {"username": "user1", "password": password_of(1)})
+        assert await refusal(each.strategy.create("kuid-1", {"username": "user1", "password": "x"}, by)) == wrong
+        assert await refusal(each.strategy.create("kuid-1", {"username": "nobody", "password": "x"}, by)) == wrong
+        shown = await each.strategy.create("kuid-1", {"username": "user1", "password": password_of(1)}, by)
         assert "password" not in shown
         assert await each.login("user1", password_of(1)) == Success("kuid-1")
 
@@ -143,8 +136,10 @@ def test_an_unreachable_directory_creates_nothing(play, directory):
     async def scene(each):
         await each.user("kuid-1")
         away = (503, "ldap.directory.unreachable")
-        assert await refusal(each.strategy.validate("kuid-1", {"username": "user1"}, update=False)) == away
-        assert await refusal(each.strategy.create("kuid-1", {"username": "user1"})) == away
+        assert (
+            await refusal(each.strategy.validate("kuid-1", {"username": "user1"}, ADMINISTRATOR, update=False)) == away
+        )
+        assert await refusal(each.strategy.create("kuid-1", {"username": "user1"}, ADMINISTRATOR)) == away
         assert await refusal(each.login("user1", password_of(1))) == away
         assert await each.strategy.exists("kuid-1") is False
 

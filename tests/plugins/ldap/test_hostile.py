@@ -13,7 +13,7 @@ from visado_kit.live import serve
 from visado_ldap.errors import DirectoryRefused, DirectoryUnreachable
 
 from . import faulty_servers, slapd
-from .conftest import settings_of
+from .conftest import ADMINISTRATOR, settings_of
 from .slapd import password_of
 
 WRONG = Fail("wrong username or password")
@@ -158,7 +158,7 @@ def test_tls_and_start_tls_encrypt_passwords(play, directory):
             async def scene(each):
                 await each.link("kuid-1", username="user1")
                 assert await each.login("user1", password_of(1)) == Success("kuid-1")
-                await each.strategy.delete("kuid-1")
+                await each.strategy.delete("kuid-1", ADMINISTRATOR)
                 await each.host.security.users.delete("kuid-1")
 
             play(scene, settings_of(directory, start_tls=start_tls) | {"url": url})

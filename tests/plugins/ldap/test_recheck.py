@@ -65,7 +65,7 @@ def test_an_entry_that_returns_is_checked_again(play, own_directory):
 def test_with_a_template_entries_are_read_by_dn(play, own_directory):
     async def scene(each):
         first = await each.login("user1", password_of(1))
-        token = await each.host.security.tokens.create(first.user_id)
+        token = await each.host.security.tokens.create(first.who)
         await each.strategy.recheck.round()
         assert await alive(each, token)
         own_directory.delete(user_dn(1))
@@ -120,9 +120,9 @@ def test_a_token_can_be_refreshed_while_its_entry_exists(play, own_directory):
     async def scene(each):
         await each.link("kuid-1", username="user1")
         request = Request("1", "auth", "refreshToken", {}, user=await each.host.security.users.get("kuid-1"))
-        assert await each.strategy.refresh(request) == {}
+        assert await each.strategy.refresh(request, {}) == {}
         own_directory.delete(user_dn(1))
         with pytest.raises(errors.RefreshForbidden):
-            await each.strategy.refresh(request)
+            await each.strategy.refresh(request, {})
 
     play(scene, settings_of(own_directory))

@@ -5,7 +5,6 @@ import asyncio
 import pytest
 
 from visado import Fail, Success, errors
-from visado.request import Request
 from visado_ldap.errors import AccountDisabled, PasswordMustChange
 
 from . import slapd
@@ -54,7 +53,7 @@ async def refusal(call):
 def test_logins(play, directory, body, outcome):
     async def scene(each):
         await each.link("kuid-1", username="user1")
-        assert await each.strategy.authenticate(Request("1", "auth", "login", {}, body)) == outcome
+        assert await each.authenticate(body) == outcome
 
     play(scene, settings_of(directory))
 
@@ -62,8 +61,7 @@ def test_logins(play, directory, body, outcome):
 def test_credentials_are_not_read_from_the_address(play, directory):
     async def scene(each):
         await each.link("kuid-1", username="user1")
-        args = {"username": "user1", "password": password_of(1)}
-        assert await each.strategy.authenticate(Request("1", "auth", "login", args, None)) == MISSING
+        assert await each.authenticate(None, username="user1", password=password_of(1)) == MISSING
 
     play(scene, settings_of(directory))
 
@@ -83,7 +81,7 @@ def test_the_first_login_creates_a_user(play, directory):
     async def scene(each):
         first = await each.login("melis", "password")
         assert isinstance(first, Success)
-        user = await each.host.security.users.get(first.user_id)
+        user = await each.host.security.users.get(first.who)
         assert user.profile_ids == ("default",)
         assert {name: user.content[name] for name in ("name", "email")} == {
             "name": "Mélis Ä",
@@ -91,7 +89,7 @@ def test_the_first_login_creates_a_user(play, directory):
         }
         assert "absent" not in user.content
         assert await each.login("melis", "password") == first
-        assert (await each.strategy.info(first.user_id))["dn"] == f"uid=melis,{PEOPLE}"
+        assert (await each.strategy.info(first.who))["dn"] == f"uid=melis,{PEOPLE}"
 
     play(scene, settings_of(directory, auto_create=True, attributes=mapped))
 
@@ -99,7 +97,7 @@ def test_the_first_login_creates_a_user(play, directory):
 def test_concurrent_first_logins_create_one_user(play, directory):
     async def scene(each):
         outcomes = await asyncio.gather(*(each.login("user7", password_of(7)) for _ in range(20)))
-        assert len({outcome.user_id for outcome in outcomes}) == 1
+        assert len({outcome.who for outcome in outcomes}) == 1
         from visado.storage.query import Query
 
         assert (await each.host.security.users.search(Query())).total == 1
@@ -110,7 +108,7 @@ def test_concurrent_first_logins_create_one_user(play, directory):
 def test_profiles_that_do_not_exist_are_left_out(play, directory, caplog):
     async def scene(each):
         outcome = await each.login("user8", password_of(8))
-        assert await each.profiles(outcome.user_id) == ["default"]
+        assert await each.profiles(outcome.who) == ["default"]
 
     play(scene, settings_of(directory, auto_create=True, default_profiles=["nonesuch", "default"]))
     assert "'nonesuch' does not exist" in caplog.text
@@ -170,7 +168,7 @@ def test_names_and_passwords_of_any_kind(play, own_directory, by_template):
         for name, password in names.items():
             outcome = await each.login(name, password)
             assert isinstance(outcome, Success), name
-            found[name] = outcome.user_id
+            found[name] = outcome.who
             for wrong in (password + "x", password.strip() + "  ", password.upper() + "!"):
                 assert await each.login(name, wrong) == WRONG, (name, wrong)
         assert len(set(found.values())) == len(names)

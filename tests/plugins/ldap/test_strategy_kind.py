@@ -131,17 +131,17 @@ def test_a_directory_that_is_changed_or_removed_closes_everything(tmp_path, dire
     async def main():
         async with playing(tmp_path / "host", given) as each:
             each.name = "corp"
-            await each.host.security.added_strategies.create("spare", "ldap", given)
-            await each.host.security.added_strategies.delete("spare")
+            await each.host.security.added_strategies.add("ldap", "spare", given)
+            await each.host.security.added_strategies.remove("spare")
             await until_async(lambda: not [name for name in held()[0] if "spare" in name])
             (threads, files), tasks = held(), len(asyncio.all_tasks())
             for turn in range(6):
-                await each.host.security.added_strategies.create("corp", "ldap", given)
+                await each.host.security.added_strategies.add("ldap", "corp", given)
                 outcomes = await asyncio.gather(*(each.login(f"user{n}", password_of(n)) for n in range(8)))
                 assert {type(found) for found in outcomes} == {Success}
                 await each.host.security.added_strategies.update("corp", {"pool_size": 4 + turn})
                 assert isinstance(await each.login("user1", password_of(1)), Success)
-                await each.host.security.added_strategies.delete("corp")
+                await each.host.security.added_strategies.remove("corp")
             await until_async(
                 lambda: (held()[0], len(asyncio.all_tasks()), held()[1] <= files) == (threads, tasks, True),
                 why=lambda: f"{held()} and {len(asyncio.all_tasks())}, not {(threads, files)} and {tasks}",

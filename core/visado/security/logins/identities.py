@@ -43,7 +43,7 @@ class Identities:
             stored = await self._create(strategy, identity, rules)
         user = await self._users.get(stored["userId"])
         if user is None or user.anonymous:
-            _log.warning("%s: the user %r of an identity does not exist: refused", strategy, stored["userId"])
+            _log.warning("%s: the user %r of %r does not exist: refused", strategy, stored["userId"], identity.subject)
             raise errors.LoginRefused(reason=rules.refusal)
         return await self._refresh(strategy, identity, user, stored, rules)
 
@@ -72,7 +72,7 @@ class Identities:
     async def _create(self, strategy: str, identity: Identity, rules: AccountRules) -> Mapping[str, Any]:
         """Make a user with the identity. Of concurrent first logins of one identity, all get the same user."""
         if not rules.auto_create:
-            _log.warning("%s: an identity has no user, and auto_create is off: refused", strategy)
+            _log.warning("%s: %r has no user, and auto_create is off: refused", strategy, identity.subject)
             raise errors.LoginRefused(reason=rules.refusal)
         granted = [each for each in dict.fromkeys(identity.profiles or ()) if each not in rules.profiles]
         content = _content(identity.profile, rules.content)
@@ -87,7 +87,7 @@ class Identities:
             if stored is None:
                 raise
             return stored
-        _log.info("%s: the user %r is created", strategy, user.id)
+        _log.info("%s: the user %r is created for %r", strategy, user.id, identity.subject)
         return {**fields, "userId": user.id}
 
     async def _create_user(self, strategy: str, content: Fields, profiles: list[str]) -> User:
@@ -150,7 +150,12 @@ def _check_requirements(strategy: str, identity: Identity, rules: AccountRules) 
         value = identity.profile.get(name)
         values: list[Any] = value if is_list(value) else [value]
         if not any(_is_same(each, wanted) for each in values for wanted in allowed):
-            _log.warning("%s: the member %r of a profile has no value that is required: refused", strategy, name)
+            _log.warning(
+                "%s: the member %r of the profile of %r has no value that is required: refused",
+                strategy,
+                name,
+                identity.subject,
+            )
             raise errors.LoginRefused(reason=rules.refusal)
 
 

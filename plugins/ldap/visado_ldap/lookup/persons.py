@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+from visado import Fields, Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,15 @@ class Person:
     username: str
     attributes: dict[str, Any]
     groups: frozenset[str]
+
+    @property
+    def kept(self) -> Fields:
+        """The members of the person's credentials that follow from the entry, which exists."""
+        return {"username": self.username, "dn": self.dn, "gone": False}
+
+    def identity(self, profiles: Iterable[str]) -> Identity:
+        """Return the person as the host knows it. `profiles` are those that the person's groups grant."""
+        return Identity(self.subject, self.attributes, self.kept, tuple(profiles))
 
 
 @dataclass(frozen=True, slots=True)

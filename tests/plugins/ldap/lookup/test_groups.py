@@ -6,7 +6,7 @@ from visado_ldap.lookup.directory_lookup import DirectoryLookup
 from visado_ldap.settings import DirectorySettings
 
 from .. import faulty_servers, slapd
-from ..conftest import settings_of
+from ..conftest import ADMINISTRATOR, settings_of
 from ..slapd import GROUPS, password_of, user_dn
 
 NAMED = r"cn=(?P<profile>[^,]+),ou=groups,dc=example,dc=org"
@@ -80,7 +80,7 @@ def test_other_profiles_of_a_user_stay(play, own_directory):
 
     async def scene(each):
         await each.user("kuid-2", "admin")
-        await each.strategy.create("kuid-2", {"username": "user2"})
+        await each.strategy.create("kuid-2", {"username": "user2"}, ADMINISTRATOR)
         await each.login("user2", password_of(2))
         assert await each.profiles("kuid-2") == ["admin"]
         own_directory.change(f"dn: {staff}\nchangetype: modify\ndelete: member\nmember: {user_dn(2)}\n")
@@ -93,9 +93,9 @@ def test_other_profiles_of_a_user_stay(play, own_directory):
 def test_a_new_user_has_the_profiles_of_its_groups(play, directory):
     async def scene(each):
         outcome = await each.login("user0", password_of(0))
-        assert await each.profiles(outcome.user_id) == ["default", "admin"]
+        assert await each.profiles(outcome.who) == ["default", "admin"]
         other = await each.login("user5", password_of(5))
-        assert await each.profiles(other.user_id) == ["default"]
+        assert await each.profiles(other.who) == ["default"]
 
     play(scene, settings_of(directory, group_profiles={f"cn=staff,{GROUPS}": ["admin"]}, auto_create=True))
 
