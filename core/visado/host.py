@@ -75,9 +75,8 @@ class Identities(Protocol):
     async def refresh(self, strategy: str, identity: Identity, rules: AccountRules) -> None:
         """Store what an identity that has a user says now: its profiles and what is kept. No user is made.
 
-        `rules` are the `accounts` of the strategy.
-
-        Raises `errors.NoCredentials` where the identity has no user.
+        `rules` are the `accounts` of the strategy. Raises `errors.NoCredentials` where the identity has no user, and
+        `errors.LoginRefused` where it lacks what the rules and the settings require: it may not log in any more.
         """
         ...
 

@@ -53,17 +53,27 @@ class Recheck:
         identities = await self._find_permitted([(subject, stored.get("dn", "")) for subject, stored in hits])
         by_subject = {identity.subject: identity for identity in identities}
         for subject, stored in hits:
-            identity = by_subject.get(subject)
             try:
-                if identity is None:
-                    await self.revoke(stored)
-                else:
-                    await self._identities.refresh(self._name, identity, self._rules)
+                await self.apply(stored, by_subject.get(subject))
             except errors.VisadoError as error:  # the user was changed or deleted during the search
                 _log.info("%s: the user %r could not be updated: %s", self._name, stored["userId"], error)
 
-    async def revoke(self, stored: StoredEntry) -> None:
-        """Revoke the tokens of a user whose entry is gone, once: the user may log in in other ways."""
+    async def apply(self, stored: StoredEntry, identity: Identity | None) -> bool:
+        """Update a user to what its entry says now, and return whether the user may still log in with it.
+
+        `identity` is None for an entry that is gone or disabled. Tokens of a user who may not log in are revoked.
+        """
+        try:
+            if identity is not None:
+                await self._identities.refresh(self._name, identity, self._rules)
+                return True
+        except errors.LoginRefused:  # the entry lacks what the settings require
+            pass
+        await self._revoke(stored)
+        return False
+
+    async def _revoke(self, stored: StoredEntry) -> None:
+        """Revoke the tokens of a user who may not log in any more, once: there may be other ways to log in."""
         if stored.get("gone"):
             return
         user_id = stored["userId"]
@@ -71,5 +81,5 @@ class Recheck:
             await self._tokens.revoke_all(user_id, strategy=self._name)
             await self._credentials.merge(self._name, user_id, {"gone": True})
         _log.warning(
-            "%s: %r is gone or disabled: the tokens of the user %r are revoked", self._name, stored.get("dn"), user_id
+            "%s: %r is gone or refused: the tokens of the user %r are revoked", self._name, stored.get("dn"), user_id
         )

@@ -69,13 +69,20 @@ class DirectorySettings(BaseModel):
     id_attribute: str = Field("", description="Attribute with the stable id of an entry, which identifies the user.")
     disabled_filter: str = Field("", description="Filter for entries that may not log in; {filetime} is now.")
     attributes: Attributes = Field(
-        {}, description='Content of new users: { name = "cn", email = "mail" } copies two attributes.'
+        {},
+        description='Content of new users: { name = "cn", email = "mail" } copies two attributes. '
+        "[accounts.NAME] content and require name these members.",
     )
     connect_timeout: Seconds = Field(5, gt=0, le=60, description="Seconds to connect to one server.")
     timeout: Seconds = Field(5, gt=0, le=60, description="Seconds for a whole login on one server.")
     pool_size: int = Field(8, ge=1, le=64, description="Connections of the account that searches, per server.")
-    default_profiles: list[str] = Field(["default"], min_length=1, description="Profiles of new users.")
-    auto_create: bool = Field(False, description="Create a user at the first login of an entry without a user.")
+    default_profiles: list[str] = Field(
+        ["default"], min_length=1, description="Profiles of new users. [accounts.NAME] profiles wins over it."
+    )
+    auto_create: bool = Field(
+        False,
+        description="Create a user at the first login of an entry without one. [accounts.NAME] auto_create wins.",
+    )
     group_attribute: str = Field("memberOf", description="Attribute of an entry with the DNs of its groups.")
     group_search_base: str = Field("", description="DN below which groups are searched, instead of the attribute.")
     group_search_filter: str = Field(

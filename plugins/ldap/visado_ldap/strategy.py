@@ -200,8 +200,8 @@ class LdapStrategy(KeepsCredentials):
     async def refresh(self, request: Request, session: Fields) -> Fields:
         """Allow a token to be refreshed while its entry may still log in."""
         subject, stored = await self._credentials.find_of_user(self.name, request.user.id)
-        if not await self._find_permitted([(subject, stored["dn"])]):
-            await self.recheck.revoke(stored)
+        identities = await self._find_permitted([(subject, stored["dn"])])
+        if not await self.recheck.apply(stored, identities[0] if identities else None):
             raise errors.RefreshForbidden(what=f'A token of the strategy "{self.name}"')
         return {}
 

@@ -104,8 +104,8 @@ class Play:
 
 
 @asynccontextmanager
-async def playing(folder, directory_settings, preset="compatible"):
-    given = {"ldap": {"directories": {"ldap": directory_settings}}, "security": {"preset": preset}}
+async def playing(folder, directory_settings, preset="compatible", **sections):
+    given = {"ldap": {"directories": {"ldap": directory_settings}}, "security": {"preset": preset}, **sections}
     async with build_host(folder, given) as host:
         await host.open()
         yield Play(host)
@@ -115,9 +115,9 @@ async def playing(folder, directory_settings, preset="compatible"):
 def play(tmp_path):
     """Run a coroutine function with a `Play` on a directory with these settings."""
 
-    def run(scene, directory_settings, *, preset="compatible"):
+    def run(scene, directory_settings, *, preset="compatible", **sections):
         async def main():
-            async with playing(tmp_path / "host", directory_settings, preset) as each:
+            async with playing(tmp_path / "host", directory_settings, preset, **sections) as each:
                 return await scene(each)
 
         return asyncio.run(main())

@@ -89,6 +89,30 @@ def test_an_unreachable_directory_changes_nothing(play, own_directory):
     play(scene, settings_of(own_directory))
 
 
+def test_tokens_of_an_entry_that_lacks_what_is_required_are_revoked(play, own_directory):
+    async def scene(each):
+        own_directory.set(user_dn(1), "employeeType", "staff")
+        user_id = (await each.login("user1", password_of(1))).who
+        token = await each.host.security.tokens.create(user_id)
+        request = Request("1", "auth", "refreshToken", {}, user=await each.host.users.get(user_id))
+        await each.strategy.recheck.round()
+        assert await alive(each, token)
+        assert await each.strategy.refresh(request, {}) == {}
+        own_directory.set(user_dn(1), "employeeType", "left")
+        with pytest.raises(errors.RefreshForbidden):
+            await each.strategy.refresh(request, {})
+        assert not await alive(each, token)
+        own_directory.set(user_dn(1), "employeeType", "staff")
+        assert (await each.login("user1", password_of(1))).who == user_id
+        token = await each.host.security.tokens.create(user_id)
+        own_directory.set(user_dn(1), "employeeType", "left")
+        await each.strategy.recheck.round()
+        assert not await alive(each, token)
+
+    given = settings_of(own_directory, auto_create=True, attributes={"kind": "employeeType"})
+    play(scene, given, accounts={"ldap": {"require": {"kind": ["staff"]}}})
+
+
 def test_rounds_run_in_the_background(play, own_directory):
     async def scene(each):
         await each.link("kuid-1", username="user1")

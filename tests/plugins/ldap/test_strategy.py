@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from visado import Fail, Success, errors
+from visado.request import Request
 from visado_ldap.errors import AccountDisabled, PasswordMustChange
 
 from . import slapd
@@ -66,9 +67,15 @@ def test_credentials_are_not_read_from_the_address(play, directory):
     play(scene, settings_of(directory))
 
 
-def test_an_entry_without_a_user_is_refused_and_logged(play, directory, caplog):
+def test_an_entry_without_a_user_is_refused_like_a_wrong_password_and_logged(play, directory, caplog):
     async def scene(each):
-        assert await each.login("user5", password_of(5)) == WRONG
+        refused = []
+        for username, password in (("user5", password_of(5)), ("user5", "wrong"), ("nobody", password_of(5))):
+            body = {"username": username, "password": password}
+            response = await each.host.run("auth:login", body, strategy="ldap")
+            refused.append((response.status, response.error.as_dict()))
+        assert refused[0] == refused[1] == refused[2]
+        assert (refused[0][0], refused[0][1]["message"]) == (401, WRONG.reason)
 
     play(scene, settings_of(directory))
     assert "has no user, and auto_create is off" in caplog.text
@@ -92,6 +99,76 @@ def test_the_first_login_creates_a_user(play, directory):
         assert (await each.strategy.info(first.who))["dn"] == f"uid=melis,{PEOPLE}"
 
     play(scene, settings_of(directory, auto_create=True, attributes=mapped))
+
+
+def test_the_settings_of_accounts_win_over_those_of_the_directory(play, directory):
+    accounts = {
+        "auto_create": True,
+        "profiles": ["admin"],
+        "content": {"who": "name"},
+        "require": {"mail": ["melis@example.org"]},
+    }
+
+    async def scene(each):
+        user = await each.host.users.get((await each.login("melis", "password")).who)
+        assert (user.profile_ids, user.content["who"]) == (("admin",), "Mélis Ä")
+        assert not {"name", "mail"} & user.content.keys()
+        assert await each.login("user1", password_of(1)) == WRONG
+
+    attributes = {"name": "displayName", "mail": "mail"}
+    play(scene, settings_of(directory, auto_create=False, attributes=attributes), accounts={"ldap": accounts})
+
+
+def test_a_user_links_an_entry_by_a_login_with_it(play, directory):
+    async def scene(each):
+        await each.user("kuid-1")
+        token = (await each.host.tokens.create("kuid-1")).text
+        body = {"username": "user1", "password": "wrong"}
+        refused = await each.host.run("auth:link", body, token=token, strategy="ldap")
+        assert (refused.status, refused.error.text) == (401, WRONG.reason)
+        body["password"] = password_of(1)
+        linked = await each.host.run("auth:link", body, token=token, strategy="ldap")
+        assert linked.status == 200, linked.error
+        assert await each.login("user1", password_of(1)) == Success("kuid-1")
+        assert (await each.strategy.info("kuid-1"))["username"] == "user1"
+
+    play(scene, settings_of(directory))
+
+
+def test_a_token_remembers_that_a_password_made_it(play, directory):
+    async def scene(each):
+        await each.link("kuid-1", username="user1")
+        login = await each.host.run("auth:login", {"username": "user1", "password": password_of(1)}, strategy="ldap")
+        token = await each.host.security.access.verify(login.reply.result["jwt"])
+        assert (token.strategy, token.methods, token.session) == ("ldap", {"pwd"}, {})
+
+    play(scene, settings_of(directory))
+
+
+@pytest.mark.parametrize(
+    ("username", "subject"),
+    [
+        ("melis", "melis"),
+        (" MELIS ", "melis"),
+        ("Mélis  Ä", "melis a"),
+        ("Me\u0301lis\u00a0\u2003a", "melis a"),
+        ("ｍｅｌｉｓ", "melis"),
+        ("mel\u00adis\u200b", "melis"),
+        ("STRASSE", "strasse"),
+        ("Straße", "strasse"),
+        ("melis\0", None),
+        ("x" * 257, None),
+        ("  ", None),
+        (7, None),
+        (None, None),
+    ],
+)
+def test_failed_logins_are_counted_by_one_spelling(play, directory, username, subject):
+    async def scene(each):
+        request = Request("1", "auth", "login", {}, {"username": username, "password": "x"})
+        assert each.strategy.subject(request) == subject
+
+    play(scene, settings_of(directory))
 
 
 def test_concurrent_first_logins_create_one_user(play, directory):

@@ -50,13 +50,15 @@ class Identities:
     async def refresh(self, strategy: str, identity: Identity, rules: AccountRules) -> None:
         """Store what an identity that has a user says now: its profiles and what is kept. No user is made.
 
-        Raises `NoCredentials` where the identity has no user.
+        Raises `NoCredentials` where the identity has no user, and `LoginRefused` where it lacks what the rules require.
         """
+        rules = _merge(rules, self._settings.of(strategy))
+        _check_requirements(strategy, identity, rules)
         stored = await self._credentials.get(strategy, identity.subject)
         user = await self._users.get(stored["userId"]) if stored is not None else None
         if stored is None or user is None:
             raise errors.NoCredentials(what="subject", name=identity.subject)
-        await self._refresh(strategy, identity, user, stored, _merge(rules, self._settings.of(strategy)))
+        await self._refresh(strategy, identity, user, stored, rules)
 
     async def _link(
         self, strategy: str, identity: Identity, stored: Mapping[str, Any] | None, owner: str

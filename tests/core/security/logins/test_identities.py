@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from visado import errors
 from visado.strategy import AccountRules, Fail, Identity, Strategy, Success
 
 WRONG = "wrong name or password"
@@ -46,3 +47,20 @@ def test_an_identity_that_may_not_log_in_looks_like_a_wrong_password(play, requi
         assert await login(inside, "cem", "right") == refused
 
     play(scene, strategies=[Passport(require=required)], accounts={"passport": {"profiles": ["default"]}})
+
+
+def test_a_refresh_is_refused_to_an_identity_that_lacks_what_is_required(play):
+    """A strategy that asks again learns that the person may not log in any more."""
+
+    async def scene(inside):
+        await link(inside, "ann")
+        identities, rules = inside.host.security.identities, inside.host.security.strategies["passport"].accounts
+        await identities.refresh("passport", Identity("ann", {"country": "tr"}, {"seen": 1}), rules)
+        with pytest.raises(errors.LoginRefused):
+            await identities.refresh("passport", Identity("ann", {"country": "de"}, {"seen": 2}), rules)
+        _, stored = await inside.host.security.credentials.find_of_user("passport", "ann-kuid")
+        assert stored["seen"] == 1
+        with pytest.raises(errors.NoCredentials):
+            await identities.refresh("passport", Identity("bob", {"country": "tr"}), rules)
+
+    play(scene, strategies=[Passport()], accounts={"passport": {"require": {"country": ["tr"]}}})
