@@ -228,12 +228,9 @@ class LocalStrategy(KeepsCredentials):
 
         Raises `CurrentPasswordRequired` or `CurrentPasswordWrong`.
         """
-        request = by.request
-        if not self._require_password or by.kind != "owner" or request is None:
+        if not self._require_password or not by.must_prove:
             return
-        current = request.fields.get("currentPassword")
-        if current is None and not request.textual:  # never from a URL: servers log those
-            current = request.args.get("password")
+        current = _read_current_password(by.request)
         if current is None or current == "":
             raise CurrentPasswordRequired
         if not isinstance(current, str) or not await self._passwords.verify(stored["hash"], current):
@@ -264,3 +261,13 @@ class LocalStrategy(KeepsCredentials):
     def _lock(self, user_id: str) -> asyncio.Lock:
         """Return the lock of a user: hashing takes time between reading and writing the stored password."""
         return self._locks.setdefault(user_id, asyncio.Lock())
+
+
+def _read_current_password(request: Request | None) -> Any:
+    """Return the current password that a client sent, which may be any JSON value; None without one."""
+    if request is None:
+        return None
+    current = request.fields.get("currentPassword")
+    if current is None and not request.textual:  # never from a URL: servers log those
+        return request.args.get("password")
+    return current

@@ -24,13 +24,13 @@ def register_settings() -> type[Section]:
 @hookimpl
 def register_login_checks(settings: Settings, host: Host) -> Iterable[LoginCheck]:
     """Ask for a code after each login."""
-    return [TotpLoginCheck(settings, host)]
+    return [host.single(TotpLoginCheck, settings, host)]
 
 
 @hookimpl
 def register_controllers(settings: Settings, host: Host) -> Iterable[Controller]:
     """Offer the actions that enrol an authenticator and disable it."""
-    check = TotpLoginCheck(settings, host)
+    check = host.single(TotpLoginCheck, settings, host)
     return [TotpController(check), TotpSecurityController(check.enrolments)]
 
 

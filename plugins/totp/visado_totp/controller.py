@@ -30,7 +30,7 @@ class TotpController(Controller):
             "recoveryCodes": len(enrolment["recovery"]) if enrolment else 0,
         }
 
-    @action(post("/_totp/_begin"), extension=True, login_required=True)
+    @action(post("/_totp/_begin"), extension=True, login_required=True, personal=True)
     async def begin(self, request: Request) -> Fields:
         """Offer the current user an authenticator: `{enrolment, secret, uri, qr, digits, period}`.
 
@@ -41,13 +41,13 @@ class TotpController(Controller):
             raise AlreadyEnrolled
         return await self._check.offer(user)
 
-    @action(post("/_totp/_confirm"), extension=True, login_required=True)
+    @action(post("/_totp/_confirm"), extension=True, login_required=True, personal=True)
     async def confirm(self, request: Request, enrolment: BodyText, code: BodyText) -> Fields:
         """Enrol the current user with the first code: `{recoveryCodes}`, which are returned this once."""
         user = request.user
         return {"recoveryCodes": await self._enrolments.enrol(user.id, enrolment, code)}
 
-    @action(post("/_totp/_disable"), extension=True, login_required=True)
+    @action(post("/_totp/_disable"), extension=True, login_required=True, personal=True)
     async def disable(self, request: Request, code: BodyText) -> Fields:
         """Disable the second factor of the current user, with a code or a recovery code."""
         user = request.user
@@ -57,14 +57,14 @@ class TotpController(Controller):
         await self._enrolments.disable(user.id)
         return {"acknowledged": True}
 
-    @action(post("/_totp/_renewRecoveryCodes"), extension=True, login_required=True)
+    @action(post("/_totp/_renewRecoveryCodes"), extension=True, login_required=True, personal=True)
     async def renew_recovery_codes(self, request: Request, code: BodyText) -> Fields:
         """Replace the recovery codes of the current user, with a code or a recovery code: `{recoveryCodes}`."""
         user = request.user
         await self._enrolments.use_code(user.id, code)
         return {"recoveryCodes": await self._enrolments.renew_recovery_codes(user.id)}
 
-    @action(post("/_totp/_forgetDevices"), extension=True, login_required=True)
+    @action(post("/_totp/_forgetDevices"), extension=True, login_required=True, personal=True)
     async def forget_devices(self, request: Request) -> Fields:
         """Forget the remembered devices of the current user: each is asked for a code again."""
         user = request.user

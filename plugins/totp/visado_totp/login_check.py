@@ -45,7 +45,7 @@ class TotpLoginCheck(LoginCheck):
     def __init__(self, settings: Settings, host: Host) -> None:
         self.section, self.enrolments = settings[TotpSection], Enrolments(settings, host)
         self._users, self._clock = host.users, host.clock
-        self._devices = self.enrolments.devices
+        self._devices, self._satisfied_by = self.enrolments.devices, frozenset(self.section.satisfied_by)
 
     @override
     async def open(self) -> None:
@@ -54,6 +54,8 @@ class TotpLoginCheck(LoginCheck):
     @override
     async def check(self, login: Login) -> Decision:
         user_id = login.user.id
+        if not self._satisfied_by.isdisjoint(login.success.methods):
+            return Pass()
         state: Fields = {
             "attempts": self.section.attempts,
             "endsAt": self._clock() + self.section.challenge_lifetime,

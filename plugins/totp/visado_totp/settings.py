@@ -32,6 +32,11 @@ class TotpSection(Section):
     required: bool = Field(False, description="Require every user to enrol at the next login.")
     required_profiles: list[str] = Field([], description="Require users with one of these profiles to enrol.")
     required_roles: list[str] = Field([], description="Require users with one of these roles to enrol.")
+    satisfied_by: list[str] = Field(
+        [],
+        description="Methods of a login (RFC 8176), such as mfa or hwk: the host asks for no code where the login "
+        "already proved one of them.",
+    )
     may_disable: bool = Field(True, description="Allow users to disable their second factor, with a code.")
     attempts: int = Field(3, ge=1, le=10, description="Wrong codes after which a login is refused.")
     challenge_lifetime: Milliseconds = Field(

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from visado.request import ANONYMOUS, Request, Token, User, set_current
+from visado import Actor, Success
+from visado.request import ANONYMOUS, Request, Token, User, current_request, set_current
 from visado_kit.in_process import build_host
 from visado_local.controller import PasswordController
 from visado_local.strategy import LocalStrategy
@@ -39,19 +40,37 @@ class Local:
         await self.user(user_id, *profiles)
         self.ask(by or user_id)
         credentials = {"username": username, "password": password}
-        await self.strategy.validate(user_id, credentials, update=False)
-        await self.strategy.create(user_id, credentials)
+        await self.create(user_id, credentials)
         return user_id
 
-    async def change(self, user_id, **credentials):
-        await self.strategy.validate(user_id, credentials, update=True)
-        return await self.strategy.update(user_id, credentials)
+    async def create(self, user_id, credentials):
+        await self.strategy.validate(user_id, credentials, self.by(user_id), update=False)
+        return await self.strategy.create(user_id, credentials, self.by(user_id))
 
-    def ask(self, user_id=None, controller="security", body=None, args=None, token=None, textual=False):
+    async def change(self, user_id, **credentials):
+        await self.strategy.validate(user_id, credentials, self.by(user_id), update=True)
+        return await self.strategy.update(user_id, credentials, self.by(user_id))
+
+    def success(self, user_id):
+        return Success(user_id, methods=frozenset({"pwd"}))
+
+    async def delete(self, user_id):
+        await self.strategy.delete(user_id, self.by(user_id))
+
+    def by(self, user_id):
+        """Who acts on a user's credentials: whoever made the request of the last `ask`."""
+        request = current_request()
+        if request is None:
+            return Actor("host")
+        if request.user.anonymous:
+            return Actor("stranger", request)
+        return Actor("owner" if request.user.id == user_id else "administrator", request)
+
+    def ask(self, user_id=None, body=None, args=None, token=None, textual=False):
         """Set the current request."""
         user = ANONYMOUS if user_id is None else User(user_id, ("default",))
         row = None if token is None else Token(token, user_id, -1, -1)
-        request = Request("1", controller, "x", args or {}, body, user=user, token=row, textual=textual)
+        request = Request("1", "any", "x", args or {}, body, user=user, token=row, textual=textual)
         set_current(request)
         return request
 

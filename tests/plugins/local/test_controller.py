@@ -7,7 +7,7 @@ import json
 import jwt
 import pytest
 
-from visado import Fail, Success, errors
+from visado import Fail, errors
 from visado.controller import ActionTable
 from visado_local.errors import ExpiredResetToken, InvalidResetToken, WeakPassword
 
@@ -18,7 +18,7 @@ CONTROLLER = "kuzzle-plugin-auth-passport-local/password"
 
 async def call(local, name, body=None, args=None):
     action = ActionTable([local.controller]).find(CONTROLLER, name)
-    request = local.ask(None, CONTROLLER, body, args)
+    request = local.ask(None, body, args)
     return await action.handler(request, **action.arguments(request))
 
 
@@ -42,8 +42,10 @@ def test_a_reset_sets_the_password_and_logs_in(play):
         answer = await call(local, "reset", {"password": NEW, "token": token})
         assert answer.keys() == {"_id", "jwt", "expiresAt", "ttl"}
         assert answer["_id"] == user_id
-        assert (await local.host.security.tokens.verify(answer["jwt"])).user_id == user_id
-        assert await local.login(password=NEW) == Success(user_id)
+        token = await local.host.security.tokens.verify(answer["jwt"])
+        assert (token.user_id, token.strategy) == (user_id, "local")
+        assert not token.methods, "a reset token proves no method: login checks are asked"
+        assert await local.login(password=NEW) == local.success(user_id)
         assert isinstance(await local.login(), Fail)
 
     play(scene)
@@ -58,7 +60,7 @@ def test_of_many_resets_with_one_token_one_succeeds(play):
         assert results.count(user_id) == 1
         assert sum(isinstance(result, InvalidResetToken) for result in results) == 19
         winner = results.index(user_id)
-        assert await local.login(password=f"{NEW} {winner}") == Success(user_id)
+        assert await local.login(password=f"{NEW} {winner}") == local.success(user_id)
 
     play(scene)
 
@@ -71,10 +73,10 @@ def test_a_token_dies_with_the_password_that_it_resets(play):
         with pytest.raises(InvalidResetToken):
             await local.strategy.reset_password(token, NEW)
         token = await local.strategy.reset_token(user_id)
-        await local.strategy.delete(user_id)
+        await local.delete(user_id)
         with pytest.raises(InvalidResetToken):
             await local.strategy.reset_password(token, NEW)
-        await local.strategy.create(user_id, {"username": "ann", "password": "another password"})
+        await local.create(user_id, {"username": "ann", "password": "another password"})
         with pytest.raises(InvalidResetToken):
             await local.strategy.reset_password(token, NEW)
 
@@ -182,7 +184,7 @@ def test_forged_tokens_are_invalid(play):
         for text in forged(token, secret):
             with pytest.raises((InvalidResetToken, ExpiredResetToken)):
                 await call(local, "reset", {"password": NEW, "token": text})
-        assert await local.login() == Success(user_id)
+        assert await local.login() == local.success(user_id)
 
     play(scene)
 

@@ -12,7 +12,7 @@ import argon2
 import pytest
 
 from tests.waiting import until
-from visado import Fail, Query, Success, errors
+from visado import Fail, Query, errors
 from visado_local.passwords import HASH_LIMITS, MAX_PASSWORD_BYTES, Passwords, encode_password, is_within_limits
 
 WRONG = Fail("wrong username or password")
@@ -113,7 +113,7 @@ def test_passwords_count_byte_for_byte(play, password):
 
     async def scene(local):
         user_id = await local.enroll(password=password)
-        assert await local.login(password=password) == Success(user_id)
+        assert await local.login(password=password) == local.success(user_id)
         for variant in variants:
             assert await local.login(password=variant) == WRONG, variant
 
@@ -138,7 +138,7 @@ def test_what_is_no_password_fails_like_a_wrong_one(play, password):
 def test_the_longest_password_logs_in(play):
     async def scene(local):
         user_id = await local.enroll(password="é" * (MAX_PASSWORD_BYTES // 2))
-        assert await local.login(password="é" * (MAX_PASSWORD_BYTES // 2)) == Success(user_id)
+        assert await local.login(password="é" * (MAX_PASSWORD_BYTES // 2)) == local.success(user_id)
 
     play(scene)
     assert encode_password("a" * MAX_PASSWORD_BYTES) is not None
@@ -207,13 +207,13 @@ def test_a_good_login_hashes_anew_once(play):
         local.strategy._passwords.hash = counted
         await asyncio.gather(*(local.login(password="wrong") for _ in range(5)))
         assert (await local.row(user_id))["hash"] == old
-        assert await asyncio.gather(*(local.login() for _ in range(20))) == [Success(user_id)] * 20
+        assert await asyncio.gather(*(local.login() for _ in range(20))) == [local.success(user_id)] * 20
         assert len(hashed) == 1
         row = await local.row(user_id)
         assert row["hash"].startswith("$argon2id$v=19$m=7168,t=5,p=1$")
         await asyncio.gather(*(local.login() for _ in range(5)))
         assert await local.row(user_id) == row
-        assert await local.login() == Success(user_id)
+        assert await local.login() == local.success(user_id)
 
     play(scene)
 
@@ -225,7 +225,7 @@ def test_a_password_change_wins_over_hashing_anew(play):
         change = local.change(user_id, password="another long phrase")
         await asyncio.gather(*(local.login() for _ in range(10)), change, *(local.login() for _ in range(10)))
         assert await local.login() == WRONG
-        assert await local.login(password="another long phrase") == Success(user_id)
+        assert await local.login(password="another long phrase") == local.success(user_id)
 
     play(scene)
 
@@ -235,14 +235,14 @@ def test_a_full_queue_refuses_at_once_and_recovers(play):
         user_id = await local.enroll()
         start, base = time.perf_counter(), resident()
         outcomes = await asyncio.gather(*(local.login() for _ in range(500)), return_exceptions=True)
-        good = [each for each in outcomes if each == Success(user_id)]
+        good = [each for each in outcomes if each == local.success(user_id)]
         refused = [each for each in outcomes if isinstance(each, errors.Overloaded)]
         workers = local.strategy._passwords._workers
         assert len(good) + len(refused) == 500
         assert workers + 64 <= len(good) < 500
         assert resident() - base < workers * 19_922_944 + 100_000_000
         assert time.perf_counter() - start < 20
-        assert await local.login() == Success(user_id)
+        assert await local.login() == local.success(user_id)
 
     play(scene, memory=19_456, iterations=2)
 

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from visado import Fail, Success, errors
+from visado import Actor, Fail, Success, errors
+from visado.strategy import form_fields
 
+BY = Actor("administrator")
 MISSING, WRONG = Fail("Missing credentials"), Fail("wrong username or password")
 
 
@@ -35,7 +37,10 @@ async def refusal(call):
         ({"username": "_search", "password": "x"}, WRONG),
         ({"username": "\ud800", "password": "x"}, WRONG),
         ({"username": "u" * 10_000, "password": "x"}, WRONG),
-        ({"username": "ann", "password": "a long enough phrase", "foo": "bar"}, Success("kuid-ann")),
+        (
+            {"username": "ann", "password": "a long enough phrase", "foo": "bar"},
+            Success("kuid-ann", methods=frozenset({"pwd"})),
+        ),
     ],
 )
 def test_logins(play, body, outcome):
@@ -69,7 +74,7 @@ def test_usernames_are_free_text(play):
     async def scene(local):
         for name in ("Ann", "ann", "ünïcøde/é?#", "a b", "-1", "a" * 256, "🦊", "a\r\nb: c", "%00"):
             user_id = await local.enroll(name)
-            assert await local.login(name) == Success(user_id)
+            assert await local.login(name) == local.success(user_id)
             assert await local.strategy.by_id(name) == {"username": name, "kuid": user_id}
 
     play(scene)
@@ -79,9 +84,9 @@ def test_usernames_are_free_text(play):
 def test_what_is_no_username_is_refused(play, name):
     async def scene(local):
         credentials = {"username": name, "password": "x"}
-        status, _ = await refusal(local.strategy.validate("x", credentials, update=False))
+        status, _ = await refusal(local.strategy.validate("x", credentials, BY, update=False))
         assert status == 400
-        assert (await refusal(local.strategy.create("x", credentials)))[0] == 400
+        assert (await refusal(local.strategy.create("x", credentials, BY)))[0] == 400
 
     play(scene)
 
@@ -90,9 +95,9 @@ def test_a_number_is_its_text(play):
     async def scene(local):
         await local.user("kuid-42")
         credentials = {"username": 42, "password": "x"}
-        await local.strategy.validate("kuid-42", credentials, update=False)
-        assert await local.strategy.create("kuid-42", credentials) == {"username": "42"}
-        assert await local.login("42", "x") == await local.login(42, "x") == Success("kuid-42")
+        await local.strategy.validate("kuid-42", credentials, BY, update=False)
+        assert await local.strategy.create("kuid-42", credentials, BY) == {"username": "42"}
+        assert await local.login("42", "x") == await local.login(42, "x") == local.success("kuid-42")
 
     play(scene)
 
@@ -120,7 +125,7 @@ def test_a_number_is_its_text(play):
 def test_validation(play, credentials, update, status, message):
     async def scene(local):
         user_id, _ = await local.enroll(), await local.enroll("bob")
-        assert await refusal(local.strategy.validate(user_id, credentials, update=update)) == (status, message)
+        assert await refusal(local.strategy.validate(user_id, credentials, BY, update=update)) == (status, message)
 
     play(scene)
 
@@ -130,7 +135,7 @@ def test_own_name_is_not_taken(play):
         user_id = await local.enroll()
         for update in (True, False):
             credentials = {"username": "ann", "password": "x"}
-            assert await local.strategy.validate(user_id, credentials, update=update) is None
+            assert await local.strategy.validate(user_id, credentials, BY, update=update) is None
 
     play(scene)
 
@@ -139,13 +144,13 @@ def test_without_validation(play):
     async def scene(local):
         user_id = await local.enroll()
         strategy = local.strategy
-        assert await refusal(strategy.create("x", {"password": "x"})) == (400, "Username required.")
-        assert await refusal(strategy.create("x", {"username": "x"})) == (400, "Password needed.")
-        assert await refusal(strategy.update(user_id, {"kuid": "x", "password": "y"})) == (
+        assert await refusal(strategy.create("x", {"password": "x"}, BY)) == (400, "Username required.")
+        assert await refusal(strategy.create("x", {"username": "x"}, BY)) == (400, "Password needed.")
+        assert await refusal(strategy.update(user_id, {"kuid": "x", "password": "y"}, BY)) == (
             400,
             "The request must not contain a kuid attribute.",
         )
-        assert (await refusal(strategy.update(user_id, {})))[0] == 400
+        assert (await refusal(strategy.update(user_id, {}, BY)))[0] == 400
 
     play(scene)
 
@@ -157,13 +162,13 @@ def test_what_is_shown_and_refused(play):
         strategy = local.strategy
         assert await strategy.info(user_id) == {"username": "ann", "kuid": user_id}
         assert await refusal(strategy.by_id("eve")) == (412, 'No credentials found for username "eve".')
-        for call in (strategy.info("x"), strategy.delete("x"), strategy.update("x", {"password": "x"})):
+        for call in (strategy.info("x"), strategy.delete("x", BY), strategy.update("x", {"password": "x"}, BY)):
             assert await refusal(call) == (412, 'No credentials found for user "x".')
-        assert await refusal(strategy.create(user_id, {"username": "new", "password": "x"})) == (
+        assert await refusal(strategy.create(user_id, {"username": "new", "password": "x"}, BY)) == (
             412,
             f'A strategy already exists for user "{user_id}".',
         )
-        assert await refusal(strategy.update(user_id, {"username": "bob"})) == (412, 'Login "bob" is already used.')
+        assert await refusal(strategy.update(user_id, {"username": "bob"}, BY)) == (412, 'Login "bob" is already used.')
 
     play(scene)
 
@@ -172,14 +177,14 @@ def test_updates(play):
     async def scene(local):
         user_id = await local.enroll()
         assert await local.change(user_id, password="second") == {"username": "ann", "kuid": user_id}
-        assert await local.login(password="second") == Success(user_id)
+        assert await local.login(password="second") == local.success(user_id)
         assert await local.change(user_id, username="anne") == {"username": "anne"}
-        assert await local.login("anne", "second") == Success(user_id)
+        assert await local.login("anne", "second") == local.success(user_id)
         assert await local.login("ann", "second") == WRONG
         assert await local.change(user_id, username="anne", foo=1) == {"username": "anne", "kuid": user_id}
         assert await local.change(user_id, username="ann", password="third") == {"username": "ann"}
-        assert await local.login("ann", "third") == Success(user_id)
-        assert local.strategy.fields == ("username", "password")
+        assert await local.login("ann", "third") == local.success(user_id)
+        assert form_fields(local.strategy.credentials_form) == ("username", "password")
 
     play(scene)
 
@@ -275,5 +280,41 @@ def test_searches_are_not_nested_without_end(play):
 
     async def scene(local):
         assert (await refusal(local.strategy.search(query)))[0] == 400
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("body", "subject"),
+    [
+        ({"username": "ann", "password": "x"}, "ann"),
+        ({"username": "ANN", "password": "x"}, "ANN"),  # another user: user names are compared letter by letter
+        ({"username": 42, "password": "x"}, "42"),
+        ({"username": "42", "password": 42}, "42"),
+        ({"username": "u" * 257, "password": "x"}, None),
+        ({"username": "\ud800", "password": "x"}, None),
+        ({"username": "ann"}, None),
+        ({"username": ["ann"], "password": "x"}, None),
+        ({}, None),
+    ],
+)
+def test_failed_logins_are_counted_by_the_user_name(play, body, subject):
+    async def scene(local):
+        assert local.strategy.subject(local.ask(body=body)) == subject
+
+    play(scene)
+
+
+def test_a_login_page_has_titles(play):
+    async def scene(local):
+        strategy = local.strategy
+        assert strategy.title == "Password"
+        for form in (strategy.login_form, strategy.credentials_form):
+            properties = form.model_json_schema()["properties"]
+            assert {name: each["title"] for name, each in properties.items()} == {
+                "username": "User name",
+                "password": "Password",
+            }
+            assert properties["password"]["format"] == "password"
 
     play(scene)

@@ -7,7 +7,8 @@ from importlib.resources import files
 
 import pytest
 
-from visado import Success, errors
+from visado import Actor, errors
+from visado.request import Request
 from visado_local.common_passwords import common_passwords, is_common
 from visado_local.errors import CurrentPasswordRequired, CurrentPasswordWrong
 
@@ -16,7 +17,7 @@ NEW = "another long phrase"
 
 
 async def validate(local, password, username="melis"):
-    await local.strategy.validate("kuid-x", {"username": username, "password": password}, update=False)
+    await local.strategy.validate("kuid-x", {"username": username, "password": password}, Actor("host"), update=False)
 
 
 def test_passwords_have_fifteen_characters(play):
@@ -43,8 +44,8 @@ def test_the_minimum_can_be_eight(play):
 def test_the_compatible_preset_takes_what_the_reference_takes(play):
     async def scene(local):
         user_id = await local.enroll("melis", "password")
-        assert await local.login("melis", "password") == Success(user_id)
-        local.ask(user_id, "auth", {"password": "x"})
+        assert await local.login("melis", "password") == local.success(user_id)
+        local.ask(user_id, {"password": "x"})
         await local.change(user_id, password="x")
 
     play(scene)
@@ -100,7 +101,7 @@ def test_the_list_is_in_small_letters():
 def test_users_prove_that_they_know_their_password(play):
     async def scene(local):
         user_id = await local.enroll()
-        local.ask(user_id, "auth", {"password": NEW})
+        local.ask(user_id, {"password": NEW})
         with pytest.raises(CurrentPasswordRequired) as refused:
             await local.change(user_id, password=NEW)
         assert (refused.value.status, refused.value.text) == (
@@ -108,22 +109,22 @@ def test_users_prove_that_they_know_their_password(play):
             "Cannot update credentials: password required.",
         )
         for wrong in ("wrong", 42, ["x"], {"a": 1}, GOOD + " "):
-            local.ask(user_id, "auth", {"password": NEW, "currentPassword": wrong})
+            local.ask(user_id, {"password": NEW, "currentPassword": wrong})
             with pytest.raises(CurrentPasswordWrong) as refused:
                 await local.change(user_id, password=NEW)
             assert (refused.value.status, refused.value.text) == (403, "Invalid user or password.")
             with pytest.raises(CurrentPasswordWrong):
-                await local.strategy.delete(user_id)
-        local.ask(user_id, "auth", {"password": NEW, "currentPassword": GOOD})
+                await local.delete(user_id)
+        local.ask(user_id, {"password": NEW, "currentPassword": GOOD})
         assert await local.change(user_id, password=NEW, currentPassword=GOOD) == {
             "username": "ann",
             "kuid": user_id,
         }
-        local.ask(user_id, "auth")
+        local.ask(user_id)
         with pytest.raises(CurrentPasswordRequired):
-            await local.strategy.delete(user_id)
-        local.ask(user_id, "auth", {"currentPassword": NEW})
-        await local.strategy.delete(user_id)
+            await local.delete(user_id)
+        local.ask(user_id, {"currentPassword": NEW})
+        await local.delete(user_id)
 
     play(scene, preset="strict")
 
@@ -131,9 +132,9 @@ def test_users_prove_that_they_know_their_password(play):
 def test_administrators_need_not(play):
     async def scene(local):
         user_id = await local.enroll()
-        local.ask("kuid-admin", "security", {"password": NEW})
+        local.ask("kuid-admin", {"password": NEW})
         await local.change(user_id, password=NEW)
-        await local.strategy.delete(user_id)
+        await local.delete(user_id)
 
     play(scene, preset="strict")
 
@@ -141,14 +142,35 @@ def test_administrators_need_not(play):
 def test_require_password_without_the_preset(play):
     async def scene(local):
         user_id = await local.enroll(password="short")
-        local.ask(user_id, "auth")
+        local.ask(user_id)
         with pytest.raises(CurrentPasswordRequired):
             await local.change(user_id, username="anne")
-        local.ask(user_id, "auth", args={"password": "short"}, textual=True)
+        local.ask(user_id, args={"password": "short"}, textual=True)
         with pytest.raises(CurrentPasswordRequired):
             await local.change(user_id, username="anne")
-        local.ask(user_id, "auth", args={"password": "short"})
+        local.ask(user_id, args={"password": "short"})
         assert await local.change(user_id, username="anne") == {"username": "anne"}
+
+    play(scene, require_password=True)
+
+
+@pytest.mark.parametrize("controller", ["auth", "security", "my-plugin/profile"])
+def test_owners_prove_it_whichever_action_they_call(play, controller):
+    async def scene(local):
+        user_id = await local.enroll(password="short")
+        user = local.ask(user_id).user
+        without = Actor("owner", Request("1", controller, "rename", {}, {}, user=user))
+        for by in (without, Actor("owner"), Actor("stranger", without.request)):
+            with pytest.raises(CurrentPasswordRequired):
+                await local.strategy.update(user_id, {"password": NEW}, by)
+            with pytest.raises(CurrentPasswordRequired):
+                await local.strategy.delete(user_id, by)
+        body = {"currentPassword": "short"}
+        proven = Actor("owner", Request("1", controller, "rename", {}, body, user=user))
+        await local.strategy.update(user_id, {"password": NEW}, proven)
+        for kind in ("administrator", "host"):
+            await local.strategy.update(user_id, {"password": f"{NEW} {kind}"}, Actor(kind, without.request))
+        assert await local.login(password=f"{NEW} host") == local.success(user_id)
 
     play(scene, require_password=True)
 
@@ -176,11 +198,11 @@ def test_a_change_ends_the_other_sessions(play, change):
         user_id, other = await local.enroll(), await local.enroll("bob")
         texts, others = await sessions(local, user_id), await sessions(local, other)
         own = list(texts)[1]
-        local.ask(user_id, "auth", {"currentPassword": GOOD}, token=texts[own])
+        local.ask(user_id, {"currentPassword": GOOD}, token=texts[own])
         if change == "update":
             await local.change(user_id, password=NEW)
         elif change == "delete":
-            await local.strategy.delete(user_id)
+            await local.delete(user_id)
         elif change == "reset":
             local.ask()
             await local.strategy.reset_password(await local.strategy.reset_token(user_id), NEW)
@@ -198,7 +220,7 @@ def test_the_compatible_preset_leaves_sessions_alone(play):
         user_id = await local.enroll()
         texts = await sessions(local, user_id)
         await local.change(user_id, password=NEW)
-        await local.strategy.delete(user_id)
+        await local.delete(user_id)
         assert await alive(local, texts) == list(texts)
 
     play(scene)
