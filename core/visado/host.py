@@ -168,7 +168,9 @@ class Strategies(Protocol):
     """The strategies of the host, each within its limits. Administrators may add and remove some at run time."""
 
     async def attempt(self, name: str, request: Request) -> Outcome:
-        """Return the outcome of a login with a strategy, as it is: no login check, no token.
+        """Return the outcome of a login with a strategy, an identity as its user: no login check, no token.
+
+        For a login with other members: `attempt(name, replace(request, body={...}))`, with `dataclasses.replace`.
 
         Raises `errors.UnknownStrategy`, `errors.StrategyTimeout`, `errors.Overloaded`, and what the strategy raises.
         """

@@ -93,7 +93,7 @@ class Security:
             identities=lend(host.Identities, self.identities),
             tokens=lend(host.Tokens, self.tokens),
             logins=lend(host.Logins, self.logins),
-            strategies=lend(host.Strategies, self.strategies),
+            strategies=cast("host.Strategies", lend(host.Strategies, self.strategies, attempt=self.logins.attempt)),
             added_strategies=lend(host.AddedStrategies, self.added_strategies),
             events=lend(host.Events, self.observers),
             clock=clock,

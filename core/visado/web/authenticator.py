@@ -44,7 +44,7 @@ class Authenticator:
         `UnknownStrategy`, `StrategyTimeout`, `Overloaded`, and what the strategy raises.
         """
         async with self._running(http, {"strategy": strategy}, body) as request:
-            return await self._security.strategies.attempt(strategy, request)
+            return (await self._security.strategies.ask(strategy, request)).outcome
 
     async def login(
         self, strategy: str, http: HTTPConnection, body: Fields | None = None, *, cookie_auth: bool = False

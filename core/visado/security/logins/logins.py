@@ -21,7 +21,7 @@ from visado.security.strategies.strategies import Strategies
 from visado.security.tokens.issuing import TokenOrigin
 from visado.security.tokens.tokens import Tokens
 from visado.security.users.users import Users
-from visado.strategy import Challenge, Fail, Identity, Pass, Redirect, Success
+from visado.strategy import Challenge, Fail, Identity, Outcome, Pass, Redirect, Success
 
 
 class Logins:
@@ -66,6 +66,20 @@ class Logins:
                 return outcome
             admission = outcome
         return await self._issue(admission, revocations)
+
+    async def attempt(self, name: str, request: Request) -> Outcome:
+        """Return the outcome of a login with a strategy, an identity as its user: no login check, no token.
+
+        Plugins receive this as `host.strategies.attempt`. Raises what `Strategies.ask` raises.
+        """
+        attempt = await self._strategies.ask(name, request)
+        outcome = attempt.outcome
+        if not isinstance(outcome, Success):
+            return outcome
+        try:
+            return replace(outcome, who=(await self._find_user(attempt.strategy, outcome, None)).id)
+        except errors.LoginRefused as refusal:
+            return Fail(refusal.text)
 
     def expects_post(self, request: Request) -> bool:
         """Return whether a page of this origin may post the request: an answer to a strategy that expects it."""

@@ -15,7 +15,7 @@ from visado.security.strategies.attempts import Attempt, Gate
 from visado.security.strategies.identity_credentials import IdentityCredentials
 from visado.security.strategies.limited_strategy import LimitedStrategy, check_strategy
 from visado.security.users.credentials import Credentials
-from visado.strategy import KeepsCredentials, Outcome, Pass, Strategy, form_fields
+from visado.strategy import KeepsCredentials, Pass, Strategy, form_fields
 
 T = TypeVar("T")
 MAX_HOPS: Final = 8
@@ -132,10 +132,6 @@ class Strategies(Mapping[str, Strategy]):
         """
         limited = self._find(name)
         return limited.read(limited.strategy.reference, request)
-
-    async def attempt(self, name: str, request: Request) -> Outcome:
-        """Return the outcome of a login as it is: no login check, no token. Raises what `ask` raises."""
-        return (await self.ask(name, request)).outcome
 
     async def ask(self, name: str, request: Request, state: Fields | None = None) -> Attempt:
         """Ask a strategy, or the one to which it passes the login; with `state`, for a further step.
