@@ -139,10 +139,8 @@ async def read(incoming: Incoming, routes: Routes, origins: Origins) -> Request:
         raise incoming.refuse(errors.TwoTokens(cause="The header Authorization is present twice"))
     if incoming.method == "POST" and incoming.path == b"/_query":
         request = from_payload(body, connection, incoming.request_id)
-        bearer = request_headers.bearer_token(incoming.headers)
-        if bearer is not None and request.jwt is not None and bearer != request.jwt:
-            raise incoming.refuse(errors.TwoTokens(cause="The body and the header Authorization have different tokens"))
-        request.jwt = bearer if request.jwt is None else request.jwt
+        if request.jwt is None:  # the body's token wins, as on the wire
+            request.jwt = request_headers.bearer_token(incoming.headers)
     else:
         match: ActionMatch | None = incoming.scope.get(MATCH) or routes.find(incoming.method, incoming.path)
         if match is None:
