@@ -48,6 +48,9 @@ class DirectorySettings(BaseModel):
     preset: Literal["openldap", "active-directory", "freeipa", "389"] = Field(
         "openldap", description="Product: sets the filters, the stable id and the group rules."
     )
+    title: str = Field("", description="Text of a login page's heading; default: the name of the strategy.")
+    icon: str = Field("", pattern=r"^(https://|data:image/|$)", description="Image for a login page: https or data.")
+    listed: bool = Field(True, description="Show the directory to strangers, in auth:getLoginForms.")
     url: Urls = Field(description="Address of the server (ldap, ldaps, ldapi), or a list in the order of failover.")
     start_tls: bool = Field(False, description="Use STARTTLS on ldap:// addresses; no login if the server refuses it.")
     ca_file: Path | None = Field(None, description="File with trusted CA certificates; default: the system's.")

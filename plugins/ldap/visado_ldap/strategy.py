@@ -78,7 +78,7 @@ class LdapStrategy(KeepsCredentials):
     stored = True
 
     def __init__(self, name: str, settings: DirectorySettings, host: Host, *, strict: bool) -> None:
-        self.name = name
+        self.name, self.title, self.icon, self.listed = name, settings.title, settings.icon, settings.listed
         self._settings, self._strict = settings, strict
         self._storage, self._credentials, self._tokens = host.storage, host.credentials, host.tokens
         self._lookup = DirectoryLookup(name, settings, host.clock)

@@ -39,6 +39,7 @@ WITHOUT_BASE = {"url": "ldap://127.0.0.1"}
         ({"attributes": {"_id": "x"}}, "reserved for the host"),
         ({"attributes": {"name": "c n"}}, "not the name of an attribute"),
         ({"timeout": 0}, "greater than 0"),
+        ({"icon": "http://example.org/icon.png"}, "should match pattern"),
         ({"refresh_interval": "often"}, "a number of seconds"),
         ({"preset": "novell"}, "Input should be"),
         ({"colour": "red"}, "Extra inputs"),

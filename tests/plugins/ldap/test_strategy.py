@@ -349,3 +349,14 @@ def test_200_concurrent_logins_return_their_own_users(play, directory):
         assert binds // 2 - rounds * logins <= 8
 
     play(scene, settings_of(directory, timeout=30))
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_login_page_shows_a_directory_unless_it_is_hidden(play, directory, listed):
+    async def scene(each):
+        forms = (await each.host.run("auth:getLoginForms")).reply.result
+        shown = [(form["title"], sorted(form["form"]["properties"])) for form in forms if form["strategy"] == "ldap"]
+        assert shown == ([("Example staff", ["password", "username"])] if listed else [])
+        assert isinstance(await each.login("user1", password_of(1)), Success)
+
+    play(scene, settings_of(directory, title="Example staff", listed=listed, auto_create=True))
