@@ -85,7 +85,8 @@ class Logins:
         """Return whether a page of this origin may post the request: an answer to a strategy that expects it."""
         if (request.controller, request.action) != ("auth", "login"):
             return False
-        strategy = self._strategies.get(request.args.get("strategy", "local"))
+        name = request.args.get("strategy", "local")
+        strategy = self._strategies.get(name) if isinstance(name, str) else None
         return strategy is not None and not strategy.posts_from.isdisjoint({"*", request.connection.origin or "null"})
 
     async def _continue(self, request: Request, step: Step) -> tuple[Attempt, User | None]:
