@@ -1,17 +1,15 @@
 """visado-oauth: log in with any OAuth 2 or OpenID Connect provider.
 
-Owns a strategy for each provider, from the settings or added while the host runs, the catalogue of providers, and
-the link between an identity and a user. Does not own the storage of credentials, nor tokens: `visado.Credentials`
-and `visado.Tokens` do.
+Owns a strategy for each provider, from the settings or added while the host runs, and the catalogue of
+providers. Does not own which user an identity belongs to, the state of a login, nor tokens: the host does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from visado import Commands, Controller, Host, Section, Settings, Strategy, StrategyKind, hookimpl
+from visado import Commands, Host, Section, Settings, Strategy, StrategyKind, hookimpl
 from visado_oauth import commands as oauth_commands
-from visado_oauth.controller import OauthController
 from visado_oauth.settings import OauthSection
 from visado_oauth.strategy_kind import OauthStrategyKind
 
@@ -33,12 +31,6 @@ def register_strategies(settings: Settings, host: Host) -> Iterable[Strategy]:
 def register_strategy_kinds(settings: Settings, host: Host) -> Iterable[StrategyKind]:
     """Return the kind with which administrators add providers while the host runs."""
     return [host.single(OauthStrategyKind, settings, host)]
-
-
-@hookimpl
-def register_controllers(settings: Settings, host: Host) -> Iterable[Controller]:
-    """Offer the action that links identities."""
-    return [OauthController(host.single(OauthStrategyKind, settings, host).made)]
 
 
 @hookimpl

@@ -222,6 +222,8 @@ def challenge_of(verifier: str) -> str:
 def login_url(provider: Provider, **params: str | None) -> str:
     """Return the URL of the provider's login page. `params` are state, redirect_uri, nonce, code_challenge."""
     query: dict[str, Any] = {**provider.record.params, **provider.settings.params, **params}
+    if provider.posts:
+        query["response_mode"] = "form_post"
     if query.get("code_challenge"):
         query["code_challenge_method"] = "S256"
     if provider.client.id_param != "client_id":

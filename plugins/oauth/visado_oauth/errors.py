@@ -62,15 +62,9 @@ class IdentityInvalid(errors.BadRequest, id="oauth.identity.invalid"):
 
 
 class ProofRequired(errors.Forbidden, id="oauth.identity.proof_required"):
-    """A user names an identity without a proof: only administrators may."""
+    """A user names an identity: only administrators may. Users prove theirs with `auth:link`."""
 
-    message = 'An identity at "{provider}" needs a proof: send the code, state and verifier of a login there.'
-
-
-class ProofRefused(errors.Forbidden, id="oauth.identity.proof_refused"):
-    """The provider did not confirm the identity."""
-
-    message = 'The identity at "{provider}" could not be proved.'
+    message = 'An identity at "{provider}" needs a proof: log in there with auth:link.'
 
 
 class LastCredentials(errors.PreconditionFailed, id="oauth.credentials.last"):
@@ -101,15 +95,3 @@ class ProviderRefusedRefresh(errors.Unauthorized, id="oauth.refresh.refused"):
     """The provider refuses to refresh the login, so the session has ended."""
 
     message = 'The provider "{provider}" refuses to refresh this login. Log in again.'
-
-
-class NoIdentity(errors.NotFound, id="oauth.credentials.not_found"):
-    """The user has no identity at this provider."""
-
-    message = 'A strategy does not exist for the user "{user}".'
-
-
-class UnknownIdentity(errors.BadRequest, id="oauth.credentials.unknown"):
-    """No user has this identity."""
-
-    message = 'A strategy does not exist for the user "{user}".'

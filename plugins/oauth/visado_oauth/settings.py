@@ -16,6 +16,7 @@ _CHANGING_CLAIMS: Final = frozenset({"email", "mail", "upn", "preferred_username
 _MIN_SECRET_BYTES: Final = 32
 
 TokenAuth: TypeAlias = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
+ResponseMode: TypeAlias = Literal["query", "form_post"]
 LogoutStep: TypeAlias = Literal["revoke", "end_session"]
 
 
@@ -32,6 +33,8 @@ class ProviderSettings(BaseModel):
     """One provider, a strategy of the table's name."""
 
     model_config = _CONFIG
+    title: str = Field("", description="The text of the login page's button; default: the title of the record.")
+    icon: str = Field("", pattern=r"^(https://|data:image/|$)", description="An image for the button: https or data.")
     provider: str | None = Field(None, description="A record of the catalogue: see visado oauth:providers.")
     variables: dict[str, str] = Field({}, description="Variables of the record's URLs, such as tenant or host.")
     issuer: str | None = Field(None, description="The issuer of an OpenID provider; its URLs are discovered.")
@@ -52,15 +55,18 @@ class ProviderSettings(BaseModel):
     scopes: list[str] | None = Field(None, description="Scopes of a login; default: those of the record.")
     params: dict[str, str] = Field({}, description="Additional parameters of the login page.")
     pkce: bool | None = Field(None, description="Use PKCE; false only for a provider that rejects it.")
+    response_mode: ResponseMode = Field(
+        "query", description="How the provider sends the user back: in the URL, or by a form that its page posts."
+    )
     redirect_uri: str | None = Field(None, description="Redirect URI; default: public_url/_login/NAME.")
     redirect_uris: list[str] = Field([], description="Redirect URIs of applications that receive the code themselves.")
     identifier: str = Field("sub", description="The claim that identifies a user for ever. Never an e-mail address.")
-    persist: list[str] = Field([], description="Claims to store in the credentials, as JMESPaths.")
+    persist: list[str] = Field([], description="Claims to store in the credentials at each login, as JMESPaths.")
     attributes: dict[str, str] = Field({}, description="Claims to store under another name: JMESPath to name.")
     auto_create: bool = Field(True, description="Create a user at the first login of an identity without a user.")
     default_profiles: list[str] = Field(["default"], min_length=1, description="Profiles of new users.")
     group_claim: str | None = Field(None, description="The claim with the user's groups, as JMESPath.")
-    group_profiles: dict[str, list[str]] = Field({}, description="Profiles by group, updated at each login.")
+    group_profiles: dict[str, list[str]] = Field({}, description="Profiles by group, granted anew at each login.")
     require: Requirements = Field(default_factory=lambda: Requirements.model_validate({}))
     return_to: list[str] = Field([], description="URLs that browsers may return to; one that ends with / is a prefix.")
     keep_refresh_token: bool = Field(True, description="Store the refresh token, encrypted, for auth:refreshToken.")

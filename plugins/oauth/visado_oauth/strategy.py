@@ -5,37 +5,35 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-from pydantic import create_model
+from pydantic import Field, create_model
 from typing_extensions import override
 
-from visado import Actor, Fail, Fields, Host, KeepsCredentials, Outcome, Redirect, Request, Success, errors
-from visado_oauth.accounts import ProviderAccounts
+from visado import AccountRules, Actor, Fields, Host, KeepsCredentials, Outcome, Redirect, Request, Success, errors
 from visado_oauth.client import ProviderClient
-from visado_oauth.credentials import NamedIdentity, contains_proof
+from visado_oauth.credentials import NamedIdentity, ProviderCredentials
 from visado_oauth.diagnosis import Finding, ProviderDiagnosis
 from visado_oauth.errors import (
     InvalidLogoutToken,
-    LastCredentials,
     OauthError,
-    ProofRefused,
     ProofRequired,
     ProviderFailed,
     ProviderRefusedRefresh,
     ProviderTimeout,
     TokenRejected,
 )
-from visado_oauth.login.attempts import LoginAttempts
+from visado_oauth.login.denials import LOGIN_FAILED, LoginDenied
 from visado_oauth.login.device_flow import DeviceFlow
-from visado_oauth.login.identities import IdentityReader
+from visado_oauth.login.identities import IdentityReader, check_requirements
 from visado_oauth.login.login_flow import LoginFlow
 from visado_oauth.login.login_parameters import LoginParameters
-from visado_oauth.login.proofs import LOGIN_FAILED, LoginDenied, ProvedIdentity
 from visado_oauth.login.provider_requests import ProviderRequests, logout_url
 from visado_oauth.openid.keys import ProviderKeys
 from visado_oauth.providers.discovery import ProviderDiscovery
 from visado_oauth.providers.provider import Provider
+from visado_oauth.sessions import ProviderSessions
+from visado_oauth.settings import ProviderSettings
 
 _log: Final = logging.getLogger("visado.oauth")
 
@@ -49,28 +47,36 @@ class OauthStrategy(KeepsCredentials):
     def __init__(
         self,
         name: str,
+        settings: ProviderSettings,
         configured: Provider | str,
         host: Host,
-        accounts: ProviderAccounts,
-        attempts: LoginAttempts,
+        credentials: ProviderCredentials,
+        sessions: ProviderSessions,
         client: ProviderClient,
     ) -> None:
-        self.name = name
-        self._accounts, self._attempts, self._client, self._tokens = accounts, attempts, client, host.tokens
-        self._discovery = ProviderDiscovery(name, configured, client.get, client.guard)
+        self.name, self.title, self.icon = name, settings.title, settings.icon
+        self._credentials, self._sessions, self._client, self._tokens = credentials, sessions, client, host.tokens
+        self.accounts = AccountRules(
+            settings.auto_create, tuple(settings.default_profiles), content={}, refusal=LOGIN_FAILED.reason
+        )
+        if isinstance(configured, Provider):
+            self.title = settings.title or configured.record.title
+            described: Any = (str, Field(description="The claim that identifies the user at the provider."))
+            self.credentials_form = create_model("Identity", **{settings.identifier: described})
+        self._discovery = ProviderDiscovery(name, configured, client.get, client.guard, self._expect_posts)
         self._requests = ProviderRequests(client)
         self._keys = ProviderKeys(self._fetch_keys)
         self._reader = IdentityReader(self._requests, self._keys, host.clock)
-        self._login_flow = LoginFlow(attempts, self._requests, self._reader)
-        self._device_flow = DeviceFlow(attempts, self._requests, self._reader, client.guard)
-        if isinstance(configured, Provider):
-            identifier: Any = (str, ...)
-            self.credentials_form = create_model("Identity", **{configured.settings.identifier: identifier})
+        self._login_flow = LoginFlow(self._requests, self._reader)
+        self._device_flow = DeviceFlow(self._requests, self._reader, client.guard)
 
     def __repr__(self) -> str:
         return f"<OauthStrategy {self.name}>"
 
     # -- the provider
+
+    def _expect_posts(self, provider: Provider) -> None:
+        self.posts_from = frozenset({provider.login_origin}) if provider.posts else frozenset()
 
     @override
     async def open(self) -> None:
@@ -109,47 +115,46 @@ class OauthStrategy(KeepsCredentials):
     # -- logins
 
     @override
+    def reference(self, request: Request) -> str | None:
+        return LoginParameters.read(request).reference
+
+    @override
     async def authenticate(self, request: Request) -> Outcome:
         parameters = LoginParameters.read(request)
         provider = await self.provider()
+        if parameters.members.get("logout_token") is not None:
+            return await self._log_out(provider, parameters)
+        if parameters.is_callback:
+            return self._deny(LoginDenied("the state is missing, or is none of this host's"))
         try:
-            if parameters.members.get("logout_token") is not None:
-                return await self._log_out(provider, parameters)
-            if isinstance(parameters.members.get("device"), str):
-                return await self._enter(await self._device_flow.finish(provider, parameters))
-            if parameters.is_callback:
-                return await self._enter(await self._login_flow.finish(provider, request, parameters))
-            return await self._start(provider, request, parameters)
+            if parameters.members.get("device") is True:
+                return await self._device_flow.start(provider)
+            return self._login_flow.start(provider, request, parameters)
         except LoginDenied as denied:
-            _log.info("a login at %r is denied: %s", self.name, denied)
-            return denied.outcome
+            return self._deny(denied)
 
-    async def start_link(self, request: Request) -> Redirect:
-        """Send the current user to the provider, to prove an identity that is then linked to the user."""
+    @override
+    async def answer(self, request: Request, state: Fields) -> Outcome:
         provider = await self.provider()
         try:
-            return await self._start(provider, request, LoginParameters.read(request), request.user.id)
+            if "device" in state:
+                identity, grant = await self._device_flow.finish(provider, state["device"])
+            else:
+                parameters = LoginParameters.read(request)
+                identity, grant = await self._login_flow.finish(provider, parameters, state)
+            check_requirements(provider, identity)
         except LoginDenied as denied:
-            raise errors.InvalidArgument(argument="body", expected=str(denied)) from None
+            return self._deny(denied)
+        return Success(
+            self._credentials.describe(identity),
+            state.get("returnTo"),
+            methods=identity.methods,
+            session=self._sessions.start(identity, grant),
+        )
 
-    async def _start(
-        self, provider: Provider, request: Request, parameters: LoginParameters, owner: str | None = None
-    ) -> Redirect:
-        if parameters.members.get("device") is True:
-            return await self._device_flow.start(provider)
-        return await self._login_flow.start(provider, request, parameters, owner)
-
-    async def _enter(self, proved: ProvedIdentity) -> Outcome:
-        owner, attempt = proved.attempt.owner, proved.attempt
-        if owner is not None:
-            if not await self._accounts.user_exists(owner):
-                raise LoginDenied("the user who started the link no longer exists")
-            await self._accounts.link(proved.identity, proved.grant, owner)
-        user_id = owner or await self._accounts.find_user(proved.identity, proved.grant)
-        if user_id is None:
-            _log.info("a login at %r is denied: no user has this identity", self.name)
-            return Fail(LOGIN_FAILED.reason, cookies=proved.cookies)
-        return Success(user_id, attempt.return_to, cookies=proved.cookies)
+    def _deny(self, denied: LoginDenied) -> Outcome:
+        _log.info("a login at %r is denied: %s", self.name, denied)
+        return denied.outcome
 
     async def _log_out(self, provider: Provider, parameters: LoginParameters) -> Outcome:
         """Revoke the tokens that the provider's logout token names (OpenID Back-Channel Logout)."""
@@ -161,125 +166,84 @@ class OauthStrategy(KeepsCredentials):
         except TokenRejected as error:
             _log.info("a logout token of %r is rejected: %s", self.name, error)
             raise InvalidLogoutToken from None
-        if not await self._attempts.use("logout", f"{claims['iss']} {claims['jti']}"):
+        if not await self._sessions.use_logout_token(claims):
             raise InvalidLogoutToken
-        await self._accounts.revoke(claims["iss"], claims.get("sub"), claims.get("sid"))
+        await self._sessions.end(claims)
         return Redirect(provider.redirect_uri, status=200)
 
     # -- credentials
 
     @override
     async def validate(self, user_id: str, credentials: Fields, by: Actor, *, update: bool) -> None:
-        provider = await self.provider()
-        if by.must_prove or contains_proof(credentials):
-            if not contains_proof(credentials):
-                self._require_proof()
-            return
-        named = NamedIdentity.read(credentials, provider, update=update)
-        if named.subject is not None:
-            stored = await self._accounts.get(named.issuer, named.subject)
-            if stored is not None and stored["userId"] != user_id:
-                raise errors.SubjectTaken(subject=named.subject)
+        named = await self._read_named(credentials, by, update=update)
+        await self._credentials.check_free(named, user_id)
 
     @override
     async def create(self, user_id: str, credentials: Fields, by: Actor) -> Fields:
-        provider = await self.provider()
-        if by.must_prove or contains_proof(credentials):
-            proved = await self._prove(provider, credentials, by)
-            await self._accounts.link(proved.identity, proved.grant, user_id)
-        else:
-            named = NamedIdentity.read(credentials, provider, update=False)
-            await self._accounts.link_named(user_id, named.issuer, named.subject or "", named.attributes)
+        await self._credentials.create(user_id, await self._read_named(credentials, by, update=False))
         return await self.info(user_id)
 
     @override
     async def update(self, user_id: str, credentials: Fields, by: Actor) -> Fields:
-        provider = await self.provider()
-        stored = await self._accounts.find_of_user(user_id)
-        if by.must_prove or contains_proof(credentials):
-            proved = await self._prove(provider, credentials, by)
-            await self._accounts.replace(proved.identity, proved.grant, user_id)
-        else:
-            named = NamedIdentity.read(credentials, provider, update=True)
-            attributes = {**stored["attributes"], **named.attributes}
-            kept = (stored["issuer"], stored["subject"])
-            issuer, subject = (named.issuer, named.subject) if named.subject else kept
-            await self._accounts.replace_named(user_id, issuer, subject, attributes)
+        await self._credentials.update(user_id, await self._read_named(credentials, by, update=True))
         return await self.info(user_id)
 
-    async def _prove(self, provider: Provider, credentials: Fields, by: Actor) -> ProvedIdentity:
-        request = by.request
-        if not contains_proof(credentials) or request is None:
-            self._require_proof()
-        try:
-            parameters = LoginParameters(credentials, from_url=False)
-            proved = await self._login_flow.finish(provider, request, parameters)
-        except LoginDenied as denied:
-            _log.info("an identity at %r is not proved: %s", self.name, denied)
-            raise ProofRefused(provider=self.name) from None
-        if proved.attempt.owner not in (None, request.user.id):
-            raise ProofRefused(provider=self.name)
-        return proved
-
-    def _require_proof(self) -> NoReturn:
-        raise ProofRequired(provider=self.name)
+    async def _read_named(self, credentials: Fields, by: Actor, *, update: bool) -> NamedIdentity:
+        """Return the identity that an administrator names. Raises `ProofRequired` for anybody else."""
+        provider = await self.provider()
+        if by.must_prove:
+            raise ProofRequired(provider=self.name)
+        return NamedIdentity.read(credentials, provider, update=update)
 
     @override
     async def delete(self, user_id: str, by: Actor) -> None:
-        await self._accounts.find_of_user(user_id)
-        if by.kind == "owner" and await self._accounts.is_last(user_id):
-            raise LastCredentials(user=user_id)
-        await self._accounts.unlink(user_id)
+        await self._credentials.find(user_id)
+        if by.kind == "owner":
+            await self._credentials.check_not_last(user_id)
+        await self._credentials.delete(user_id)
 
     @override
     async def exists(self, user_id: str) -> bool:
-        return await self._accounts.get_of_user(user_id) is not None
+        return await self._credentials.exists(user_id)
 
     @override
     async def info(self, user_id: str) -> Fields:
-        return self._accounts.public_fields(await self._accounts.find_of_user(user_id))
+        return self._credentials.public_fields(await self._credentials.find(user_id))
 
     @override
     async def by_id(self, subject: str) -> Fields:
         configured = self._discovery.configured
-        issuer = configured.issuer if configured is not None else ""
-        stored = await self._accounts.find_by_subject(issuer, subject)
-        return {**self._accounts.public_fields(stored), "kuid": stored["userId"]}
+        stored = await self._credentials.find_by_subject(configured.issuer if configured is not None else "", subject)
+        return {**self._credentials.public_fields(stored), "kuid": stored["userId"]}
 
     # -- refresh and logout
 
     @override
     async def refresh(self, request: Request, session: Fields) -> Fields:
-        stored = await self._accounts.get_of_user(request.user.id)
-        if stored is None:
+        if not session or not await self._credentials.exists(request.user.id):
             return await super().refresh(request, session)
-        text = self._accounts.refresh_token(stored)
+        text = self._sessions.refresh_token(session)
         if text is None:
             return {}
         provider = await self.provider()
         try:
             grant = await self._requests.refresh(provider, text)
             if grant.id_token is not None and provider.openid:
-                await self._reader.check_refreshed(provider, grant, stored["issuer"], stored["sub"])
+                await self._reader.check_refreshed(provider, grant, session["iss"], session["sub"])
         except (OauthError, TokenRejected) as error:
             _log.info("the provider %r refuses to refresh a login: %s", self.name, error)
-            await self._accounts.store_refresh_token(request.user.id, None)
             if request.token is not None:
                 await self._tokens.revoke(request.token)
             raise ProviderRefusedRefresh(provider=self.name) from None
-        if grant.refresh_token is not None:
-            await self._accounts.store_refresh_token(request.user.id, grant.refresh_token)
-        return {}
+        return {"session": self._sessions.renew(session, grant)}
 
     @override
     async def logout(self, request: Request, session: Fields) -> str | None:
         provider = self._discovery.usable
         if provider is None or not provider.settings.logout:
             return None
-        stored = await self._accounts.get_of_user(request.user.id)
-        text = self._accounts.refresh_token(stored) if stored is not None else None
+        text = self._sessions.refresh_token(session)
         if "revoke" in provider.settings.logout and text is not None and "revoke_url" in provider.endpoints:
-            await self._accounts.store_refresh_token(request.user.id, None)
             with contextlib.suppress(OauthError, ProviderFailed, ProviderTimeout):  # the logout here succeeds anyway
                 await self._requests.revoke(provider, text)
         if "end_session" in provider.settings.logout and "end_session_url" in provider.endpoints:

@@ -22,7 +22,6 @@ class OauthStrategyKind(StrategyKind):
 
     def __init__(self, settings: Settings, host: Host) -> None:
         self._settings, self._host = settings, host
-        self.made: dict[str, Strategy] = {}
 
     @cached_property
     def _sealing_secret(self) -> str:
@@ -35,11 +34,11 @@ class OauthStrategyKind(StrategyKind):
     @override
     def make(self, name: str, settings: ProviderSettings) -> Strategy:
         """Make the strategy of a provider; one that cannot be used responds with the reason."""
-        from visado_oauth.accounts import ProviderAccounts
         from visado_oauth.client import ProviderClient
-        from visado_oauth.login.attempts import LoginAttempts
+        from visado_oauth.credentials import ProviderCredentials
         from visado_oauth.providers.address_guard import AddressGuard
         from visado_oauth.providers.provider import Provider, resolve_provider
+        from visado_oauth.sessions import ProviderSessions
         from visado_oauth.strategy import OauthStrategy
 
         host, secret, section = self._host, self._sealing_secret, self._settings[OauthSection]
@@ -51,7 +50,7 @@ class OauthStrategyKind(StrategyKind):
         except ProviderMisconfigured as error:
             configured = str(error)
         strict = self._settings[SecuritySection].preset == "strict"
-        accounts = ProviderAccounts(name, settings, host, lambda: secret, strict=strict)
+        credentials = ProviderCredentials(name, settings, host, strict=strict)
+        sessions = ProviderSessions(name, settings, host, lambda: secret)
         client = ProviderClient(guard, section.timeout, section.ca_file)
-        self.made[name] = OauthStrategy(name, configured, host, accounts, LoginAttempts(host, lambda: secret), client)
-        return self.made[name]
+        return OauthStrategy(name, settings, configured, host, credentials, sessions, client)

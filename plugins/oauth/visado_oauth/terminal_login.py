@@ -26,6 +26,7 @@ _VERIFIER_BYTES: Final = 32
 _CALLBACK_PATH: Final = "/back"
 _PAGE: Final = b"<!doctype html><title>visado</title><p>You may close this page and return to the terminal.</p>"
 _PENDING_ID: Final = "oauth.device.pending"
+_CHALLENGED_ID: Final = "security.login.challenged"
 
 
 class TerminalLoginFailed(Exception):
@@ -61,19 +62,20 @@ def _log_in_by_browser(url: str) -> Any:
 
 
 def _log_in_by_device(url: str) -> Any:
-    started = _post(url, {"device": True})
+    challenge = _post(url, {"device": True}, goes_on=_CHALLENGED_ID)["challenge"]
+    started = challenge["data"]
     _tell(f"Enter {started['userCode']} at {started['location']}")
     ends = time.monotonic() + _LOGIN_SECONDS
     while time.monotonic() < ends:
         time.sleep(started["interval"])
-        result = _post(url, {"device": started["device"]}, may_be_pending=True)
+        result = _post(url, {"challenge": challenge["reference"]}, goes_on=_PENDING_ID)
         if result is not None:
             return result
     raise TerminalLoginFailed("the code was not entered in time")
 
 
-def _post(url: str, body: Mapping[str, Any], *, may_be_pending: bool = False) -> Any:
-    """Send a request to the host, and return the result; None while a code is pending.
+def _post(url: str, body: Mapping[str, Any], *, goes_on: str | None = None) -> Any:
+    """Send a request to the host, and return the result; also with the error `goes_on`, with which a login goes on.
 
     Raises `TerminalLoginFailed`, `OSError`, `HTTPException`.
     """
@@ -88,10 +90,8 @@ def _post(url: str, body: Mapping[str, Any], *, may_be_pending: bool = False) ->
     finally:
         connection.close()
     error = envelope.get("error")
-    if error is None:
+    if error is None or error["id"] == goes_on:
         return envelope["result"]
-    if may_be_pending and error["id"] == _PENDING_ID:
-        return None
     raise TerminalLoginFailed(f"{error['id']}: {error['message']}")
 
 

@@ -37,6 +37,20 @@ const acts = {
       await at.waitForLoadState();
     }
   },
+  // A form on the current page, whatever its site, that posts itself.
+  async post(at, step) {
+    await at.evaluate(({ url, fields }) => {
+      const form = document.createElement('form');
+      Object.assign(form, { method: 'post', action: url });
+      for (const [name, value] of Object.entries(fields)) {
+        form.append(Object.assign(document.createElement('input'), { type: 'hidden', name, value }));
+      }
+      document.body.append(form);
+      form.submit();
+    }, step);
+    await at.waitForURL((url) => url.href.startsWith(step.url));
+    await at.waitForLoadState();
+  },
   async cancel(at) { await at.click('a[href$="/abort"]'); await at.waitForLoadState(); },
   async look(at) {
     const cookies = await at.context().cookies();

@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
 
 from tests.waiting import until_async
+from visado import Fail, Outcome, Query, Redirect, errors
 from visado.request import Connection, Request, User, set_current
+from visado_kit.clock import system_time
 from visado_kit.in_process import build_host
 from visado_oauth.providers.discovery import DISCOVERY_PENDING
 
@@ -48,24 +50,42 @@ class Scene:
         set_current(made)
         return made
 
-    async def ask(self, args=None, *, name="shady", **more):
-        return await self.strategy(name).authenticate(self.request(args, name=name, **more))
+    async def ask(self, args=None, *, name="shady", **more) -> Outcome:
+        """Ask the host for a login, and return what it came to: a `Success` names the id of the user."""
+        request = self.request(args, name=name, **more)
+        owner = request.user if more.get("user") else None
+        try:
+            found = await self.host.security.logins.log_in(request, name, owner=owner)
+        except errors.LoginRefused as refusal:
+            return Fail(str(refusal))
+        return found if isinstance(found, Redirect) else found.admission.login.success
+
+    async def token(self, args=None, *, name="shady", **more):
+        """Log in, and return the text of the token."""
+        return (await self.host.security.logins.log_in(self.request(args, name=name, **more), name)).issued.text
+
+    async def rows(self, collection):
+        """Return all documents of a collection."""
+        return dict((await self.host.storage.search(collection, Query())).hits)
 
     async def begin(self, name="shady", args=None, **more):
         """Start a login in a browser; return the parameters of the login page's URL, and the cookie."""
         found = await self.ask(args, name=name, **more)
         return parameters(found.location), found.cookies[0].partition(";")[0]
 
-    async def log_in(self, make, name="shady", **more):
-        """Log in; `make` returns the code for a nonce."""
+    async def back(self, make, name="shady", **more):
+        """Start a login; return the callback and the cookie. `make` returns the code for a nonce."""
         sent, cookie = await self.begin(name, **more)
-        back = {"code": make(sent.get("nonce")), "state": sent["state"]}
+        return {"code": make(sent.get("nonce")), "state": sent["state"]}, cookie
+
+    async def log_in(self, make, name="shady", **more):
+        back, cookie = await self.back(make, name, **more)
         return await self.ask(back, name=name, cookie=cookie)
 
 
 @asynccontextmanager
-async def staged(folder, given):
-    async with build_host(folder, given) as host:
+async def staged(folder, given, clock=None):
+    async with build_host(folder, given, clock or system_time) as host:
         await host.open()
         for strategy in host.security.strategies.values():
             await until_async(lambda each=strategy: each.problem() != DISCOVERY_PENDING)

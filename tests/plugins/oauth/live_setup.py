@@ -124,7 +124,7 @@ class LiveSetup:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         callbacks = [
-            *(f"{self.url}/_login/{name}" for name in ("one", "two", "secretive", "strict", "created", "keyed")),
+            *(f"{self.url}/_login/{name}" for name in ("one", "two", "posted", "strict", "created", "keyed")),
             f"{self.url}/app",
         ]
         self.key = RSAKey.generate_key(2048, {"kid": "ours"})
@@ -142,7 +142,7 @@ class LiveSetup:
         """Start the host, and create its administrator and the profile `linker`."""
         self.host.start()
         self.admin = self.host.create_admin()
-        rights = {"oauth": ["link"], "auth": ["*"]}
+        rights = {"auth": ["*"]}
         controllers = {name: {"actions": dict.fromkeys(actions, True)} for name, actions in rights.items()}
         self.host.query("security:createRole", token=self.admin, _id="linker", body={"controllers": controllers})
         body = {"policies": [{"roleId": "linker"}, {"roleId": "default"}]}
@@ -169,6 +169,7 @@ class LiveSetup:
                     f'logout = ["revoke", "end_session"]\nafter_logout = "{self.url}/_me"',
                 ),
                 provider("two", self.two.issuer),
+                provider("posted", self.two.issuer, f'response_mode = "form_post"\nreturn_to = ["{self.url}/_me"]'),
                 "\n".join(
                     [
                         f'[oauth.providers.keyed]\nissuer = "{self.one.issuer}"\nclient_id = "jwt"',

@@ -10,10 +10,12 @@ from dataclasses import replace
 
 import pytest
 
-from visado import Fail, Redirect, Success
+from visado import Actor, Fail, Redirect, Success
 from visado_kit.canaries import capture_logs
+from visado_kit.clock import Clock
+from visado_kit.in_process import dump_documents
+from visado_oauth.client import challenge_of
 from visado_oauth.errors import ProviderFailed, ProviderTimeout, ProviderUnavailable, ReturnForbidden
-from visado_oauth.login.attempts import ATTEMPT_SECONDS, USED_COLLECTION
 
 from . import hostile
 from .in_process import parameters, provider, settings, staged
@@ -30,9 +32,10 @@ def shady():
 def play(tmp_path, shady):
     """Run a scene with the provider `shady`."""
 
-    def run(scene, providers=None, **more):
+    def run(scene, providers=None, clock=None, **more):
         async def main():
-            async with staged(tmp_path, settings(providers or {"shady": provider(shady.issuer, **more)})) as stage:
+            given = settings(providers or {"shady": provider(shady.issuer, **more)})
+            async with staged(tmp_path, given, clock) as stage:
                 return await scene(stage)
 
         return asyncio.run(main())
@@ -47,7 +50,9 @@ def maker(sub="sub-1", **orders):
 # OA1: state
 
 
-def test_a_state_is_bound_to_a_browser_used_once_and_expires(play, monkeypatch):
+def test_a_state_is_bound_to_a_browser_used_once_and_expires(play):
+    clock = Clock()
+
     async def scene(stage):
         sent, cookie = await stage.begin()
         back = {"code": hostile.code("sub-1", sent["nonce"]), "state": sent["state"]}
@@ -55,25 +60,35 @@ def test_a_state_is_bound_to_a_browser_used_once_and_expires(play, monkeypatch):
         for args, shown in (
             ({"code": back["code"]}, cookie),
             ({**back, "state": back["state"][:-1] + "_"}, cookie),
+            ({**back, "state": back["state"] + "." + "A" * 43}, cookie),
+            ({**back, "state": f"klogin-{'A' * 43}"}, cookie),
+            ({**back, "state": "of somebody else"}, cookie),
             ({**back, "state": other["state"]}, cookie),
+            ({**back, "state": ""}, cookie),
             (back, None),
             (back, others),
             (back, cookie[:-2]),
-            (back, cookie.replace(cookie[60:64], "AAAA")),
-            (back, cookie.replace("__Host-visado-oauth-", "__Host-other-")),
+            (back, cookie.replace(cookie[30:34], "AAAA")),
+            (back, cookie.replace("__Host-visado-login=", "__Host-other=")),
             (back, cookie.removeprefix("__Host-")),
         ):
             assert isinstance(await stage.ask(args, cookie=shown), Fail), args
         assert isinstance(await stage.ask(back, cookie=cookie), Success)
         for _ in range(3):
             assert isinstance(await stage.ask(back, cookie=cookie), Fail)
+        # A callback with the state of another login of the same browser has that login's nonce and verifier.
         sent, cookie = await stage.begin()
-        back = {"code": hostile.code("sub-1", sent["nonce"]), "state": sent["state"]}
-        later = int((time.time() + ATTEMPT_SECONDS + 1) * 1_000)
-        monkeypatch.setattr(stage.strategy()._attempts, "_clock", lambda: later)
-        assert isinstance(await stage.ask(back, cookie=cookie), Fail)
+        again, _ = await stage.begin(cookie=cookie)
+        mixed = {"code": hostile.code("sub-1", sent["nonce"]), "state": again["state"]}
+        assert isinstance(await stage.ask(mixed, cookie=cookie), Fail)
+        # Ten minutes later it is too old, however long the ID token is valid.
+        lasting = maker(claims={"exp": int(time.time()) + 7_200})
+        for seconds, outcome in ((599, Success), (601, Fail)):
+            back, cookie = await stage.back(lasting)
+            clock.advance(seconds)
+            assert isinstance(await stage.ask(back, cookie=cookie), outcome)
 
-    play(scene)
+    play(scene, clock=clock)
 
 
 def test_one_of_many_concurrent_callbacks_succeeds(play):
@@ -86,12 +101,57 @@ def test_one_of_many_concurrent_callbacks_succeeds(play):
     play(scene)
 
 
-def test_the_start_of_a_login_stores_nothing(play):
+def test_the_start_of_a_login_stores_five_pending_logins_of_a_browser_and_nothing_else(play):
+    clock = Clock()
+
     async def scene(stage):
-        before = len((await stage.host.storage.search(USED_COLLECTION, _all())).hits)
-        for _ in range(5):
-            await stage.begin()
-        assert len((await stage.host.storage.search(USED_COLLECTION, _all())).hits) == before
+        _, cookie = await stage.begin()
+        before = await dump_documents(stage.host)
+        for _ in range(9):
+            await stage.begin(cookie=cookie)
+        after = await dump_documents(stage.host)
+        assert {name for name in after if after[name] != before[name]} == {"challenges"}
+        assert len(await stage.rows("challenges")) == 5
+        clock.advance(601)
+        await stage.host.security.pending_logins.purge()
+        assert await stage.rows("challenges") == {}
+
+    play(scene, clock=clock)
+
+
+def test_a_client_without_cookies_needs_its_verifier(play):
+    """The state alone logs nobody in, and does not use the login up."""
+    verifier = "a-verifier-of-the-tests-with-at-least-43-characters"
+
+    async def scene(stage):
+        found = await stage.ask(body={"challenge": challenge_of(verifier)})
+        assert found.status == 200
+        assert not found.cookies
+        sent = parameters(found.location)
+        assert sent["state"] == found.data["state"]
+        back = {"code": hostile.code("sub-1", sent["nonce"]), "state": sent["state"]}
+        reference = sent["state"].partition(".")[0]
+        for wrong in (
+            {**back, "verifier": "b" * 43},
+            {**back, "verifier": "short"},
+            {**back, "verifier": [verifier]},
+            {**back, "verifier": verifier + "\n"},
+            {**back, "verifier": verifier, "state": reference + "." + challenge_of("b" * 43)},
+            {**back, "verifier": "b" * 43, "state": "klogin-" + "A" * 43 + "." + challenge_of("b" * 43)},
+            back,
+        ):
+            assert isinstance(await stage.ask(body=wrong), Fail), wrong
+        assert isinstance(await stage.ask(back), Fail)
+        assert isinstance(await stage.ask({**back, "verifier": verifier}), Fail)  # URLs are written to logs
+        assert isinstance(await stage.ask(body={**back, "verifier": verifier}), Success)
+        assert isinstance(await stage.ask(body={**back, "verifier": verifier}), Fail)
+        # Who changes the state uses it up, and still gets nothing without the verifier.
+        for guess in ({}, {"verifier": "b" * 43}):
+            found = await stage.ask(body={"challenge": challenge_of(verifier)})
+            sent = parameters(found.location)
+            bare = {"code": hostile.code("sub-1", sent["nonce"]), "state": sent["state"].partition(".")[0], **guess}
+            for request in ({"body": bare}, {"args": bare}):
+                assert isinstance(await stage.ask(**request), Fail), bare
 
     play(scene)
 
@@ -109,7 +169,7 @@ def test_every_login_has_its_own_challenge(play, shady):
     async def scene(stage):
         challenges, states, nonces = set(), set(), set()
         for _ in range(10_000):
-            sent, _cookie = await stage.begin()
+            sent = parameters((await stage.strategy().authenticate(stage.request())).location)
             assert sent["code_challenge_method"] == "S256"
             challenges.add(sent["code_challenge"])
             states.add(sent["state"])
@@ -215,7 +275,7 @@ def test_one_provider_cannot_respond_for_another(play, shady):
         two = await stage.log_in(maker())
         assert isinstance(one, Success)
         assert isinstance(two, Success)
-        assert one.user_id != two.user_id
+        assert one.who != two.who
         # A token of one provider is rejected at the other.
         sent, cookie = await stage.begin("honest")
         stolen = shady.id_token({"sub": "sub-1", "nonce": sent["nonce"]})
@@ -260,7 +320,7 @@ def test_only_issuer_and_subject_identify_a_user(play):
     async def scene(stage):
         host = stage.host
         victim = await host.security.users.create({"profileIds": ["default"], "email": "ann@example.com"}, "ann")
-        await stage.strategy().create("ann", {"sub": "sub-of-ann", "email": "ann@example.com"})
+        await stage.strategy().create("ann", {"sub": "sub-of-ann", "email": "ann@example.com"}, Actor("administrator"))
         found = {}
         for sub, said in (
             ("one", {"email": "ann@example.com"}),
@@ -272,13 +332,13 @@ def test_only_issuer_and_subject_identify_a_user(play):
             ("ann", {}),
         ):
             outcome = await stage.log_in(maker(sub, claims=said))
-            found[sub] = getattr(outcome, "user_id", None)
+            found[sub] = getattr(outcome, "who", None)
         assert found.pop("sub-of-ann ") is None
         assert victim.id not in found.values()
         assert len(set(found.values())) == len(found)
         again = await stage.log_in(maker("one", claims={"email": "other@example.com"}))
-        assert again.user_id == found["one"]
-        assert (await stage.log_in(maker("sub-of-ann"))).user_id == "ann"
+        assert again.who == found["one"]
+        assert (await stage.log_in(maker("sub-of-ann"))).who == "ann"
 
     play(scene, persist=["email"])
 
@@ -292,7 +352,7 @@ def test_concurrent_first_logins_create_one_user(play):
                 for sent, cookie in begun
             )
         )
-        assert len({each.user_id for each in found}) == 1
+        assert len({each.who for each in found}) == 1
         page = await stage.host.security.users.search(_all()) if hasattr(stage.host.security.users, "search") else None
         assert page is None or page.total == 1
 
@@ -370,7 +430,6 @@ def test_an_error_in_the_callback_is_shown_shortened(play):
             found = await stage.ask({**args, "state": sent["state"]}, cookie=cookie)
             assert isinstance(found, Fail)
             assert found.reason == shown
-            assert found.cookies
         unbound = await stage.ask({"error": "x", "error_description": "of somebody else", "state": "none"})
         assert unbound.reason != "of somebody else"
 
@@ -532,7 +591,7 @@ def test_no_secret_is_logged_or_shown(play, shady):
             shady.modes = {"/token": "html"}
             with pytest.raises(ProviderFailed) as caught:
                 await stage.log_in(maker())
-            shown = await stage.strategy().info(found.user_id)
+            shown = await stage.strategy().info(found.who)
         form = next(form for path, form in shady.forms if path == "/token")
         rows = (await stage.host.security.credentials.search("shady", _all())).hits
         texts = [
@@ -600,13 +659,13 @@ def test_oauth_without_openid_reads_the_user_from_the_api(tmp_path, shady):
             assert "nonce" not in sent
             assert sent["code_challenge_method"] == "S256"
             found = await stage.log_in(maker(userinfo={"id": 7, "name": "Seven"}), name="plain")
-            assert await stage.strategy("plain").info(found.user_id) == {
+            assert await stage.strategy("plain").info(found.who) == {
                 "sub": "7",
                 "iss": shady.issuer,
                 "name": "Seven",
             }
             again = await stage.log_in(maker(userinfo={"id": "7"}), name="plain")
-            assert again.user_id == found.user_id
+            assert again.who == found.who
             for nobody in ({}, {"id": None}, {"id": True}, {"id": 0}, {"id": ""}, {"id": ["7"]}, {"id": 1.5}, [], "7"):
                 outcome = None
                 try:
@@ -622,7 +681,7 @@ def test_oauth_without_openid_reads_the_user_from_the_api(tmp_path, shady):
             made = maker(userinfo=said, token={"team": {"id": "t"}, "id_token": None})
             found = await stage.log_in(made, name="acme")
             assert "code_verifier" not in next(form for path, form in reversed(shady.forms) if path == "/token")
-            shown = await stage.strategy("acme").info(found.user_id)
+            shown = await stage.strategy("acme").info(found.who)
             assert shown == {"sub": "u-1", "iss": "https://acme.example", "tag": "y", "team": "t"}
 
     asyncio.run(scene())

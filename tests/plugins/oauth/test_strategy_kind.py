@@ -8,7 +8,7 @@ import pytest
 
 from tests.ports import free_port
 from tests.waiting import until_async
-from visado import Redirect, Success, errors
+from visado import Actor, Redirect, Success, errors
 from visado.events import Observer, TokensRevoked
 from visado_kit.live import LiveHost
 
@@ -70,14 +70,13 @@ def test_an_added_provider_does_all_that_a_configured_one_does(empty, browser, o
     token = host.login("hal", "pw")
     fresh = browser.open_other()
     bearer = {"authorization": f"Bearer {token}"}
-    begun = fresh.client.post(f"{host.url}/_oauth/late/_link", headers=bearer, json={}).json()["result"]
+    begun = fresh.client.post(f"{host.url}/_me/credentials/late/_link", headers=bearer, json={}).json()["result"]
     assert fresh.client.get(fresh.prove(begun["location"], "hal-there", host.url)).json()["result"]["_id"] == "hal"
-    assert host.request("POST", "/_oauth/local/_link", {}, token=token).status == 400
     assert host.request("DELETE", "/_me/credentials/late", token=token).status == 200
 
-    device = host.request("POST", "/_login/late", {"device": True}).result
-    _enter_code(browser.open_other(), device["location"], "nat")
-    assert host.request("POST", "/_login/late", {"device": device["device"]}).status == 200
+    device = host.request("POST", "/_login/late", {"device": True}).result["challenge"]
+    _enter_code(browser.open_other(), device["data"]["location"], "nat")
+    assert host.request("POST", "/_login/late", {"challenge": device["reference"]}).status == 200
 
     mia = browser.open_other()
     result = mia.log_in(start, "mia", host.url).json()["result"]
@@ -89,7 +88,7 @@ def test_an_added_provider_does_all_that_a_configured_one_does(empty, browser, o
     host.start()
     assert browser.open_other().log_in(start, "ann", host.url).json()["result"]["_id"] == first["_id"]
     assert host.query("security:deleteStrategy", strategy="late").status == 200
-    assert host.request("POST", "/_oauth/late/_link", {}, token=token).status == 400
+    assert host.request("POST", "/_me/credentials/late/_link", {}, token=token).status == 400
     assert BASIC_SECRET not in host.log
 
 
@@ -141,7 +140,7 @@ def test_a_provider_that_hangs_is_rejected_in_time(play, shady, path):
 
     async def scene(stage):
         with pytest.raises(errors.StrategyRejected, match="did not respond within 1"):
-            await stage.host.security.added_strategies.create("late", "oauth", provider(shady.issuer))
+            await stage.host.security.added_strategies.add("oauth", "late", provider(shady.issuer))
         assert "late" not in stage.host.security.strategies
 
     play(scene, settings({}))
@@ -155,11 +154,11 @@ def test_a_provider_that_is_changed_or_removed_closes_everything(play, shady):
 
     async def scene(stage):
         for _ in range(5):
-            await stage.host.security.added_strategies.create("late", "oauth", provider(shady.issuer))
+            await stage.host.security.added_strategies.add("oauth", "late", provider(shady.issuer))
             assert isinstance(await stage.ask(name="late"), Redirect)
             await stage.host.security.added_strategies.update("late", {"persist": ["email"]})
             assert at_work()
-            await stage.host.security.added_strategies.delete("late")
+            await stage.host.security.added_strategies.remove("late")
         await until_async(lambda: not at_work())  # then nothing is left that could ask the provider
 
     play(scene, settings({}))
@@ -171,16 +170,16 @@ def test_under_the_strict_preset_a_change_revokes_the_other_tokens(play, shady, 
         host, ended = stage.host, preset == "strict"
         for change in ("update", "update by an administrator", "delete"):
             user = await host.security.users.create({"profileIds": ["default"]}, change.replace(" ", "-"))
-            await stage.strategy().create(user.id, {"sub": f"{change} 1"})
+            await stage.strategy().create(user.id, {"sub": f"{change} 1"}, Actor("administrator"))
             own, other = [await host.security.tokens.create(user.id) for _ in range(2)]
             request = stage.request(user=None if "administrator" in change else user.id)
-            request.controller = "security"
+            by = Actor("administrator", request)
             if request.user.id == user.id:
                 request.token = own.token
             if change == "delete":
-                await stage.strategy().delete(user.id)
+                await stage.strategy().delete(user.id, by)
             else:
-                await stage.strategy().update(user.id, {"sub": f"{change} 2"})
+                await stage.strategy().update(user.id, {"sub": f"{change} 2"}, by)
             alive = [bool(await _verified(host, each.text)) for each in (own, other)]
             assert alive == [not ended or "administrator" not in change, not ended], change
 
@@ -206,6 +205,6 @@ def test_observers_learn_which_provider_revoked_tokens(play, shady):
         assert isinstance(found, Success)
         request = stage.request(body={"logout_token": logout_token(shady)})
         await stage.strategy().authenticate(request)
-        assert list(request.events) == [TokensRevoked(target=found.user_id, strategy="shady")]
+        assert list(request.events) == [TokensRevoked(target=found.who, strategy="shady")]
 
     play(scene, settings({"shady": provider(shady.issuer)}))

@@ -1,4 +1,5 @@
-"""Logins at a provider: the flows there and back, login attempts, and the identity that a provider proves.
+"""Logins at a provider: the flows there and back, and the identity that a provider proves.
 
-Does not own which user an identity belongs to (`accounts`), nor how requests are sent (`client`).
+Does not own the state between two requests nor the user of an identity (both are the host's), nor how requests are sent
+(`client`).
 """

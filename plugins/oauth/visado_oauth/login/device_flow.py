@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from visado import Redirect
+from visado import Challenge
 from visado_oauth.errors import (
     DevicePending,
     DeviceUnsupported,
@@ -14,31 +14,30 @@ from visado_oauth.errors import (
     RequestBlocked,
     TokenRejected,
 )
-from visado_oauth.login.attempts import LoginAttempt, LoginAttempts
-from visado_oauth.login.identities import IdentityReader
-from visado_oauth.login.login_parameters import LoginParameters
-from visado_oauth.login.proofs import LoginDenied, ProvedIdentity, check_requirements
+from visado_oauth.login.denials import LoginDenied
+from visado_oauth.login.identities import IdentityReader, ProviderIdentity
 from visado_oauth.login.provider_requests import ProviderRequests
 from visado_oauth.providers.address_guard import AddressGuard
-from visado_oauth.providers.provider import Provider
+from visado_oauth.providers.provider import Grant, Provider
 
 _PENDING_CODES: Final = frozenset({"authorization_pending", "slow_down"})
 _INTERVAL_SECONDS: Final = 5
 _SLOW_INTERVAL_SECONDS: Final = 10
 _MAX_INTERVAL_SECONDS: Final = 60
+_LIFETIME_SECONDS: Final = 600
+_MAX_LIFETIME_SECONDS: Final = 3_600
+_MAX_TRIES: Final = 1_000
 _URL_NAMES: Final = ("verification_uri_complete", "verification_uri", "verification_url")
 
 
 class DeviceFlow:
     """The device flow at one provider."""
 
-    def __init__(
-        self, attempts: LoginAttempts, requests: ProviderRequests, reader: IdentityReader, guard: AddressGuard
-    ) -> None:
-        self._attempts, self._requests, self._reader, self._guard = attempts, requests, reader, guard
+    def __init__(self, requests: ProviderRequests, reader: IdentityReader, guard: AddressGuard) -> None:
+        self._requests, self._reader, self._guard = requests, reader, guard
 
-    async def start(self, provider: Provider) -> Redirect:
-        """Return the URL and the code for the user, as data. Raises `LoginDenied`, and as `ProviderRequests`."""
+    async def start(self, provider: Provider) -> Challenge:
+        """Return the URL and the code for the user. Raises `LoginDenied`, and as `ProviderRequests`."""
         if "device_url" not in provider.endpoints:
             raise DeviceUnsupported(provider=provider.name)
         try:
@@ -53,21 +52,22 @@ class DeviceFlow:
             self._guard.check_url(url)
         except RequestBlocked:
             raise ProviderFailed(provider=provider.name, reason="its URL for users is not https") from None
-        attempt = LoginAttempt(provider.name, "", self._attempts.ends_at(), nonce="", device=device)
-        data = {"location": url, "userCode": code, "device": self._attempts.state(attempt)}
-        return Redirect(url, status=200, data={**data, "interval": _interval(response)})
+        interval = _read_seconds(response, "interval", _INTERVAL_SECONDS, _MAX_INTERVAL_SECONDS)
+        return Challenge(
+            {"location": url, "userCode": code, "interval": interval},
+            {"device": device},
+            f"Enter the code {code} at {url}",
+            lifetime=_read_seconds(response, "expires_in", _LIFETIME_SECONDS, _MAX_LIFETIME_SECONDS),
+            tries=_MAX_TRIES,
+        )
 
-    async def finish(self, provider: Provider, parameters: LoginParameters) -> ProvedIdentity:
-        """Return the identity of the user who entered the code.
+    async def finish(self, provider: Provider, device_code: str) -> tuple[ProviderIdentity, Grant]:
+        """Return the identity of the user who entered the code, and the provider's tokens.
 
         Raises `DevicePending` until then, `LoginDenied`, and as `ProviderRequests`.
         """
-        text = parameters.text("device") or ""
-        attempt = self._attempts.of_client(text, provider.name)
-        if attempt is None or attempt.device is None:
-            raise LoginDenied("the device code was not issued by this host")
         try:
-            grant = await self._requests.exchange_device_code(provider, attempt.device)
+            grant = await self._requests.exchange_device_code(provider, device_code)
             identity = await self._reader.read(provider, grant, None)
         except OauthError as error:
             if error.code in _PENDING_CODES:
@@ -76,12 +76,9 @@ class DeviceFlow:
             raise LoginDenied(f"the provider refused the device code: {error.code}") from None
         except TokenRejected as error:
             raise LoginDenied(f"a token of the provider is rejected: {error}") from None
-        if not await self._attempts.use("device", text, attempt.ends_at):
-            raise LoginDenied("the device code was used before")
-        check_requirements(provider, identity)
-        return ProvedIdentity(attempt, identity, grant)
+        return identity, grant
 
 
-def _interval(response: Mapping[str, Any]) -> int:
-    value = response.get("interval")
-    return value if isinstance(value, int) and 0 < value <= _MAX_INTERVAL_SECONDS else _INTERVAL_SECONDS
+def _read_seconds(response: Mapping[str, Any], name: str, default: int, limit: int) -> int:
+    value = response.get(name)
+    return min(value, limit) if type(value) is int and value > 0 else default

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from visado import Clock
+from visado import Clock, Fail
 from visado_oauth.errors import OauthError, ProviderFailed, ProviderTimeout, TokenRejected
+from visado_oauth.login.denials import LoginDenied
 from visado_oauth.login.provider_requests import ProviderRequests
 from visado_oauth.openid.claims import email_domain, map_claims, merge_claims, read_email, read_subject
-from visado_oauth.openid.json_values import is_list, is_object
+from visado_oauth.openid.json_values import is_list, is_object, is_storable
 from visado_oauth.openid.keys import ProviderKeys, matches_hash, token_algorithm
 from visado_oauth.providers.provider import Grant, Provider
 from visado_oauth.providers.record_schema import ProviderRecord
@@ -18,6 +19,8 @@ from visado_oauth.providers.record_schema import ProviderRecord
 LEEWAY_SECONDS: Final = 30
 _LOGOUT_TOKEN_SECONDS: Final = 3_600
 _MAX_TIMESTAMP: Final = 1e12
+_MAX_SESSION_CHARACTERS: Final = 255
+_MAX_METHODS: Final = 16
 _LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 
 
@@ -25,7 +28,8 @@ _LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 class ProviderIdentity:
     """A user as a provider knows it. Its key is issuer and subject, case-sensitive, and nothing else.
 
-    `session` is the provider's session id. `sub` is the provider's claim, whichever claim the subject is.
+    `session` is the provider's session id. `sub` is the provider's claim, whichever claim the subject is. `methods` are
+    the ways in which the user proved it to the provider, as the claim `amr` names them.
     """
 
     issuer: str
@@ -33,6 +37,12 @@ class ProviderIdentity:
     claims: Mapping[str, Any] = field(repr=False)
     session: str | None = None
     sub: str = ""
+    methods: frozenset[str] = frozenset()
+
+    @property
+    def key(self) -> str:
+        """The subject in the host's credentials. Issuers have no spaces, so two identities never share a key."""
+        return identity_key(self.issuer, self.subject)
 
 
 class IdentityReader:
@@ -59,9 +69,13 @@ class IdentityReader:
         if subject is None:
             raise TokenRejected(f"the claim {provider.settings.identifier!r} identifies no user")
         issuer = str(signed["iss"]) if provider.openid else provider.issuer
+        if not is_storable(claims):
+            raise TokenRejected("a claim has a text that is not Unicode")
         session = signed.get("sid")
-        session = session if isinstance(session, str) else None
-        return ProviderIdentity(issuer, subject, claims, session, signed.get("sub", subject))
+        session = session if isinstance(session, str) and len(session) <= _MAX_SESSION_CHARACTERS else None
+        return ProviderIdentity(
+            issuer, subject, claims, session, signed.get("sub", subject), _read_methods(signed.get("amr"))
+        )
 
     async def _add_profile(self, provider: Provider, access_token: str, document: dict[str, Any]) -> dict[str, Any]:
         for wanted in provider.requests:
@@ -119,7 +133,7 @@ class IdentityReader:
             raise TokenRejected("it was issued in the future")
 
     async def read_logout_token(self, provider: Provider, text: str) -> Mapping[str, Any]:
-        """Return the claims of a logout token (OpenID Back-Channel Logout).
+        """Return the claims of a logout token (OpenID Back-Channel Logout), with `exp` where it has none.
 
         Raises `TokenRejected`, and as the fetch of the keys.
         """
@@ -138,7 +152,17 @@ class IdentityReader:
         ends = expires if expires is not None else (_read_time(claims, "iat") or 0) + _LOGOUT_TOKEN_SECONDS
         if self._now() >= ends + LEEWAY_SECONDS:
             raise TokenRejected("it has expired")
-        return claims
+        return {**claims, "exp": ends}
+
+
+def identity_key(issuer: str, subject: str) -> str:
+    """Return the subject of an identity in the host's credentials."""
+    return f"{issuer} {subject}"
+
+
+def _read_methods(value: object) -> frozenset[str]:
+    methods: list[Any] = value[:_MAX_METHODS] if is_list(value) else []
+    return frozenset(each for each in methods if isinstance(each, str) and each and is_storable(each))
 
 
 def read_claims(record: ProviderRecord, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,6 +171,13 @@ def read_claims(record: ProviderRecord, document: Mapping[str, Any]) -> dict[str
     address = read_email(mapped, record.email_trust)
     claims = {name: value for name, value in mapped.items() if name not in {"email", "email_verified"}}
     return claims if address is None else {**claims, "email": address[0], "email_verified": address[1]}
+
+
+def check_requirements(provider: Provider, identity: ProviderIdentity) -> None:
+    """Raise `LoginDenied` where the settings do not let this user in."""
+    failed = failed_requirement(provider, identity.claims)
+    if failed is not None:
+        raise LoginDenied(f"the user does not meet require.{failed}", Fail("This account may not log in here."))
 
 
 def failed_requirement(provider: Provider, claims: Mapping[str, Any]) -> str | None:

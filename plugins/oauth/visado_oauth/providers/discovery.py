@@ -34,14 +34,24 @@ class ProviderDiscovery:
     """One provider as it can be used now, or the reason why it cannot.
 
     `configured` is the provider as the settings describe it, or the reason why they describe none. A provider that
-    needs discovery is discovered when the strategy opens, again after each failure, and once a day.
+    needs discovery is discovered when the strategy opens, again after each failure, and once a day. `on_usable` is
+    called with each provider that can be used.
     """
 
-    def __init__(self, name: str, configured: Provider | str, fetch: FetchDocument, guard: AddressGuard) -> None:
-        self._name, self._fetch, self._guard = name, fetch, guard
+    def __init__(
+        self,
+        name: str,
+        configured: Provider | str,
+        fetch: FetchDocument,
+        guard: AddressGuard,
+        on_usable: Callable[[Provider], None],
+    ) -> None:
+        self._name, self._fetch, self._guard, self._on_usable = name, fetch, guard, on_usable
         self.configured = configured if isinstance(configured, Provider) else None
-        self.usable = self.configured if self.configured is not None and not self.configured.needs_discovery else None
+        self.usable: Provider | None = None
         self._problem = configured if isinstance(configured, str) else None
+        if self.configured is not None and not self.configured.needs_discovery:
+            self.set_usable(self.configured)
         self._tried_at = 0.0
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -65,8 +75,9 @@ class ProviderDiscovery:
         return None if self.usable is not None else self._problem or DISCOVERY_PENDING
 
     def set_usable(self, provider: Provider) -> None:
-        """Use the provider that a diagnosis has discovered."""
+        """Use a provider that was discovered, or needs no discovery."""
         self.usable, self._problem = provider, None
+        self._on_usable(provider)
 
     async def get(self) -> Provider:
         """Return the provider as it can be used now. Raises `ProviderUnavailable`.
@@ -97,7 +108,7 @@ class ProviderDiscovery:
         async with self._lock:
             self._tried_at = time.monotonic()
             try:
-                self.usable = await discover(self._fetch, configured, self._guard)
+                provider = await discover(self._fetch, configured, self._guard)
             except (errors.VisadoError, OauthError, ProviderMisconfigured) as error:
                 if self._problem != str(error):
                     _log.warning("the provider %r cannot be used: %s", self._name, error)
@@ -105,4 +116,4 @@ class ProviderDiscovery:
             else:
                 if self._problem is not None:
                     _log.info("the provider %r can be used again", self._name)
-                self._problem = None
+                self.set_usable(provider)

@@ -86,6 +86,16 @@ class Provider:
         return self.record.pkce if self.settings.pkce is None else self.settings.pkce
 
     @property
+    def posts(self) -> bool:
+        """Whether a page of the provider posts the user back."""
+        return self.settings.response_mode == "form_post"
+
+    @property
+    def login_origin(self) -> str:
+        """The origin of the login page. Raises `ProviderMisconfigured` without one."""
+        return _origin(self.url("authorize_url"))
+
+    @property
     def requests(self) -> tuple[ProfileRequest, ...]:
         """The requests for the user's data besides UserInfo."""
         return tuple(self.record.requests)
@@ -148,7 +158,7 @@ def resolve_provider(
     explicit = {each: getattr(settings, each) or getattr(record, each) for each in _METADATA_NAMES}
     endpoints = {each: url for each, url in explicit.items() if url}
     openid = record.openid if settings.provider else not settings.authorize_url or settings.jwks_url is not None
-    issuer = settings.issuer or record.issuer or _origin(endpoints)
+    issuer = settings.issuer or record.issuer or _origin(endpoints.get("token_url", ""))
     if openid and endpoints.get("authorize_url") and not endpoints.get("jwks_url"):
         raise ProviderMisconfigured("jwks_url is required with authorize_url")
     if openid and not (settings.issuer or record.issuer):
@@ -224,8 +234,8 @@ def _choose_secret_method(offered: Any) -> str:
     return _SECRET_METHODS[0]
 
 
-def _origin(endpoints: Mapping[str, str]) -> str:
-    parts = urlsplit(endpoints.get("token_url", ""))
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
