@@ -55,7 +55,11 @@ class LoginCheck(ABC):
     name: str
     """The name that the client sees in a challenge."""
     factor: str | None = None
-    """Checks of one factor are alternatives: a login needs one of those that do not pass. None: no alternative."""
+    """Checks of one factor are alternatives: a login needs one of those that do not pass. None: no alternative.
+
+    A check that does not concern a user must return `Pass`: with `Accept`, the login would need none of the others.
+    Of the challenges of one factor, the shortest lifetime and the smallest number of tries count for all.
+    """
     timeout: float = 10.0
     """The time limit of each call, in seconds."""
 

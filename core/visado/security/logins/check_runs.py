@@ -42,51 +42,73 @@ class CheckRuns:
     async def resume(self, request: Request, step: Step) -> Admission:
         """Continue a login whose client answers a challenge. Raises what `run` raises.
 
-        An answer uses up one try of the challenge, whatever it is.
+        The answer names one of the checks that challenged: `check`, by default the first. Whatever it is, it uses up
+        one try; after the last one, and after an answer that is right, no check of this challenge can be answered.
         """
         with refusals(self._observers, step.strategy, step.user_id):
-            user = await self._users.get(step.user_id or "")
-            chosen = request.fields.get("check", step.check)
-            check = self._checks.get_enabled(chosen) if isinstance(chosen, str) and chosen in step.state else None
-            if user is None or check is None:
-                raise errors.LoginRefused(reason="log in again")
-            success = _read_success(user.id, step.pending["success"])
-            admission = Admission(Login(request, user, step.strategy, success), lifetime=step.lifetime)
-            answer = partial(check.answer, admission.login, dict(step.state[check.name]["state"]))
-            decision = await self._checks.decide(check, answer)
-            if not isinstance(decision, (Fail, Pass)):
+            check, login = await self._find_answered(request, step)
+            stored = step.state[check.name]
+            if stored["enrols"]:
+                await self._refuse_late_offer(check, login)
+            decision = await self._checks.decide(check, partial(check.answer, login, dict(stored["state"])))
+            if isinstance(decision, Pass):
+                decision = Fail()
+            if not isinstance(decision, Fail):
                 await self._steps.finish(step)
-        if isinstance(decision, Challenge):
-            others = self._other_choices(step, check)
-            raise await self._challenge(admission, [(check, decision), *others])
-        with refusals(self._observers, step.strategy, user.id):
-            admission = self._apply(admission, Fail() if isinstance(decision, Pass) else decision)
+            admission = Admission(login, lifetime=step.lifetime)
+            if isinstance(decision, Challenge):
+                raise await self._challenge(admission, [(check, decision), *self._other_choices(step, check)])
+            admission = self._apply(admission, decision)
         return await self._run(admission, self._checks.groups(after=check))
 
+    async def _find_answered(self, request: Request, step: Step) -> tuple[LoginCheck, Login]:
+        """Return the check that an answer is for, and the login that it challenged. Raises `LoginRefused`."""
+        user = await self._users.get(step.user_id or "")
+        name = request.fields.get("check", step.check)
+        check = self._checks.get_enabled(name) if isinstance(name, str) and name in step.state else None
+        if user is None or check is None:
+            raise errors.LoginRefused(reason="log in again")
+        return check, Login(request, user, step.strategy, _read_success(user.id, step.pending["success"]))
+
+    async def _refuse_late_offer(self, check: LoginCheck, login: Login) -> None:
+        """Raise `LoginRefused` where the user set up another check of the factor after this one offered to enrol.
+
+        Otherwise a client that knows the password alone could add a check of its own beside the user's.
+        """
+        for other in self._checks.alternatives(check):
+            decision = await self._checks.decide(other, partial(other.check, login))
+            if isinstance(decision, Fail) or (isinstance(decision, Challenge) and not decision.enrols):
+                raise errors.LoginRefused(reason="log in again")
+
     def _other_choices(self, step: Step, answered: LoginCheck) -> Choices:
-        """Return the choices that a client still has beside the check that it answered."""
-        choices: Choices = []
-        for name, stored in step.state.items():
-            check = self._checks.get_enabled(name)
-            if check is not None and check is not answered:
-                lifetime = max((stored["endsAt"] - self._pending.now()) / 1_000, 0.001)
-                choices.append((check, Challenge(stored["data"], stored["state"], stored["reason"], lifetime)))
-        return choices
+        """Return what the client may answer instead of the check that it answered, with the tries that are left."""
+        lifetime = max((step.pending["endsAt"] - self._pending.now()) / 1_000, 0.001)
+        tries = max(step.tries - 1, 1)
+        return [
+            (check, Challenge(each["data"], each["state"], each["reason"], lifetime, tries, each["enrols"]))
+            for name, each in step.state.items()
+            if (check := self._checks.get_enabled(name)) is not None and check is not answered
+        ]
 
     async def _run(self, admission: Admission, groups: Sequence[Sequence[LoginCheck]]) -> Admission:
-        for group in groups:
-            choices: Choices = []
-            accepted = False
-            for check in group:
-                with refusals(self._observers, admission.login.strategy, admission.login.user.id):
-                    decision = await self._checks.decide(check, partial(check.check, admission.login))
-                    if isinstance(decision, Challenge):
-                        choices.append((check, decision))
-                        continue
-                    admission = self._apply(admission, decision)
+        with refusals(self._observers, admission.login.strategy, admission.login.user.id):
+            for group in groups:
+                admission = await self._run_group(admission, group)
+        return admission
+
+    async def _run_group(self, admission: Admission, group: Sequence[LoginCheck]) -> Admission:
+        """Run the checks of one factor. One that accepts is enough; one that refuses or fails ends the login."""
+        choices: Choices = []
+        accepted = False
+        for check in group:
+            decision = await self._checks.decide(check, partial(check.check, admission.login))
+            if isinstance(decision, Challenge):
+                choices.append((check, decision))
+            else:
+                admission = self._apply(admission, decision)
                 accepted = accepted or isinstance(decision, Accept)
-            if choices and not accepted:
-                raise await self._challenge(admission, _without_offers(choices))
+        if choices and not accepted:
+            raise await self._challenge(admission, _without_offers(choices))
         return admission
 
     def _apply(self, admission: Admission, decision: Accept | Fail | Pass) -> Admission:
@@ -114,15 +136,14 @@ class CheckRuns:
         """Store the challenges of one factor, and return the error that tells the client of them."""
         login, (check, first) = admission.login, choices[0]
         lifetime = min(each.lifetime for _, each in choices)
-        ends_at = self._pending.now() + int(lifetime * 1_000)
         fields = {
             "asked": login.strategy,
             "strategy": login.strategy,
             "check": check.name,
             "userId": login.user.id,
             "owner": None,
-            "tries": max(each.tries for _, each in choices),
-            "state": {each.name: _stored(challenge, ends_at) for each, challenge in choices},
+            "tries": min(each.tries for _, each in choices),
+            "state": {each.name: _stored(challenge) for each, challenge in choices},
             "success": _written(login.success),
             "expiresIn": admission.lifetime,
         }
@@ -147,15 +168,14 @@ def _public(check: LoginCheck, challenge: Challenge) -> Fields:
     return {"check": check.name, "reason": challenge.reason, "data": dict(challenge.data)}
 
 
-def _stored(challenge: Challenge, ends_at: int) -> Fields:
+def _stored(challenge: Challenge) -> Fields:
     data, state = dict(challenge.data), dict(challenge.state)
-    return {"state": state, "data": data, "reason": challenge.reason, "endsAt": ends_at}
+    return {"state": state, "data": data, "reason": challenge.reason, "enrols": challenge.enrols}
 
 
 def _written(success: Success) -> Fields:
-    return {
-        "methods": sorted(success.methods), "session": dict(success.session), "expiresAt": success.expires_at,
-    }  # fmt: skip
+    methods, session = sorted(success.methods), dict(success.session)
+    return {"methods": methods, "session": session, "expiresAt": success.expires_at}
 
 
 def _read_success(user_id: str, stored: Any) -> Success:

@@ -64,6 +64,11 @@ class LoginChecks:
             if (enabled := [one for one in each if self._plugins[one.name] not in self._disabled])
         ]
 
+    def alternatives(self, check: LoginCheck) -> list[LoginCheck]:
+        """Return the other checks of a check's factor, except those of disabled plugins."""
+        group = next((each for each in self.groups() if check in each), [])
+        return [each for each in group if each is not check]
+
     def get_enabled(self, name: str) -> LoginCheck | None:
         """Return the check of a name, or None where there is none or its plugin is disabled."""
         check = self._checks.get(name)
