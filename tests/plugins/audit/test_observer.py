@@ -1,8 +1,9 @@
-"""Waiting for records: requests share a write, wait for a limited time, and do not block the event loop."""
+"""What is recorded of who acts, and waiting for records: requests share a write, and do not block the event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import threading
 import time
@@ -10,9 +11,11 @@ import time
 import pytest
 
 from tests.waiting import until_async
+from visado import Challenge, Strategy, Success
 from visado.events import UserChanged
 from visado_audit import observer as observing
 from visado_audit.errors import LogUnwritable
+from visado_kit.in_process import build_host
 
 
 @pytest.fixture
@@ -113,3 +116,58 @@ def test_more_than_the_disk_takes_is_refused_or_counted(book, disk, monkeypatch,
     assert len(book.of("user.updated")) == 6
     assert [each["count"] for each in book.of("audit.missed")] == [3]
     assert book.verify()
+
+
+class Become(Strategy):
+    """Logs in as another user, or challenges a stranger."""
+
+    name = "become"
+
+    async def authenticate(self, request):
+        if "user" not in request.fields:
+            return Challenge(reason="who?")
+        return Success(request.fields["user"], actor=request.user.id)
+
+
+def records(folder):
+    lines = (folder / "audit" / "audit.jsonl").read_text().splitlines()
+    return [each for each in map(json.loads, lines) if each["requestId"] is not None]
+
+
+def test_who_acts_as_another_user_is_the_actor_of_every_record(tmp_path):
+    async def scene():
+        async with build_host(tmp_path, {"security": {"impersonation": "within-actor"}}) as host:
+            host.replace_strategy(Become())
+            await host.open()
+            actor, user = await host.create_user(0), await host.create_user(1)
+            own = (await host.security.tokens.create(actor)).text
+            login = await host.run("auth:login", {"user": user}, strategy="become", token=own)
+            acting = login.reply.result["jwt"]
+            for action in ("auth:getCurrentUser", "totp:begin", "auth:logout"):
+                await host.run(action, token=acting)
+            expected = [
+                ("impersonated", "auth:login", user),
+                ("login.succeeded", None, user),
+                ("impersonated", "auth:getCurrentUser", user),
+                ("access.denied", None, "totp:begin"),
+                ("impersonated", "auth:logout", user),
+                ("logout", None, user),
+            ]
+            found = records(tmp_path)
+            assert [(each["event"], each.get("action"), each["target"]) for each in found] == expected
+            assert {each["actor"] for each in found} == {actor}
+
+    asyncio.run(scene())
+
+
+def test_a_challenge_of_a_strategy_has_no_target_and_no_check(tmp_path):
+    async def scene():
+        async with build_host(tmp_path, {}) as host:
+            host.replace_strategy(Become())
+            await host.open()
+            await host.run("auth:login", {}, strategy="become")
+            [record] = records(tmp_path)
+            assert (record["event"], record["outcome"], record["strategy"]) == ("login.challenged", "refused", "become")
+            assert (record["actor"], record["target"], record["check"]) == (None, None, None)
+
+    asyncio.run(scene())

@@ -1,8 +1,13 @@
-"""Users who must enrol, and do so at their next login."""
+"""Users who must enrol and do so at their next login, and logins that proved a second factor already."""
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
+
+from visado import Strategy, Success
+from visado_kit.in_process import build_host
 
 from .conftest import Door
 from .phone import Phone
@@ -87,3 +92,64 @@ def test_profiles_and_roles_are_asked(running, transport, name):
     answer = door.query("totp:disable", token=token, body={"code": phone.code()})
     assert answer.error_id == "totp.enrolment.required"
     door.challenged(f"{name}-2")
+
+
+class Proves(Strategy):
+    """Logs in the user that the body names, who proved these methods."""
+
+    name = "proves"
+
+    async def authenticate(self, request):
+        return Success(request.fields["user"], methods=frozenset(request.fields["methods"]))
+
+
+@pytest.mark.parametrize("required", [False, True])
+@pytest.mark.parametrize(
+    ("satisfied_by", "methods", "passes"),
+    [
+        ([], ["mfa", "hwk"], False),
+        (["mfa", "hwk"], [], False),
+        (["mfa", "hwk"], ["pwd"], False),
+        (["mfa", "hwk"], ["pwd", "hwk"], True),
+        (["mfa"], ["mfa"], True),
+        (["mfa"], ["MFA"], False),
+    ],
+)
+def test_a_login_that_proved_enough_needs_no_code(tmp_path, satisfied_by, methods, passes, required):
+    settings = {"totp": {"satisfied_by": satisfied_by, "required": required}}
+
+    async def scene():
+        async with build_host(tmp_path, settings) as host:
+            host.replace_strategy(Proves())
+            await host.open()
+            user = await host.create_user()
+            if not required:
+                enrolments = next(each for each in host.login_checks if each.name == "totp").enrolments
+                key, offer = enrolments.offer(user)
+                phone = Phone(key.uri("visado", user))
+                await enrolments.enrol(user, offer, phone.at(phone.step))
+            response = await host.run("auth:login", {"user": user, "methods": methods}, strategy="proves")
+            if not passes:
+                assert response.error.challenge["data"]["enrol"] is required
+                return
+            token = await host.tokens.verify(response.reply.result["jwt"])
+            assert set(token.methods) == set(methods), "the code that was not asked for is no method"
+
+    asyncio.run(scene())
+
+
+def test_a_code_is_a_method_of_the_token(tmp_path):
+    async def scene():
+        async with build_host(tmp_path, {"totp": {"required": True}}) as host:
+            host.replace_strategy(Proves())
+            await host.open()
+            user = await host.create_user()
+            login = await host.run("auth:login", {"user": user, "methods": ["pwd"]}, strategy="proves")
+            challenge = login.error.challenge
+            phone = Phone(challenge["data"]["uri"])
+            body = {"challenge": challenge["reference"], "code": phone.at(phone.step)}
+            response = await host.run("auth:login", body, strategy="proves")
+            token = await host.tokens.verify(response.reply.result["jwt"])
+            assert set(token.methods) == {"pwd", "otp", "mfa"}
+
+    asyncio.run(scene())
