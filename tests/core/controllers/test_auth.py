@@ -88,3 +88,13 @@ def test_a_strategy_renews_the_session_of_its_token_once(play):
         assert (await inside.host.security.tokens.verify(other)).session == {}
 
     play(with_ann(scene), strategies=[strategy])
+
+
+def test_a_form_of_another_site_that_names_two_strategies_is_refused(play):
+    async def scene(inside):
+        headers = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "cross-site")]
+        form = "controller=auth&action=login&strategy=local&strategy=other"
+        status, _, body = await http(inside, "POST", "/_query", form, headers=headers)
+        assert (status, body["error"]["id"]) == (401, "api.process.unauthorized_origin")
+
+    play(with_ann(scene))
