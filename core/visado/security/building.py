@@ -133,6 +133,7 @@ class Security:
         self.users.on_delete.append(self.login_checks.forget)
         accounts = self._settings[sections.AccountsSection]
         self.identities = Identities(storage, self.users, self.credentials, accounts)
+        self.strategies.admits = self.identities.check
         steps = Steps(self.pending_logins, self.strategies, self.observers)
         checks = CheckRuns(self.users, self.login_checks, self.pending_logins, steps, self.observers)
         self.logins = Logins(self.users, self.tokens, self.strategies, self.identities, steps, checks, self.observers)

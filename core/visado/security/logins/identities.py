@@ -41,11 +41,27 @@ class Identities:
             stored = await self._link(strategy, identity, stored, owner)
         elif stored is None:
             stored = await self._create(strategy, identity, rules)
+        user = await self._find_user(strategy, identity, stored, rules)
+        return await self._refresh(strategy, identity, user, stored, rules)
+
+    async def check(self, strategy: str, identity: Identity, rules: AccountRules) -> None:
+        """Raise `LoginRefused` unless the identity has a user or may get one."""
+        rules = _merge(rules, self._settings.of(strategy))
+        _check_requirements(strategy, identity, rules)
+        stored = await self._credentials.get(strategy, identity.subject)
+        if stored is not None:
+            await self._find_user(strategy, identity, stored, rules)
+        else:
+            _check_auto_create(strategy, identity, rules)
+
+    async def _find_user(
+        self, strategy: str, identity: Identity, stored: Mapping[str, Any], rules: AccountRules
+    ) -> User:
         user = await self._users.get(stored["userId"])
         if user is None or user.anonymous:
             _log.warning("%s: the user %r of %r does not exist: refused", strategy, stored["userId"], identity.subject)
             raise errors.LoginRefused(reason=rules.refusal)
-        return await self._refresh(strategy, identity, user, stored, rules)
+        return user
 
     async def refresh(self, strategy: str, identity: Identity, rules: AccountRules) -> None:
         """Store what an identity that has a user says now: its profiles and what is kept. No user is made.
@@ -73,9 +89,7 @@ class Identities:
 
     async def _create(self, strategy: str, identity: Identity, rules: AccountRules) -> Mapping[str, Any]:
         """Make a user with the identity. Of concurrent first logins of one identity, all get the same user."""
-        if not rules.auto_create:
-            _log.warning("%s: %r has no user, and auto_create is off: refused", strategy, identity.subject)
-            raise errors.LoginRefused(reason=rules.refusal)
+        _check_auto_create(strategy, identity, rules)
         granted = [each for each in dict.fromkeys(identity.profiles or ()) if each not in rules.profiles]
         content = _content(identity.profile, rules.content)
         try:
@@ -159,6 +173,13 @@ def _check_requirements(strategy: str, identity: Identity, rules: AccountRules) 
                 identity.subject,
             )
             raise errors.LoginRefused(reason=rules.refusal)
+
+
+def _check_auto_create(strategy: str, identity: Identity, rules: AccountRules) -> None:
+    """Raise `LoginRefused` unless an identity without a user gets one."""
+    if not rules.auto_create:
+        _log.warning("%s: %r has no user, and auto_create is off: refused", strategy, identity.subject)
+        raise errors.LoginRefused(reason=rules.refusal)
 
 
 def _is_same(value: object, wanted: object) -> bool:

@@ -54,7 +54,7 @@ class Logins:
             if request.connection.cross_site_form and (step is None or not step.is_bound):
                 raise errors.UnauthorizedOrigin(origin=request.connection.origin)
             if step is None:
-                attempt = await self._strategies.ask(name, request)
+                attempt = await self._strategies.ask(name, request, needs_user=owner is None)
             elif step.check is None:
                 attempt, owner = await self._continue(request, step)
                 lifetime = lifetime if step.lifetime is None else step.lifetime
@@ -72,7 +72,7 @@ class Logins:
 
         Plugins receive this as `host.strategies.attempt`. Raises what `Strategies.ask` raises.
         """
-        attempt = await self._strategies.ask(name, request)
+        attempt = await self._strategies.ask(name, request, needs_user=True)
         outcome = attempt.outcome
         if not isinstance(outcome, Success):
             return outcome

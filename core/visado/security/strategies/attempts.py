@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from visado.request import Request
-from visado.strategy import KeepsCredentials, Outcome
+from visado.strategy import AccountRules, Identity, KeepsCredentials, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +22,16 @@ class Delegate(KeepsCredentials):
     """A strategy of the host that asks others."""
 
     @abstractmethod
-    async def ask(self, request: Request) -> Attempt:
-        """Return the attempt of the strategy that decided."""
+    async def ask(self, request: Request, *, needs_user: bool) -> Attempt:
+        """Return the attempt of the strategy that decided. `needs_user` is that of `Strategies.ask`."""
+
+
+class Admits(Protocol):
+    """Decides whether an identity may log in: `Identities.check`."""
+
+    async def __call__(self, strategy: str, identity: Identity, rules: AccountRules) -> None:
+        """Raise `LoginRefused` unless the identity has a user or may get one."""
+        ...
 
 
 class Gate(Protocol):

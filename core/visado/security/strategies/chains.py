@@ -33,16 +33,16 @@ class Chain(Delegate):
 
     @override
     async def authenticate(self, request: Request) -> Outcome:
-        return (await self.ask(request)).outcome
+        return (await self.ask(request, needs_user=False)).outcome
 
     @override
-    async def ask(self, request: Request) -> Attempt:
+    async def ask(self, request: Request, *, needs_user: bool) -> Attempt:
         """Ask each member in turn. The values of `WWW-Authenticate` and the cookies of those that fail add up."""
         failed: list[Fail] = []
         for member in self._members:
             if member not in self._strategies:  # its plugin is unavailable
                 continue
-            attempt = await self._strategies.ask(member, request)
+            attempt = await self._strategies.ask(member, request, needs_user=needs_user)
             match attempt.outcome:
                 case Pass():
                     continue

@@ -56,8 +56,10 @@ class LimitedStrategy:
             f'the strategy "{name}"', seconds, call, errors.StrategyTimeout(strategy=name, seconds=seconds)
         )
 
-    async def ask(self, request: Request, state: Fields | None = None) -> Attempt:
+    async def ask(self, request: Request, state: Fields | None = None, *, needs_user: bool = False) -> Attempt:
         """Return the outcome of a login, or with `state` of its further step, within the limits of the strategy.
+
+        `needs_user` is that of `Strategies.ask`, for a strategy that asks others.
 
         Raises `Overloaded` where as many logins wait as may run, `InvalidOutcome` for a return value that is no
         outcome, and what `call` raises.
@@ -72,7 +74,7 @@ class LimitedStrategy:
             self._call_ended.set()
         self._running += 1
         try:
-            outcome = await self._limit(self._work(request, state))
+            outcome = await self._limit(self._work(request, state, needs_user=needs_user))
         finally:
             self._running -= 1
             self._slots.release()
@@ -85,12 +87,12 @@ class LimitedStrategy:
             raise errors.InvalidOutcome(strategy=name)
         return Attempt(name, outcome)
 
-    def _work(self, request: Request, state: Fields | None) -> Callable[[], Awaitable[Any]]:
+    def _work(self, request: Request, state: Fields | None, *, needs_user: bool) -> Callable[[], Awaitable[Any]]:
         strategy = self.strategy
         if state is not None:
             return partial(strategy.answer, request, state)
         if isinstance(strategy, Delegate):
-            return partial(strategy.ask, request)
+            return partial(strategy.ask, request, needs_user=needs_user)
         return partial(strategy.authenticate, request)
 
     def read(self, reading: Callable[[Request], str | None], request: Request) -> str | None:

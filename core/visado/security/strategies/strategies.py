@@ -5,17 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from typing_extensions import override
 
 from visado import errors
 from visado.request import Fields, Request
-from visado.security.strategies.attempts import Attempt, Gate
+from visado.security.strategies.attempts import Admits, Attempt, Gate
 from visado.security.strategies.identity_credentials import IdentityCredentials
 from visado.security.strategies.limited_strategy import LimitedStrategy, check_strategy
 from visado.security.users.credentials import Credentials
-from visado.strategy import KeepsCredentials, Pass, Strategy, form_fields
+from visado.strategy import Fail, Identity, KeepsCredentials, Pass, Strategy, Success, form_fields
 
 T = TypeVar("T")
 MAX_HOPS: Final = 8
@@ -31,6 +32,8 @@ class Strategies(Mapping[str, Strategy]):
         self._closing: set[asyncio.Task[None]] = set()
         self.gates: list[Gate] = []
         """What each attempt passes, in this order, before its strategy works."""
+        self.admits: Admits | None = None
+        """Decides whether an identity may log in."""
         self.on_change: list[Callable[[], None]] = []
         """Called after a strategy was added or removed."""
 
@@ -133,8 +136,13 @@ class Strategies(Mapping[str, Strategy]):
         limited = self._find(name)
         return limited.read(limited.strategy.reference, request)
 
-    async def ask(self, name: str, request: Request, state: Fields | None = None) -> Attempt:
+    async def ask(
+        self, name: str, request: Request, state: Fields | None = None, *, needs_user: bool = False
+    ) -> Attempt:
         """Ask a strategy, or the one to which it passes the login; with `state`, for a further step.
+
+        With `needs_user`, an identity that may not log in is a `Fail`: chains and gates treat it like a wrong password,
+        so that neither the time of a response nor a count of failed logins tells who has no user.
 
         Raises `UnknownStrategy`, `InvalidOutcome` for strategies that pass a login on in a circle, what a gate raises,
         and what `LimitedStrategy.ask` raises.
@@ -142,16 +150,30 @@ class Strategies(Mapping[str, Strategy]):
         for _ in range(MAX_HOPS):
             limited = self._find(name)
             if self.gates:
-                attempt = await self._ask_behind_gates(limited, request, state)
+                attempt = await self._ask_behind_gates(limited, request, state, needs_user=needs_user)
             else:
-                attempt = await limited.ask(request, state)
+                attempt = await self._ask_one(limited, request, state, needs_user=needs_user)
             outcome = attempt.outcome
             if not isinstance(outcome, Pass) or outcome.to is None:
                 return attempt
             name, state = outcome.to, None
         raise errors.InvalidOutcome(strategy=name)
 
-    async def _ask_behind_gates(self, limited: LimitedStrategy, request: Request, state: Fields | None) -> Attempt:
+    async def _ask_one(
+        self, limited: LimitedStrategy, request: Request, state: Fields | None, *, needs_user: bool
+    ) -> Attempt:
+        attempt = await limited.ask(request, state, needs_user=needs_user)
+        who = attempt.outcome.who if isinstance(attempt.outcome, Success) else None
+        if needs_user and self.admits is not None and isinstance(who, Identity):
+            try:
+                await self.admits(attempt.strategy, who, self.find(attempt.strategy).accounts)
+            except errors.LoginRefused as refusal:
+                return replace(attempt, outcome=Fail(refusal.text))
+        return attempt
+
+    async def _ask_behind_gates(
+        self, limited: LimitedStrategy, request: Request, state: Fields | None, *, needs_user: bool
+    ) -> Attempt:
         name, subject = limited.strategy.name, limited.read(limited.strategy.subject, request)
         attempt: Attempt | None = None
         entered: list[Gate] = []
@@ -159,7 +181,7 @@ class Strategies(Mapping[str, Strategy]):
             for gate in self.gates:
                 await gate.enter(name, subject, request)
                 entered.append(gate)
-            attempt = await limited.ask(request, state)
+            attempt = await self._ask_one(limited, request, state, needs_user=needs_user)
         finally:
             for gate in reversed(entered):
                 await gate.leave(name, subject, request, attempt.outcome if attempt is not None else None)
