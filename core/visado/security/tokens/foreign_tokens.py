@@ -20,6 +20,8 @@ from visado.settings.durations import FOREVER
 from visado.strategy import AccountRules, Identity
 from visado.token_verifier import Verified
 
+MAX_EXPIRES_AT: Final = 2**53 - 1
+"""The largest time, in ms since 1970, that clients read exactly."""
 _MS_PER_SECOND: Final = 1_000
 _log = logging.getLogger("visado.verifiers")
 
@@ -117,7 +119,7 @@ class ForeignTokens:
 
 def _token(credential: Credential, verified: Verified, user_id: str, now: int) -> Token:
     name, digest = credential.key
-    expires_at = FOREVER if verified.expires_at is None else verified.expires_at
+    expires_at = FOREVER if verified.expires_at is None else min(verified.expires_at, MAX_EXPIRES_AT)
     return Token(
         f"foreign/{name}/{digest}",
         user_id,
