@@ -192,6 +192,8 @@ class Pipeline:
             return False
         if bearer is None and cookie == "ignored":
             return True
+        if bearer is not None and _has_other_bearer(request, bearer):
+            raise errors.TwoTokens(cause="Two bearer tokens are present, could not decide which one to use")
         if not self._may_use_cookie(request):
             alone = self._verifiers.find_bearer(request, bearer) if bearer is not None else None
             if alone is None or alone.key != credential.key:
@@ -245,3 +247,9 @@ class Pipeline:
         limit = self._access.profiles.rate_limit(request.user)
         if limit and not self.admits(request.user.id, limit):
             raise errors.TooManyRequestsOfUser
+
+
+def _has_other_bearer(request: Request, bearer: str) -> bool:
+    """Return whether the header `Authorization` has another bearer token than the body or message of a request."""
+    scheme, _, text = (request.header("authorization") or "").partition(" ")
+    return scheme.lower() == "bearer" and text.rstrip() not in ("", bearer)

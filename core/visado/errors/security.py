@@ -18,7 +18,7 @@ class TtlExceeded(BadRequest, id="security.token.ttl_exceeded", code=0x07010004)
 
 
 class TwoTokens(BadRequest, id="security.token.verification_error", code=0x07010007):
-    """The request has two tokens: a token and a cookie, two `Authorization` headers, or a header and the body."""
+    """The request has two tokens: a token and a cookie, two `Authorization` headers, or two bearers."""
 
     message = "Error verifying token: {cause}"
 

@@ -201,8 +201,9 @@ class Security:
         self._purging = asyncio.create_task(self._purge())
 
     def _report_unused_accounts(self) -> None:
-        for name in self._settings[sections.AccountsSection].names - self.strategies.taken_names:
-            _log.warning("[accounts.%s] has no effect: no strategy is called %r", name, name)
+        known = self.strategies.taken_names | self.token_verifiers.names
+        for name in self._settings[sections.AccountsSection].names - known:
+            _log.warning("[accounts.%s] has no effect: no strategy and no token verifier is called %r", name, name)
 
     async def close(self) -> None:
         """Close the parts of plugins. The storage is still open."""

@@ -90,6 +90,11 @@ class TokenVerifiers:
         """Iterate over the verifiers of available plugins."""
         return (each.verifier for each in self._verifiers.values() if each.plugin not in self._unavailable)
 
+    @property
+    def names(self) -> AbstractSet[str]:
+        """The names of all verifiers, including those of unavailable plugins."""
+        return self._verifiers.keys()
+
     def is_available(self, name: str) -> bool:
         """Return whether a verifier of this name may be asked."""
         return name in self._verifiers and self._verifiers[name].plugin not in self._unavailable

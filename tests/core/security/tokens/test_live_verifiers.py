@@ -106,9 +106,15 @@ def test_headers_are_users_over_http_and_in_the_upgrade_of_a_websocket(host):
 def test_two_tokens_are_refused(host, issuer):
     token = issuer.token()
     assert me(host, token=token, headers={"Cookie": f"authToken={host.admin}"}) == TWO
-    body = {"controller": "auth", "action": "getCurrentUser", "jwt": host.admin}
-    assert host.request("POST", "/_query", body, token=token).error_id == TWO
-    assert host.request("POST", "/_query", body, token=host.admin).result["_id"] == "admin"
+    body = {"controller": "auth", "action": "getCurrentUser"}
+    for header in (host.admin, issuer.token(sub="eve"), "junk"):
+        assert host.request("POST", "/_query", {**body, "jwt": token}, token=header).error_id == TWO
+        with host.socket({"Authorization": f"Bearer {header}"}) as socket:
+            assert socket.query(ME, token=token).error_id == TWO
+    assert host.request("POST", "/_query", {**body, "jwt": token}, token=token).error_id is None
+    for header in (host.admin, token, "junk"):  # a native token wins, and so does the body, as the wire has it
+        assert host.request("POST", "/_query", {**body, "jwt": host.admin}, token=header).result["_id"] == "admin"
+        assert host.request("POST", "/_query", {**body, "jwt": "garbage"}, token=header).error_id == INVALID
     assert me(host, token=host.admin, **behind("ann")) == "admin"
     assert me(host, headers={"Cookie": f"authToken={host.admin}", "X-Forwarded-User": "ann"}) == "admin"
 

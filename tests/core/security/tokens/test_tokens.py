@@ -270,8 +270,8 @@ def test_a_revocation_whose_client_goes_away_is_complete_or_has_not_happened(pla
         await inside.user("barrier")  # a write behind the one that nobody waits for
         inside.clock.now += 2_000
         before = await inside.error("auth:getCurrentUser", token=text)
-        inside.host.security.tokens.verified._by_text.clear()
-        inside.host.security.tokens.verified._texts.clear()
+        inside.host.security.tokens.verified._by_key.clear()
+        inside.host.security.tokens.verified._keys.clear()
         inside.host.security.users._cached.clear()
         after = await inside.error("auth:getCurrentUser", token=text)
         assert before == after
