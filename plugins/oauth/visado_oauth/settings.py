@@ -35,6 +35,7 @@ class ProviderSettings(BaseModel):
     model_config = _CONFIG
     title: str = Field("", description="The text of the login page's button; default: the title of the record.")
     icon: str = Field("", pattern=r"^(https://|data:image/|$)", description="An image for the button: https or data.")
+    listed: bool = Field(True, description="Show the provider to strangers, in auth:getLoginForms.")
     provider: str | None = Field(None, description="A record of the catalogue: see visado oauth:providers.")
     variables: dict[str, str] = Field({}, description="Variables of the record's URLs, such as tenant or host.")
     issuer: str | None = Field(None, description="The issuer of an OpenID provider; its URLs are discovered.")
@@ -63,8 +64,13 @@ class ProviderSettings(BaseModel):
     identifier: str = Field("sub", description="The claim that identifies a user for ever. Never an e-mail address.")
     persist: list[str] = Field([], description="Claims to store in the credentials at each login, as JMESPaths.")
     attributes: dict[str, str] = Field({}, description="Claims to store under another name: JMESPath to name.")
-    auto_create: bool = Field(True, description="Create a user at the first login of an identity without a user.")
-    default_profiles: list[str] = Field(["default"], min_length=1, description="Profiles of new users.")
+    auto_create: bool = Field(
+        True,
+        description="Create a user at the first login of an identity without a user. [accounts.NAME] wins over it.",
+    )
+    default_profiles: list[str] = Field(
+        ["default"], min_length=1, description="Profiles of new users. [accounts.NAME] profiles wins over it."
+    )
     group_claim: str | None = Field(None, description="The claim with the user's groups, as JMESPath.")
     group_profiles: dict[str, list[str]] = Field({}, description="Profiles by group, granted anew at each login.")
     require: Requirements = Field(default_factory=lambda: Requirements.model_validate({}))

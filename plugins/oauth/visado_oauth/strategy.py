@@ -54,7 +54,7 @@ class OauthStrategy(KeepsCredentials):
         sessions: ProviderSessions,
         client: ProviderClient,
     ) -> None:
-        self.name, self.title, self.icon = name, settings.title, settings.icon
+        self.name, self.title, self.icon, self.listed = name, settings.title, settings.icon, settings.listed
         self._credentials, self._sessions, self._client, self._tokens = credentials, sessions, client, host.tokens
         self.accounts = AccountRules(
             settings.auto_create, tuple(settings.default_profiles), content={}, refusal=LOGIN_FAILED.reason

@@ -297,6 +297,17 @@ def test_the_device_flow(live, browser):
     assert live.host.request("POST", "/_login/one", body).status == 401
 
 
+def test_the_device_flow_links_an_identity(live, browser):
+    assert user(live, "uma", **local("uma")).status == 200
+    token = live.host.login("uma", "a long enough password")
+    begun = live.host.request("POST", "/_me/credentials/one/_link", {"device": True}, token=token)
+    challenge = begun.result["challenge"]
+    _enter_code(browser, challenge["data"]["location"], "uma-at-one")
+    done = live.host.request("POST", "/_login/one", {"challenge": challenge["reference"]})
+    assert done.result["_id"] == "uma"
+    assert live.host.request("GET", "/credentials/one/uma", token=admin(live)).result["sub"] == "uma-at-one"
+
+
 def test_the_command_line_logs_in_with_a_code_on_another_device(live, browser):
     process = subprocess.Popen(
         [sys.executable, "-m", "visado", "oauth:login", "one", "--device", "--url", live.url],
