@@ -66,7 +66,7 @@ class LoginChecks:
 
     def alternatives(self, check: LoginCheck) -> list[LoginCheck]:
         """Return the other checks of a check's factor, except those of disabled plugins."""
-        group = next((each for each in self.groups() if check in each), [])
+        group = next((each for each in self.groups() if check in each), list[LoginCheck]())
         return [each for each in group if each is not check]
 
     def get_enabled(self, name: str) -> LoginCheck | None:
