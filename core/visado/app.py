@@ -56,7 +56,8 @@ class Visado(Starlette):
         self.security.register()
         self.table = build_table(settings, clock, self.storage, self.security, plugins, self.switches, self.metrics)
         access, observers = self.security.access, self.security.observers
-        access.is_open, may_post = self.table.is_open, self.security.logins.expects_post
+        access.is_open, access.is_personal = self.table.is_open, self.table.is_personal
+        may_post = self.security.logins.expects_post
         self.pipeline = Pipeline(self.table, access, observers, settings, clock, self.metrics, may_post)
         self.cache = cache = ResponseCache(self.pipeline, self.table, access, version, self.metrics)
         routes = Routes(self.table)

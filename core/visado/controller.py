@@ -246,6 +246,11 @@ class ActionTable:
             and action.id not in self._closed
         )
 
+    def is_personal(self, controller: str, name: str) -> bool:
+        """Return whether only the user itself may call an action, and nobody who acts as the user."""
+        action = self.get(controller, name)
+        return action is not None and action.personal
+
     def public(self) -> dict[str, dict[str, Any]]:
         """Return the table in the shape of `server:publicApi`, from which clients choose their routes.
 

@@ -112,7 +112,7 @@ class Pipeline:
         await self.authenticate(request, action.cookie if isinstance(action, Action) else "verified")
         self._authorise(request, controller, name)
         if request.token is not None and request.token.actor is not None:
-            await self._authorise_actor(request, action, controller, name)
+            await self._authorise_actor(request, controller, name)
         self._limit(request, action.rate_limit if isinstance(action, Action) else "user")
         if isinstance(action, errors.VisadoError):
             raise action
@@ -223,13 +223,10 @@ class Pipeline:
             raise errors.LoopbackRequired(controller=controller, action=name)
         raise errors.LoginRequired(controller=controller, action=name)
 
-    async def _authorise_actor(
-        self, request: Request, action: Action | errors.VisadoError, controller: str, name: str
-    ) -> None:
+    async def _authorise_actor(self, request: Request, controller: str, name: str) -> None:
         """Refuse what a user may not do who acts as the user of the request, and tell the observers of what it may."""
         request.depends_on = None  # observers are told of each use
-        is_personal = isinstance(action, Action) and action.personal
-        if is_personal or not await self._access.may_act(request, controller, name):
+        if not self._access.may_act(await self._access.actor(request), controller, name, request.args):
             self._observers.note(events.AccessDenied(target=f"{controller}:{name}"[:_MAX_TARGET_CHARACTERS]))
             raise errors.NotAllowed(controller=controller, action=name, user=request.user.id)
         self._observers.note(events.Impersonated(target=request.user.id, action=f"{controller}:{name}"))

@@ -50,7 +50,8 @@ class Token:
 
     `strategy` made the token, or the verifier of this name; None for an API key, and for a further token that a user
     created. `session` and `methods` are those of the login. `actor` is the id of the user who acts as `user_id`.
-    `allow` are the ids of the only actions that the token may run; None: all that the user may.
+    `allow` are the ids of the only actions that the token may run; None: all that the user may. `latest_end` is the end
+    of the login's session, in ms since 1970, which no further token exceeds; None: it has no end.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Token:
     methods: frozenset[str] = frozenset()
     actor: str | None = None
     allow: frozenset[str] | None = None
+    latest_end: int | None = None
 
 
 class RequestHead(NamedTuple):

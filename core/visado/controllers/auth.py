@@ -106,10 +106,7 @@ class AuthController(Controller):
         name = strategy if strategy is not None else request.fields.get("strategy", "local")
         if not isinstance(name, str):
             raise errors.InvalidType(argument="body.strategy", expected="string")
-        with refusals(self._observers, name if name in self._strategies else None):
-            for field in (*form_fields(self._strategies.find(name).login_form), "password"):
-                if field in request.args:  # URLs are written to logs
-                    raise errors.ForbiddenArgument(argument=field)
+        self._check_arguments(request, name)
         lifetime = request.fields.get("expiresIn") if expires_in is None else expires_in
         outcome = await self._logins.log_in(request, name, lifetime)
         if isinstance(outcome, Redirect):
@@ -131,10 +128,18 @@ class AuthController(Controller):
         a page's form is redirected. A redirect or a challenge is answered at `auth:login`, which then returns a token
         of the current user. A user has one identity of a strategy, and an identity has one user.
         """
+        self._check_arguments(request, strategy)
         outcome = await self._logins.log_in(request, strategy, owner=request.user)
         if isinstance(outcome, Redirect):
             return redirect_reply(request, address_as_data(request, outcome))
         return self._reply(request, outcome, cookie_auth=uses_cookie(request, cookie_auth))
+
+    def _check_arguments(self, request: Request, strategy: str) -> None:
+        """Refuse credentials in the URL. Raises `UnknownStrategy`, `ForbiddenArgument`."""
+        with refusals(self._observers, strategy if strategy in self._strategies else None):
+            for field in (*form_fields(self._strategies.find(strategy).login_form), "password"):
+                if field in request.args:  # URLs are written to logs
+                    raise errors.ForbiddenArgument(argument=field)
 
     def _reply(self, request: Request, logged_in: LoggedIn, *, cookie_auth: bool) -> Reply:
         """Return the reply to a login, and link a WebSocket to its token."""
@@ -202,8 +207,7 @@ class AuthController(Controller):
         check_unlimited(request)
         if expires_in == FOREVER:
             raise errors.InvalidExpiration(argument="expiresIn", rule="cannot be infinite")
-        current = request.token  # a further token of a user who acts as another, or of limited rights, is no wider
-        origin = TokenOrigin(actor=current.actor, allow=current.allow) if current is not None else TokenOrigin()
+        origin = self._tokens.derive(request.token) if request.token is not None else TokenOrigin()
         issued = await self._tokens.create(request.user.id, expires_in, single_use=single_use, origin=origin)
         self._observers.note(events.TokenIssued(target=request.user.id))
         token = issued.token
@@ -264,13 +268,17 @@ class AuthController(Controller):
 
     @action(get("/_me/_rights"), get("/users/_me/_rights", deprecated=True), cacheable=True)
     async def get_my_rights(self, request: Request) -> SearchResult:
-        """List the rights of the current user: one item for each action that the user's roles allow or deny."""
-        return rights.list_rights(self._access.rights(request).policies)
+        """List the rights of the current user: one item for each action that the user's roles allow or deny.
+
+        For a user who acts as another, the items are what both may do, by `[security] impersonation`.
+        """
+        return rights.list_rights(await self._access.policies(request))
 
     @action(post("/_checkRights"), example={"controller": "auth", "action": "getCurrentUser"})
     async def check_rights(self, request: Request, body: Body) -> AllowedResult:
-        """Return whether the current user may send the request that is in the body."""
-        return {"allowed": is_allowed(body, request, partial(self._access.allows, request))}
+        """Return whether the current user may send the request that is in the body, also as who acts as the user."""
+        actor = await self._access.actor(request)
+        return {"allowed": is_allowed(body, request, partial(self._access.allows_both, request, actor))}
 
     @action(put("/_me"), put("/_updateSelf", deprecated=True), login_required=True)
     async def update_self(self, request: Request, body: Body, retry_on_conflict: Integer = 10) -> DocumentResult:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from visado import errors
 from visado.request import Request, Token, User
 from visado.security.rights.profiles import Profiles
-from visado.security.rights.rights import Rights
+from visado.security.rights.rights import Policy, Rights, shared_policies
 from visado.security.tokens import api_keys, tokens
 from visado.security.tokens.api_keys import ApiKeys
 from visado.security.tokens.foreign_tokens import ForeignTokens
@@ -21,7 +21,7 @@ NATIVE_PREFIXES: Final = (tokens.PREFIX, api_keys.PREFIX)
 """How the texts of the host's own tokens and API keys begin: no verifier is asked for them."""
 
 
-def _is_closed(controller: str, action: str) -> bool:  # noqa: ARG001
+def _is_none(controller: str, action: str) -> bool:  # noqa: ARG001
     return False
 
 
@@ -31,7 +31,7 @@ class Access:
 
     With `open_bootstrap`, the unrestricted roles of the first start count for every client. With `beyond_actor`, a user
     who acts as another has all rights of the other; otherwise only those that both have. `is_open` returns whether
-    every client may call an action of a controller.
+    every client may call an action of a controller, and `is_personal` whether only the user itself may.
     """
 
     users: Users
@@ -41,7 +41,8 @@ class Access:
     foreign_tokens: ForeignTokens
     open_bootstrap: bool = False
     beyond_actor: bool = False
-    is_open: Callable[[str, str], bool] = _is_closed
+    is_open: Callable[[str, str], bool] = _is_none
+    is_personal: Callable[[str, str], bool] = _is_none
 
     def is_loopback(self, request: Request) -> bool:
         """Return whether the unrestricted roles of the first start count for a request."""
@@ -64,12 +65,37 @@ class Access:
             return True
         return self.is_open(controller, action)
 
-    async def may_act(self, request: Request, controller: str, action: str) -> bool:
-        """Return whether the user who acts as the user of a request has the right, too, to call an action."""
-        actor = await self.users.get(request.token.actor) if request.token and request.token.actor else None
-        if actor is None:
+    async def actor(self, request: Request) -> User | None:
+        """Return the user who acts as the user of a request; None where nobody does, or where that user is deleted."""
+        token = request.token
+        return None if token is None or token.actor is None else await self.users.get(token.actor)
+
+    def may_act(self, actor: User | None, controller: str, action: str, args: Mapping[str, Any] | None = None) -> bool:
+        """Return whether a user who acts as another may call an action that the other may."""
+        if actor is None or self.is_personal(controller, action):
             return False
-        return self.beyond_actor or self.profiles.rights(actor).allows(controller, action, request.args)
+        if self.beyond_actor or self.profiles.rights(actor).allows(controller, action, args):
+            return True
+        return self.is_open(controller, action)
+
+    def allows_both(
+        self, request: Request, actor: User | None, controller: str, action: str, args: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Return whether the user of a request may call an action, and the actor, too, if one acts as the user."""
+        if not self.allows(request, controller, action, args):
+            return False
+        token = request.token
+        return token is None or token.actor is None or self.may_act(actor, controller, action, args)
+
+    async def policies(self, request: Request) -> Sequence[Policy]:
+        """Return the policies of the user of a request: those that the actor has, too, where one acts as the user."""
+        own, token = self.rights(request).policies, request.token
+        if token is None or token.actor is None:
+            return own
+        actor = await self.actor(request)
+        if actor is None:
+            return ()
+        return own if self.beyond_actor else shared_policies(own, self.profiles.rights(actor).policies)
 
     async def identify(self, text: str) -> tuple[Token, User]:
         """Return a verified token, and its user, from the text of a token or API key.

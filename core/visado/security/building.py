@@ -32,7 +32,7 @@ from visado.security.strategies.chains import Chain
 from visado.security.strategies.strategies import Strategies
 from visado.security.strategies.strategy_credentials import StrategyCredentials
 from visado.security.strategies.strategy_kinds import StrategyKinds
-from visado.security.tokens import tokens
+from visado.security.tokens import revocations, tokens
 from visado.security.tokens.api_keys import ApiKeys
 from visado.security.tokens.connections import Connections
 from visado.security.tokens.foreign_tokens import ForeignTokens
@@ -46,7 +46,7 @@ from visado.settings.loading import Settings
 from visado.storage.protocol import Storage
 from visado.storage.versions import Version
 
-UNVERSIONED_COLLECTIONS: Final = frozenset({tokens.COLLECTION, pending_logins.COLLECTION})
+UNVERSIONED_COLLECTIONS: Final = frozenset({tokens.COLLECTION, revocations.COLLECTION, pending_logins.COLLECTION})
 """Collections that change with each login, and on which no cached value depends."""
 PURGE_SECONDS: Final = 600.0
 _log = logging.getLogger("visado.security")
@@ -221,6 +221,7 @@ class Security:
         while True:
             try:
                 await self.tokens.purge()
+                await self.tokens.revoked.purge()
                 await self.pending_logins.purge()
             except Exception:
                 _log.exception("expired tokens and pending logins could not be deleted")

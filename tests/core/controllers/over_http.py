@@ -27,7 +27,7 @@ async def http(inside, verb, path, body=None, *, headers=(), scheme="http"):
         "headers": [(b"host", b"auth.example.com"), *((name.encode(), value.encode()) for name, value in headers)], "client": ("10.0.0.1", 5),
     }  # fmt: skip
     await inside.host(scope, receive, send)
-    found = [(name.decode(), value.decode()) for name, value in sent[0]["headers"]]
+    found = [(name.decode(), value.decode("latin-1")) for name, value in sent[0]["headers"]]
     text = sent[1]["body"]
     return sent[0]["status"], found, json.loads(text) if b"json" in dict(sent[0]["headers"])[b"content-type"] else text
 

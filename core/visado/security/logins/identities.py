@@ -79,13 +79,16 @@ class Identities:
     async def _link(
         self, strategy: str, identity: Identity, stored: Mapping[str, Any] | None, owner: str
     ) -> Mapping[str, Any]:
-        if stored is None:
-            fields = dict(identity.kept)
+        if stored is not None:
+            if stored["userId"] != owner:
+                raise errors.SubjectTaken(subject=identity.subject)
+            return stored
+        fields = _kept(identity)
+        async with self._storage.transaction():
             await self._credentials.link(strategy, identity.subject, owner, fields)
-            return {**fields, "userId": owner}
-        if stored["userId"] != owner:
-            raise errors.SubjectTaken(subject=identity.subject)
-        return stored
+            if await self._users.get(owner) is None:  # deleted meanwhile: nobody would own the identity
+                raise errors.LoginRefused(reason="the user who started the link no longer exists")
+        return {**fields, "userId": owner}
 
     async def _create(self, strategy: str, identity: Identity, rules: AccountRules) -> Mapping[str, Any]:
         """Make a user with the identity. Of concurrent first logins of one identity, all get the same user."""
@@ -96,7 +99,7 @@ class Identities:
             async with self._storage.transaction():
                 user = await self._create_user(strategy, content, [*rules.profiles, *granted])
                 kept = [each for each in granted if each in user.profile_ids]
-                fields = {**identity.kept, **({GRANTED: kept} if identity.profiles is not None else {})}
+                fields = {**_kept(identity), **({GRANTED: kept} if identity.profiles is not None else {})}
                 await self._credentials.link(strategy, identity.subject, user.id, fields)
         except errors.SubjectTaken:
             stored = await self._credentials.get(strategy, identity.subject)
@@ -117,7 +120,7 @@ class Identities:
         self, strategy: str, identity: Identity, user: User, stored: Mapping[str, Any], rules: AccountRules
     ) -> User:
         """Write what changed; most logins bring nothing new, and write nothing."""
-        changes: Fields = {name: value for name, value in identity.kept.items() if stored.get(name) != value}
+        changes: Fields = {name: value for name, value in _kept(identity).items() if stored.get(name) != value}
         before: list[str] = list(stored.get(GRANTED) or ())
         granted, profiles = before, list(user.profile_ids)
         if identity.profiles is not None:
@@ -191,6 +194,11 @@ def _content(profile: Mapping[str, Any], mapping: Mapping[str, str] | None) -> F
     names = {name: name for name in profile} if mapping is None else mapping
     content = {name: profile[source] for name, source in names.items() if source in profile}
     return {name: value for name, value in content.items() if name != "profileIds" and not name.startswith("_")}
+
+
+def _kept(identity: Identity) -> Fields:
+    """Return what a strategy stores with an identity, without the members that are the host's own."""
+    return {name: value for name, value in identity.kept.items() if name not in ("userId", GRANTED)}
 
 
 def _without_missing(strategy: str, profiles: list[str], error: errors.ProfileNotFound) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from visado import errors, events
 from visado.arguments import DURATION
@@ -14,7 +14,7 @@ from visado.security.logins.check_runs import CheckRuns
 from visado.security.logins.identities import Identities
 from visado.security.logins.login_result import login_result
 from visado.security.logins.refusals import refusals
-from visado.security.logins.steps import Step, Steps
+from visado.security.logins.steps import LoginStart, Step, Steps
 from visado.security.observers import Observers
 from visado.security.strategies.attempts import Attempt
 from visado.security.strategies.strategies import Strategies
@@ -22,6 +22,8 @@ from visado.security.tokens.issuing import TokenOrigin
 from visado.security.tokens.tokens import Tokens
 from visado.security.users.users import Users
 from visado.strategy import Challenge, Fail, Identity, Outcome, Pass, Redirect, Success
+
+_NO_ACTOR: Final = "only a signed-in user acts as another user"
 
 
 class Logins:
@@ -49,19 +51,19 @@ class Logins:
         this user. Raises `LoginRefused`, `LoginChallenged`, and what the strategy and the login checks raise.
         """
         revocations = self._tokens.revocations
-        with refusals(self._observers, name):
+        start = self._steps.start(name, lifetime, owner.id if owner is not None else None)
+        with refusals(self._observers, name if name in self._strategies else None):
             step = await self._steps.find(request, name)
             if request.connection.cross_site_form and (step is None or not step.is_bound):
                 raise errors.UnauthorizedOrigin(origin=request.connection.origin)
             if step is None:
                 attempt = await self._strategies.ask(name, request, needs_user=owner is None)
             elif step.check is None:
-                attempt, owner = await self._continue(request, step)
-                lifetime = lifetime if step.lifetime is None else step.lifetime
+                attempt, start = await self._continue(request, step, start)
         if step is not None and step.check is not None:
             admission = await self._checks.resume(request, step)
         else:
-            outcome = await self._decide(request, name, attempt, lifetime, owner)
+            outcome = await self._decide(request, attempt, start)
             if isinstance(outcome, Redirect):
                 return outcome
             admission = outcome
@@ -85,33 +87,31 @@ class Logins:
         """Return whether a page of this origin may post the request: an answer to a strategy that expects it."""
         if (request.controller, request.action) != ("auth", "login"):
             return False
-        name = request.args.get("strategy", "local")
+        name: object = request.args.get("strategy", "local")
         strategy = self._strategies.get(name) if isinstance(name, str) else None
         return strategy is not None and not strategy.posts_from.isdisjoint({"*", request.connection.origin or "null"})
 
-    async def _continue(self, request: Request, step: Step) -> tuple[Attempt, User | None]:
-        """Return the outcome of a strategy's further step, and the user to whom the identity is linked, if any."""
+    async def _continue(self, request: Request, step: Step, start: LoginStart) -> tuple[Attempt, LoginStart]:
+        """Return the outcome of a strategy's further step, and how the login began. `start` is that of the request."""
+        began = step.start
+        if start.owner is not None and start.owner != began.owner:
+            raise errors.LoginRefused(reason="this step belongs to another login")
+        if began.owner is not None and await self._users.get(began.owner) is None:
+            raise errors.LoginRefused(reason="the user who started the link no longer exists")
         attempt = await self._strategies.ask(step.strategy, request, step.state)
         if not isinstance(attempt.outcome, Fail):
             await self._steps.finish(step)
-        if step.owner is None:
-            return attempt, None
-        owner = await self._users.get(step.owner)
-        if owner is None:
-            raise errors.LoginRefused(reason="the user who started the link no longer exists")
-        return attempt, owner
+        return attempt, began if began.lifetime is not None else replace(began, lifetime=start.lifetime)
 
-    async def _decide(
-        self, request: Request, name: str, attempt: Attempt, lifetime: Any, owner: User | None
-    ) -> Admission | Redirect:
+    async def _decide(self, request: Request, attempt: Attempt, start: LoginStart) -> Admission | Redirect:
         strategy, outcome = attempt.strategy, attempt.outcome
         match outcome:
             case Success():
-                return await self._admit(request, strategy, outcome, lifetime, owner)
+                return await self._admit(request, strategy, outcome, start)
             case Redirect():
-                return await self._steps.redirect(request, name, strategy, outcome, lifetime, owner)
+                return await self._steps.redirect(request, strategy, outcome, self._read(strategy, start))
             case Challenge():
-                raise await self._steps.challenge(request, name, strategy, outcome, lifetime, owner)
+                raise await self._steps.challenge(request, strategy, outcome, self._read(strategy, start))
             case Fail(reason, www_authenticate, cookies):
                 refusal = errors.LoginRefused(reason=str(reason))
                 refusal.cookies, refusal.www_authenticate = cookies, www_authenticate
@@ -122,16 +122,25 @@ class Logins:
         with refusals(self._observers, strategy):
             raise refusal
 
-    async def _admit(
-        self, request: Request, strategy: str, success: Success, lifetime: Any, owner: User | None
-    ) -> Admission:
+    def _read(self, strategy: str, start: LoginStart) -> LoginStart:
+        """Return the start of a login that is stored, with the lifetime in ms. Raises `InvalidType`."""
         with refusals(self._observers, strategy):
-            user = await self._find_user(strategy, success, owner)
+            return replace(start, lifetime=DURATION.read(start.lifetime, "expiresIn", False))
+
+    async def _admit(self, request: Request, strategy: str, success: Success, start: LoginStart) -> Admission:
+        with refusals(self._observers, strategy):
+            if success.actor is not None:
+                _check_actor(request, success.actor, start.owner)
+            user = await self._find_user(strategy, success, start.owner)
+        with refusals(self._observers, strategy, user.id):
+            await self._tokens.revoked.check(user.id, start.at)
         login = Login(request, user, strategy, replace(success, who=user.id))
-        admission = Admission(login, dict(success.data), success.cookies, lifetime)
+        admission = Admission(login, dict(success.data), success.cookies, start.lifetime)
         if success.actor is not None:
             with refusals(self._observers, strategy, user.id):
-                self._check_actor(request, success.actor, user)
+                if user.id == success.actor or user.anonymous:
+                    raise errors.LoginRefused(reason=_NO_ACTOR)
+            self._observers.note(events.Impersonated(actor=success.actor, target=user.id, action="auth:login"))
             return admission
         try:
             return await self._checks.run(admission)
@@ -141,26 +150,19 @@ class Logins:
             location = challenge_location(admission.location, challenge)
             return replace(admission, cookies=challenge.cookies, challenge=location)
 
-    async def _find_user(self, strategy: str, success: Success, owner: User | None) -> User:
+    async def _find_user(self, strategy: str, success: Success, owner: str | None) -> User:
         who: object = success.who
         if isinstance(who, Identity):
             rules = self._strategies.find(strategy).accounts
-            return await self._identities.resolve(strategy, who, rules, owner.id if owner is not None else None)
+            return await self._identities.resolve(strategy, who, rules, owner)
         if type(who) is not str or not who:
             raise errors.InvalidUserId(strategy=strategy, kind=type(who).__name__)
         user = await self._users.get(who)
         if user is None:
             raise errors.UnknownUserId(strategy=strategy)
-        if owner is not None and owner.id != user.id:
+        if owner is not None and owner != user.id:
             raise errors.LoginRefused(reason="this strategy links no identity")
         return user
-
-    def _check_actor(self, request: Request, actor: str, user: User) -> None:
-        """Raise `LoginRefused` unless the user of the request is the actor, as itself."""
-        token = request.token
-        if token is None or token.actor is not None or request.user.id != actor or user.id == actor or user.anonymous:
-            raise errors.LoginRefused(reason="only a signed-in user acts as another user")
-        self._observers.note(events.Impersonated(actor=actor, target=user.id, action="auth:login"))
 
     async def complete(self, user: User, strategy: str, expires_in: int | None = None) -> Fields:
         """Log in a user who was authenticated by an action of a plugin, and return the result of `auth:login`.
@@ -186,6 +188,15 @@ class Logins:
         with refusals(self._observers, strategy, user_id):
             lifetime = DURATION.read(admission.lifetime, "expiresIn", False)
             origin = TokenOrigin(strategy, success.session, success.methods, success.actor, success.expires_at)
+            if success.actor is not None and login.request.token is not None:  # no wider than the actor's own token
+                origin = replace(origin, allow=login.request.token.allow)
             issued = await self._tokens.create(user_id, lifetime, revocations=revocations, origin=origin)
         self._observers.note(events.LoginSucceeded(actor=success.actor or user_id, target=user_id, strategy=strategy))
         return LoggedIn(issued, admission)
+
+
+def _check_actor(request: Request, actor: str, owner: str | None) -> None:
+    """Raise `LoginRefused` unless the user of the request is the actor, as itself, and links nothing."""
+    token = request.token
+    if token is None or token.actor is not None or request.user.id != actor or owner is not None:
+        raise errors.LoginRefused(reason=_NO_ACTOR)

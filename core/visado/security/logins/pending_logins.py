@@ -19,6 +19,9 @@ MAX_PENDING_PER_BROWSER: Final = 5
 MAX_PENDING: Final = 100_000
 """How many logins wait at once; further ones are refused, since strangers may start as many as they like."""
 PURGE_BATCH: Final = 1_000
+_FULL_PURGE_MS: Final = 10_000
+"""How often expired ones are deleted at once where no other may wait, in ms."""
+_MAX_REFERENCE_CHARACTERS: Final = 128
 
 
 def new_reference() -> str:
@@ -29,13 +32,15 @@ def new_reference() -> str:
 class PendingLogins:
     """The pending logins in the storage, under the fingerprints of their references.
 
-    A document holds `strategy`, `endsAt` in ms since 1970, `tries`, and what the one who stored it needs: `check` and
-    `userId` of a login check's challenge, `asked`, `browser`, `socket` and `owner` of a strategy's step.
+    A document holds `strategy`, `endsAt` in ms since 1970, `tries` that are left, `repeats` where there were several,
+    and what the one who stored it needs: `check` and `userId` of a login check's challenge, `asked`, `browser`,
+    `socket`, `owner` and `startedAt` of a strategy's step.
     """
 
     def __init__(self, storage: Storage, clock: Clock) -> None:
         self._storage, self._clock = storage, clock
-        storage.declare(Collection(COLLECTION, ("userId", "browser")))
+        self._purged_at = 0
+        storage.declare(Collection(COLLECTION, ("userId", "browser", "owner")))
 
     def now(self) -> int:
         """Return the time in ms since 1970."""
@@ -47,15 +52,28 @@ class PendingLogins:
         Only the latest ones of a user, and of a browser, are kept. Raises `Overloaded`.
         """
         ends_at = self._clock() + int(lifetime * 1_000)
-        if (await self._storage.search(COLLECTION, Query(limit=0))).total >= MAX_PENDING:
+        if await self._is_full() and not await self._makes_room():
             raise errors.Overloaded
         async with self._storage.transaction():
             if fields.get("userId") is not None:
                 await self._drop_oldest(Equals("userId", fields["userId"]), MAX_PENDING_PER_USER)
             if fields.get("browser") is not None:
                 await self._drop_oldest(Equals("browser", fields["browser"]), MAX_PENDING_PER_BROWSER)
-            await self._storage.create(COLLECTION, fingerprint(reference), {**fields, "endsAt": ends_at})
+            document = {**fields, "repeats": fields["tries"] > 1, "endsAt": ends_at}
+            await self._storage.create(COLLECTION, fingerprint(reference), document)
         return ends_at
+
+    async def _is_full(self) -> bool:
+        return (await self._storage.search(COLLECTION, Query(limit=0))).total >= MAX_PENDING
+
+    async def _makes_room(self) -> bool:
+        """Delete expired pending logins, unless that was done just now; return whether there is room."""
+        now = self._clock()
+        if now - self._purged_at < _FULL_PURGE_MS:
+            return False
+        self._purged_at = now
+        await self.purge()
+        return not await self._is_full()
 
     async def _drop_oldest(self, where: Predicate, limit: int) -> None:
         newest_first = (Sort("endsAt", descending=True),)
@@ -68,33 +86,41 @@ class PendingLogins:
         """Return the pending login of a reference; None for one that is unknown, used or too old."""
         if not reference.startswith(REFERENCE_PREFIX) or not reference.isascii():
             return None
+        if len(reference) > _MAX_REFERENCE_CHARACTERS:
+            return None
         pending = await self._storage.get(COLLECTION, fingerprint(reference))
-        return pending if pending is not None and self._clock() < pending["endsAt"] else None
+        if pending is None or self._clock() >= pending["endsAt"] or pending["tries"] <= 0:
+            return None
+        return pending
 
-    async def use(self, reference: str) -> bool:
-        """Use up one try, the last of which deletes the pending login; return False where none was left.
+    async def use(self, reference: str, pending: Mapping[str, Any]) -> bool:
+        """Use up one try of a pending login; return False where none was left.
 
-        Of concurrent answers to one reference, as many pass as it has tries.
+        Of concurrent answers to one reference, as many pass as it has tries. One with a single try is deleted; of
+        another, `finish` lets one answer pass.
         """
         pending_id = fingerprint(reference)
+        if not pending["repeats"]:
+            return await self._storage.delete(COLLECTION, pending_id)
 
-        def use_try(pending: Mapping[str, Any]) -> Fields:
-            return {**pending, "tries": pending["tries"] - 1}
+        def use_try(stored: Mapping[str, Any]) -> Fields:
+            return {**stored, "tries": stored["tries"] - 1}
 
         try:
-            left = (await self._storage.update(COLLECTION, pending_id, use_try))["tries"]
+            left: int = (await self._storage.update(COLLECTION, pending_id, use_try))["tries"]
         except DocumentMissing:
             return False
-        return left > 0 or await self._storage.delete(COLLECTION, pending_id)
+        return left >= 0
 
     async def finish(self, reference: str) -> bool:
         """Delete a pending login that was answered; return False where another answer did so before."""
         return await self._storage.delete(COLLECTION, fingerprint(reference))
 
     async def delete_all(self, user_id: str) -> None:
-        """Delete the pending logins of a user."""
-        for pending_id, _ in (await self._storage.search(COLLECTION, Query(Equals("userId", user_id)))).hits:
-            await self._storage.delete(COLLECTION, pending_id)
+        """Delete the pending logins of a user, and those that would link an identity to it."""
+        for member in ("userId", "owner"):
+            for pending_id, _ in (await self._storage.search(COLLECTION, Query(Equals(member, user_id)))).hits:
+                await self._storage.delete(COLLECTION, pending_id)
 
     async def purge(self) -> None:
         """Delete expired pending logins, in batches."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from visado import errors, events
-from visado.request import REFERENCE_PREFIX, Fields, Request, User
+from visado.request import REFERENCE_PREFIX, Fields, Request
 from visado.security.logins.pending_logins import PendingLogins
 from visado.security.observers import Observers
 from visado.security.strategies.strategies import Strategies
@@ -20,21 +21,39 @@ CROSS_SITE_COOKIE: Final = "visado-login-post"
 """The cookie of strategies whose answers pages of other sites post."""
 COOKIE_SECONDS: Final = 3_600
 _UNKNOWN: Final = "the challenge is unknown, used or too old: log in again"
+_BROWSER: Final = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class LoginStart:
+    """How a login began: with which strategy, when in ms since 1970, and to which user it links an identity, if any.
+
+    `lifetime` is that of the token as the client sent it.
+    """
+
+    asked: str
+    at: int
+    owner: str | None = None
+    lifetime: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """A pending login whose reference a request brought back. `check` is the login check that challenged, or None."""
 
-    reference: str
+    reference: str = field(repr=False)
     strategy: str
     state: Fields = field(repr=False)
-    tries: int
     check: str | None
     user_id: str | None
-    owner: str | None
     lifetime: Any
     pending: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def start(self) -> LoginStart:
+        """How the login of a strategy's step began."""
+        pending = self.pending
+        return LoginStart(pending["asked"], pending["startedAt"], pending["owner"], self.lifetime)
 
     @property
     def is_bound(self) -> bool:
@@ -47,6 +66,10 @@ class Steps:
 
     def __init__(self, pending: PendingLogins, strategies: Strategies, observers: Observers) -> None:
         self._pending, self._strategies, self._observers = pending, strategies, observers
+
+    def start(self, asked: str, lifetime: Any, owner: str | None) -> LoginStart:
+        """Return the start of a login that begins now."""
+        return LoginStart(asked, self._pending.now(), owner, lifetime)
 
     async def find(self, request: Request, name: str) -> Step | None:
         """Return the step that a request of a login with a strategy answers, and use up one try; None for a new login.
@@ -63,16 +86,14 @@ class Steps:
             or not _is_same_client(pending, request)
         ):
             raise errors.LoginRefused(reason=_UNKNOWN)
-        if not await self._pending.use(reference):
+        if not await self._pending.use(reference, pending):
             raise errors.LoginRefused(reason=_UNKNOWN)
         return Step(
             reference=reference,
             strategy=pending["strategy"],
             state=dict(pending["state"]),
-            tries=pending["tries"],
             check=pending["check"],
             user_id=pending["userId"],
-            owner=pending["owner"],
             lifetime=pending["expiresIn"],
             pending=pending,
         )
@@ -85,16 +106,14 @@ class Steps:
 
     async def finish(self, step: Step) -> None:
         """Delete a step that was answered. Raises `LoginRefused` where another request answered it at the same time."""
-        if step.tries > 1 and not await self._pending.finish(step.reference):
+        if step.pending["repeats"] and not await self._pending.finish(step.reference):
             raise errors.LoginRefused(reason=_UNKNOWN)
 
-    async def redirect(
-        self, request: Request, asked: str, strategy: str, redirect: Redirect, lifetime: Any, owner: User | None
-    ) -> Redirect:
+    async def redirect(self, request: Request, strategy: str, redirect: Redirect, start: LoginStart) -> Redirect:
         """Store the state of a redirect, and return the redirect with the cookie that binds it to the browser."""
         if redirect.state is None:
             return redirect
-        fields = _fields(asked, strategy, redirect.state, 1, lifetime, owner)
+        fields = _fields(strategy, redirect.state, 1, start)
         cookies = redirect.cookies
         connection = request.connection
         if redirect.same_client and connection.transport == "websocket":
@@ -102,17 +121,19 @@ class Steps:
         elif redirect.same_client:
             crosses = bool(self._strategies.find(strategy).posts_from)
             name = _cookie_name(request, crosses=crosses)
-            browser = request.cookies.get(name) or secrets.token_urlsafe(32)
+            browser = request.cookies.get(name, "")
+            if not _BROWSER.fullmatch(browser):  # a value of another application's or of nobody's making
+                browser = secrets.token_urlsafe(32)
             fields["browser"] = fingerprint(browser)
             cookies = (*cookies, _cookie(name, browser, request, crosses=crosses))
         await self._pending.create(request.reference, redirect.lifetime, fields)
         return replace(redirect, cookies=cookies)
 
     async def challenge(
-        self, request: Request, asked: str, strategy: str, challenge: Challenge, lifetime: Any, owner: User | None
+        self, request: Request, strategy: str, challenge: Challenge, start: LoginStart
     ) -> errors.LoginChallenged:
         """Store the challenge of a strategy, and return the error that tells the client of it."""
-        fields = _fields(asked, strategy, challenge.state, challenge.tries, lifetime, owner)
+        fields = _fields(strategy, challenge.state, challenge.tries, start)
         ends_at = await self._pending.create(request.reference, challenge.lifetime, fields)
         self._observers.note(events.LoginChallenged(target=None, strategy=strategy, check=None))
         public = {"reference": request.reference, "check": None, "strategy": strategy, "expiresAt": ends_at}
@@ -121,18 +142,17 @@ class Steps:
         return error
 
 
-def _fields(
-    asked: str, strategy: str, state: Mapping[str, Any], tries: int, lifetime: Any, owner: User | None
-) -> Fields:
+def _fields(strategy: str, state: Mapping[str, Any], tries: int, start: LoginStart) -> Fields:
     return {
-        "asked": asked,
+        "asked": start.asked,
+        "startedAt": start.at,
         "strategy": strategy,
         "state": dict(state),
         "tries": tries,
         "check": None,
         "userId": None,
-        "owner": owner.id if owner is not None else None,
-        "expiresIn": lifetime,
+        "owner": start.owner,
+        "expiresIn": start.lifetime,
     }
 
 

@@ -100,6 +100,47 @@ def _covers_target(policies: Sequence[Policy], target: Any) -> bool:
     return all(_one_covers(policies, index, collection) for collection in collections)
 
 
+def shared_policies(first: Sequence[Policy], second: Sequence[Policy]) -> list[Policy]:
+    """Return the policies of what both of two sets of policies allow."""
+    shared: list[Policy] = []
+    for one in first:
+        for other in second:
+            restrictions = _shared_restrictions(one.restricted_to, other.restricted_to)
+            if restrictions is not None:
+                shared.append(Policy(_shared_controllers(one.controllers, other.controllers), restrictions))
+    return shared
+
+
+def _shared_controllers(one: Controllers, other: Controllers) -> Controllers:
+    shared: dict[str, Mapping[str, Mapping[str, bool]]] = {}
+    for controller in dict.fromkeys((*one, *other)):
+        entries = [each.get(controller, each.get(WILDCARD)) for each in (one, other)]
+        actions = dict.fromkeys(action for entry in entries if entry is not None for action in entry["actions"])
+        allowed = {
+            each: role_allows(one, controller, each) and role_allows(other, controller, each) for each in actions
+        }
+        shared[controller] = {"actions": allowed}
+    return shared
+
+
+def _shared_restrictions(
+    one: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]
+) -> Sequence[Mapping[str, Any]] | None:
+    """Return the restrictions that are in both, where no restriction restricts nothing; None where nothing is left."""
+    if not one or not other:
+        return one or other
+    shared: list[Mapping[str, Any]] = []
+    for first in one:
+        for second in other:
+            if first["index"] != second["index"]:
+                continue
+            mine, others = first.get("collections") or (), second.get("collections") or ()
+            collections = [each for each in mine if each in others] if mine and others else [*mine, *others]
+            if collections or not (mine and others):
+                shared.append({"index": first["index"], "collections": collections})
+    return shared or None
+
+
 def list_rights(policies: Iterable[Policy]) -> Fields:
     """Return rights as `auth:getMyRights` does: `{hits, total}`, a hit per action entry and restriction."""
     items: dict[tuple[str, str, str, str, str], None] = {}

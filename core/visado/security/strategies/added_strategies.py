@@ -43,17 +43,11 @@ class AddedStrategies:
 
     def find(self, kind: str, **settings: Any) -> tuple[str, ...]:
         """Return the names of the added strategies of a kind whose settings have these values; secrets have none."""
-        wanted = settings.items()
         return tuple(
             name
             for name, (own_kind, public) in self._public.items()
-            if own_kind == kind and name in self._strategies and all(public.get(key) == each for key, each in wanted)
+            if own_kind == kind and name in self._strategies and settings.items() <= public.items()
         )
-
-    async def _publish(self, name: str, kind: str, settings: Fields) -> None:
-        """Hold what `find` compares: the settings as the model reads them, without secrets and defaults."""
-        public = await self._kinds.public_settings(kind, settings)
-        self._public[name] = kind, public
 
     async def open(self) -> None:
         """Build and open every added strategy; where one fails, the reason is logged and in `problems`."""
@@ -62,12 +56,13 @@ class AddedStrategies:
                 if name in self._strategies.taken_names:
                     raise errors.StrategyExists(strategy=name)
                 strategy, plugin = await self._build_open(name, document["kind"], document["settings"])
+                public = await self._kinds.public_settings(document["kind"], document["settings"])
             except errors.VisadoError as error:
                 self._problems[name] = error.text
                 _log.error("the strategy %r is left out: %s", name, error.text)
             else:
                 self._strategies.add(strategy, plugin)
-                await self._publish(name, document["kind"], document["settings"])
+                self._public[name] = document["kind"], public
 
     async def describe(self, name: str) -> Fields:
         """Return `{kind, plugin, added, settings, problem}` of any strategy, secrets as asterisks.
@@ -106,8 +101,7 @@ class AddedStrategies:
             if name in self._strategies.taken_names or await self._storage.get(COLLECTION, name) is not None:
                 raise errors.StrategyExists(strategy=name)
             strategy, plugin = await self._build_checked(name, kind, settings)
-            await self._publish(name, kind, settings)
-            async with self._replacing(strategy, plugin, "created"):
+            async with self._replacing(strategy, plugin, "created", kind, settings):
                 await self._storage.create(COLLECTION, name, {"kind": kind, "settings": settings})
 
     async def update(self, name: str, changes: Fields) -> None:
@@ -123,9 +117,8 @@ class AddedStrategies:
             merged = {**document["settings"], **changes}
             settings = {key: value for key, value in merged.items() if value is not None}
             strategy, plugin = await self._build_checked(name, document["kind"], settings)
-            async with self._replacing(strategy, plugin, "updated"):
+            async with self._replacing(strategy, plugin, "updated", document["kind"], settings):
                 await self._storage.update(COLLECTION, name, lambda before: {**before, "settings": settings})
-            await self._publish(name, document["kind"], settings)
 
     async def remove(self, name: str) -> None:
         """Remove a strategy; its credentials and tokens stay. Raises `UnknownStrategy`, `StrategyDeclared`."""
@@ -137,27 +130,32 @@ class AddedStrategies:
                 self._storage.after_commit(lambda: self._remove(name))
 
     @asynccontextmanager
-    async def _replacing(self, strategy: Strategy, plugin: str, change: Change) -> AsyncGenerator[None]:
+    async def _replacing(
+        self, strategy: Strategy, plugin: str, change: Change, kind: str, settings: Fields
+    ) -> AsyncGenerator[None]:
         """Replace the strategy in the registry when the transaction of the block commits; close it otherwise.
 
         The replacement is not awaited here: the task of the request may be cancelled after the commit.
         """
         name = strategy.name
         try:
+            public = await self._kinds.public_settings(kind, settings)
             async with self._storage.transaction():
                 yield
                 self._observers.note(StrategyChanged(change=change, target=name))
-                self._storage.after_commit(lambda: self._replace(strategy, plugin))
+                self._storage.after_commit(lambda: self._replace(strategy, plugin, kind, public))
         except BaseException:
             if self._strategies.get(name) is not strategy:
                 await self._close(strategy)
             raise
 
-    def _replace(self, strategy: Strategy, plugin: str) -> None:
+    def _replace(self, strategy: Strategy, plugin: str, kind: str, public: Fields) -> None:
         self._remove(strategy.name)
         self._strategies.add(strategy, plugin)
+        self._public[strategy.name] = kind, public
 
     def _remove(self, name: str) -> None:
+        self._public.pop(name, None)
         was_left_out = self._problems.pop(name, None) is not None  # then the settings may have a strategy of the name
         if not was_left_out and name in self._strategies.taken_names:
             self._strategies.remove(name)

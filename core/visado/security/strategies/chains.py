@@ -9,16 +9,16 @@ from typing import NoReturn
 from typing_extensions import override
 
 from visado import errors
-from visado.request import Fields, Request
+from visado.request import REFERENCE_PREFIX, Fields, Request
 from visado.security.strategies.attempts import Attempt, Delegate
 from visado.security.strategies.strategies import Strategies
-from visado.strategy import Actor, Challenge, Fail, Outcome, Pass
+from visado.strategy import Actor, Challenge, Fail, Outcome, Pass, Redirect, Success
 
 
 class Chain(Delegate):
     """A strategy that tries others in turn, until one neither fails nor passes, or raises an error.
 
-    It has no credentials: those of its members count.
+    It has no credentials: those of its members count. Its login form is the first one of its members.
     """
 
     stored = True
@@ -29,6 +29,8 @@ class Chain(Delegate):
                 raise ValueError(f"no strategy is called {member!r}")
         self.name = name
         self.timeout = sum(strategies[member].timeout for member in members)
+        forms = (strategies[member].login_form for member in members)
+        self.login_form = next((each for each in forms if each is not None), None)
         self._members, self._strategies = tuple(members), strategies
 
     @override
@@ -51,6 +53,15 @@ class Chain(Delegate):
                 case _:
                     return Attempt(attempt.strategy, _with_failures(attempt.outcome, failed))
         return Attempt(self.name, _join(failed) if failed else Pass())
+
+    @override
+    def reference(self, request: Request) -> str | None:
+        """Return the reference that a request brings back to one of the members."""
+        for member in self._members:
+            reference = self._strategies.reference(member, request) if member in self._strategies else None
+            if reference is not None and reference.startswith(REFERENCE_PREFIX):
+                return reference
+        return super().reference(request)
 
     @override
     async def create(self, user_id: str, credentials: Fields, by: Actor) -> Fields:
@@ -83,23 +94,22 @@ class Chain(Delegate):
 
 def _join(failed: Sequence[Fail]) -> Fail:
     reasons = dict.fromkeys(str(each.reason) for each in failed)
-    return Fail("; ".join(reasons), _values(failed), _cookies(failed))
+    return Fail("; ".join(reasons), _values(*failed), _cookies(*failed))
 
 
 def _with_failures(outcome: Outcome, failed: Sequence[Fail]) -> Outcome:
-    """Return a challenge with what the members that failed before it ask for; another outcome as it is."""
-    if not isinstance(outcome, Challenge):
-        return outcome
-    return replace(
-        outcome,
-        www_authenticate=(*_values(failed), *outcome.www_authenticate),
-        cookies=(*_cookies(failed), *outcome.cookies),
-    )
+    """Return an outcome with the cookies of the members that failed before it; a challenge with their values, too."""
+    if isinstance(outcome, Challenge):
+        values = _values(*failed, outcome)
+        return replace(outcome, www_authenticate=values, cookies=_cookies(*failed, outcome))
+    if failed and isinstance(outcome, (Success, Redirect)):
+        return replace(outcome, cookies=_cookies(*failed, outcome))
+    return outcome
 
 
-def _values(failed: Sequence[Fail]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(value for each in failed for value in each.www_authenticate))
+def _values(*outcomes: Fail | Challenge) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(value for each in outcomes for value in each.www_authenticate))
 
 
-def _cookies(failed: Sequence[Fail]) -> tuple[str, ...]:
-    return tuple(cookie for each in failed for cookie in each.cookies)
+def _cookies(*outcomes: Fail | Challenge | Success | Redirect) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(cookie for each in outcomes for cookie in each.cookies))

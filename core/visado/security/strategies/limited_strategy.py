@@ -139,7 +139,22 @@ def check_strategy(strategy: Any) -> None:
         forms.append(strategy.credentials_form)
     if not all(each is None or (isinstance(each, type) and issubclass(each, BaseModel)) for each in forms):
         raise TypeError(f"a form of the strategy {strategy.name!r} is no model of pydantic")
+    if strategy.login_form is not None:
+        _check_schema(strategy.name, strategy.login_form)
     if not isinstance(cast("object", strategy.accounts), AccountRules):
         raise TypeError(f"the accounts of the strategy {strategy.name!r} are no AccountRules")
     if not isinstance(cast("object", strategy.posts_from), frozenset):
         raise TypeError(f"posts_from of the strategy {strategy.name!r} is no frozenset of origins")
+    texts: list[object] = [strategy.title, strategy.icon, *strategy.posts_from]
+    if not all(isinstance(each, str) for each in texts) or type(strategy.listed) is not bool:
+        raise TypeError(f"title, icon, listed or posts_from of the strategy {strategy.name!r} have another type")
+    if strategy.icon and not strategy.icon.startswith(("https:", "data:image/")):
+        raise TypeError(f"the icon of the strategy {strategy.name!r} is no address with https: or data:image/")
+
+
+def _check_schema(strategy: str, form: type[BaseModel]) -> None:
+    """Raise `TypeError` for a login form that a JSON schema cannot express: `auth:getLoginForms` shows its schema."""
+    try:
+        form.model_json_schema()
+    except Exception as error:  # pydantic and the form's own code may raise anything
+        raise TypeError(f"the login form of the strategy {strategy!r} has no JSON schema: {error}") from None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Final, TypeVar
 
@@ -19,8 +21,11 @@ from visado.security.users.credentials import Credentials
 from visado.strategy import Fail, Identity, KeepsCredentials, Pass, Strategy, Success, form_fields
 
 T = TypeVar("T")
+_log = logging.getLogger("visado.strategies")
 MAX_HOPS: Final = 8
 """How many strategies may pass one login on to another by name."""
+_asked: ContextVar[tuple[str, ...]] = ContextVar("visado_asked_strategies", default=())
+"""The strategies that wait for another strategy in this task: a chain, and one that calls `attempt`."""
 
 
 class Strategies(Mapping[str, Strategy]):
@@ -144,20 +149,31 @@ class Strategies(Mapping[str, Strategy]):
         With `needs_user`, an identity that may not log in is a `Fail`: chains and gates treat it like a wrong password,
         so that neither the time of a response nor a count of failed logins tells who has no user.
 
-        Raises `UnknownStrategy`, `InvalidOutcome` for strategies that pass a login on in a circle, what a gate raises,
+        Raises `UnknownStrategy`, `InvalidOutcome` for strategies that ask each other in a circle, what a gate raises,
         and what `LimitedStrategy.ask` raises.
         """
+        waiting = _asked.get()
         for _ in range(MAX_HOPS):
             limited = self._find(name)
-            if self.gates:
-                attempt = await self._ask_behind_gates(limited, request, state, needs_user=needs_user)
-            else:
-                attempt = await self._ask_one(limited, request, state, needs_user=needs_user)
+            if name in waiting:  # it would wait for itself, and hold one of its places each time
+                break
+            outer = _asked.set((*waiting, name))
+            try:
+                attempt = await self._ask_once(limited, request, state, needs_user=needs_user)
+            finally:
+                _asked.reset(outer)
             outcome = attempt.outcome
             if not isinstance(outcome, Pass) or outcome.to is None:
                 return attempt
             name, state = outcome.to, None
+        _log.error("strategies ask each other in a circle: %s", ", ".join((*waiting, name)))
         raise errors.InvalidOutcome(strategy=name)
+
+    def _ask_once(
+        self, limited: LimitedStrategy, request: Request, state: Fields | None, *, needs_user: bool
+    ) -> Awaitable[Attempt]:
+        ask = self._ask_behind_gates if self.gates else self._ask_one
+        return ask(limited, request, state, needs_user=needs_user)
 
     async def _ask_one(
         self, limited: LimitedStrategy, request: Request, state: Fields | None, *, needs_user: bool

@@ -71,9 +71,10 @@ class StrategyCredentials:
             return None
         session = dict(token.session)
         try:
-            return await self._strategies.run(token.strategy, lambda each: each.logout(request, session))
+            location: object = await self._strategies.run(token.strategy, lambda each: each.logout(request, session))
         except errors.VisadoError:
             return None  # it is in the log, and the user is logged out of this host anyway
+        return location if isinstance(location, str) else None
 
     async def strategies_of(self, user: User) -> list[str]:
         """Return the strategies in which a user has credentials; a strategy that fails to answer is left out.

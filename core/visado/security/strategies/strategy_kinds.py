@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, TypeVar, cast
 
-from pydantic import BaseModel, SecretBytes, SecretStr, ValidationError
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr, ValidationError
 
 from visado import errors
 from visado.plugins.calls import call_plugin
@@ -70,7 +70,7 @@ class StrategyKinds:
         return await _call(kind_name, build), plugin
 
     async def public_settings(self, kind_name: str, settings: Fields) -> Fields:
-        """Return the settings that were set, without secrets. Raises as `build` does."""
+        """Return the settings as JSON, defaults too, without those that contain a secret. Raises as `build` does."""
         kind, _ = self._kinds[kind_name]
         return await _call(kind_name, lambda: _without_secrets(_parse(kind, settings)))
 
@@ -84,9 +84,23 @@ class StrategyKinds:
 
 
 def _without_secrets(model: BaseModel) -> Fields:
-    """Return the settings that were set, as JSON, without those that are secret."""
-    secrets = {name for name in type(model).model_fields if isinstance(getattr(model, name), (SecretStr, SecretBytes))}
-    return model.model_dump(mode="json", exclude_unset=True, exclude=secrets)
+    secrets = {name for name in type(model).model_fields if _holds_secret(getattr(model, name))}
+    return model.model_dump(mode="json", exclude=secrets)
+
+
+def _holds_secret(value: object) -> bool:
+    """Return whether a setting is secret, or contains something that is."""
+    match value:
+        case Secret() | SecretStr() | SecretBytes():
+            return True
+        case BaseModel():
+            return any(_holds_secret(getattr(value, name)) for name in type(value).model_fields)
+        case Mapping():
+            return any(_holds_secret(each) for each in cast("Mapping[object, object]", value).values())
+        case list() | tuple() | set() | frozenset():
+            return any(_holds_secret(each) for each in cast("Iterable[object]", value))
+        case _:
+            return False
 
 
 async def _call(kind_name: str, function: Callable[[], T]) -> T:

@@ -19,6 +19,7 @@ from visado.security.tokens.issuing import (
     read_origin,
     session_text,
 )
+from visado.security.tokens.revocations import Revocations
 from visado.security.tokens.signing import Signer, fingerprint
 from visado.security.tokens.verified_tokens import VerifiedTokens
 from visado.settings.durations import FOREVER
@@ -51,9 +52,10 @@ class Tokens:
         self.connections = connections
         self.verified = VerifiedTokens(clock)
         self._revocations, self._revoked = 0, BoundedDict[str, int](MAX_REVOCATIONS)
+        self.revoked = Revocations(storage, clock)
         self.on_revoke_all: list[Callable[[str], Awaitable[None]]] = []
         """Awaited with the id of a user inside the transaction that revokes all of the user's tokens."""
-        storage.declare(Collection(COLLECTION, ("userId", "sessionTexts")))
+        storage.declare(Collection(COLLECTION, ("userId", "sessionTexts", "actor")))
 
     @property
     def revocations(self) -> int:
@@ -187,15 +189,20 @@ class Tokens:
             self._observers.note(events.TokensRevoked(target=user_id, strategy=strategy))
 
     async def delete_all(self, user_id: str, *, keep: str | None = None, notify: bool = False) -> None:
-        """Revoke every token of a user without the event `TokensRevoked`: for a change that has an event of its own."""
+        """Revoke every token of a user without the event `TokensRevoked`: for a change that has an event of its own.
+
+        The tokens with which the user acts as another are revoked, too.
+        """
         self._revocations += 1
         self._revoked.set(user_id, self._revocations)
         async with self._storage.transaction():
-            page = await self._storage.search(COLLECTION, Query(Equals("userId", user_id)))
-            for token_id, _ in page.hits:
-                if token_id != keep:
-                    await self._storage.delete(COLLECTION, token_id)
-                    self.forget_after_commit(token_id, notify=notify)
+            await self.revoked.note(user_id)
+            for member in ("userId", "actor"):
+                page = await self._storage.search(COLLECTION, Query(Equals(member, user_id)))
+                for token_id, _ in page.hits:
+                    if token_id != keep:
+                        await self._storage.delete(COLLECTION, token_id)
+                        self.forget_after_commit(token_id, notify=notify)
             self._storage.after_commit(lambda: self._forget_foreign(user_id, keep, notify))
             for callback in self.on_revoke_all:
                 await callback(user_id)
@@ -236,6 +243,10 @@ class Tokens:
         self.verified.remove(token_id)
         (self.connections.expire if notify else self.connections.drop)(token_id)
 
+    def derive(self, token: Token) -> TokenOrigin:
+        """Return the origin of a further token of a token's user: it is no wider, and ends with the same session."""
+        return TokenOrigin(actor=token.actor, allow=token.allow, ends_at=token.latest_end)
+
     async def purge(self) -> int:
         """Delete the documents of ended tokens, in batches; return how many."""
         ended = And((Not(Equals("endsAt", FOREVER)), Range("endsAt", lte=self._clock())))
@@ -268,6 +279,7 @@ def _token(token_id: str, user_id: str, expires_at: int, ttl: int, origin: Token
         methods=origin.methods,
         actor=origin.actor,
         allow=origin.allow,
+        latest_end=origin.ends_at,
     )
 
 

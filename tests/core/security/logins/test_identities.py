@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from visado import errors
 from visado.request import Request
 from visado.security.strategies.chains import Chain
-from visado.strategy import AccountRules, Fail, Identity, Strategy, Success
+from visado.strategy import AccountRules, Fail, Identity, Redirect, Strategy, Success
 
 WRONG = "wrong name or password"
 
@@ -125,3 +126,214 @@ def test_a_refresh_is_refused_to_an_identity_that_lacks_what_is_required(play):
             await identities.refresh("passport", Identity("bob", {"country": "tr"}), rules)
 
     play(scene, strategies=[Passport()], accounts={"passport": {"require": {"country": ["tr"]}}})
+
+
+# -- found, made and linked
+
+
+class Told(Passport):
+    """Returns what the test says."""
+
+    def __init__(self, outcome=None, name="passport", **rules):
+        self.name, self.outcome, self.accounts = name, outcome, AccountRules(**rules)
+
+    async def authenticate(self, request):
+        return self.outcome(request) if callable(self.outcome) else self.outcome
+
+
+def says(subject="Ann", profile=None, **more):
+    return Success(Identity(subject, profile or {}, **more))
+
+
+REFUSED = "plugin.strategy.missing_user"
+
+
+async def log_in(inside, token=None, action="auth:login", strategy="passport"):
+    return await inside.result(action, {}, strategy=strategy, token=token)
+
+
+def test_the_first_login_makes_a_user_and_the_next_ones_find_it(play):
+    profile = {"name": "Ann", "profileIds": ["admin"], "_id": "forged", "_kuzzle_info": {}, "deep": {"_x": 1}}
+
+    async def scene(inside):
+        first, second = [(await log_in(inside))["_id"] for _ in range(2)]
+        assert first == second
+        (content,) = (await inside.rows("users")).values()
+        assert content["profileIds"] == ["default"]
+        assert {key for key in content if not key.startswith("_")} == {"name", "deep", "profileIds"}
+        assert content["_kuzzle_info"] != {}
+        (kept,) = (await inside.rows("credentials-passport")).values()
+        assert kept == {"userId": first, "seen": 1}
+
+    kept = {"seen": 1, "userId": "forged", "granted": ["admin"]}
+    play(scene, strategies=[Told(says(profile=profile, kept=kept), auto_create=True)])
+
+
+def test_the_settings_win_over_the_strategy(play):
+    profile = {"name": "Ann", "mail": "ann@x.example", "country": "tr", "evil": ["admin"]}
+    rules = {
+        "auto_create": True, "profiles": ["special"], "content": {"mail": "mail", "title": "name", "none": "absent", "profileIds": "evil"},
+    }  # fmt: skip
+
+    async def scene(inside):
+        policies = {"policies": [{"roleId": "default"}]}
+        await inside.result("security:createProfile", policies, _id="special")
+        user_id = (await log_in(inside))["_id"]
+        content = (await inside.rows("users"))[user_id]
+        assert {key: content[key] for key in content if not key.startswith("_")} == {
+            "mail": "ann@x.example",
+            "title": "Ann",
+            "profileIds": ["special"],
+        }
+
+    play(scene, strategies=[Told(says(profile=profile))], accounts={"passport": rules})
+
+
+def test_the_settings_forbid_what_the_strategy_allows(play):
+    async def scene(inside):
+        assert await inside.error("auth:login", {}, strategy="passport") == REFUSED
+        assert await inside.rows("users") == {}
+
+    play(scene, strategies=[Told(says(), auto_create=True)], accounts={"passport": {"auto_create": False}})
+
+
+@pytest.mark.parametrize(
+    ("value", "admitted"),
+    [
+        ("tr", True),
+        (["x", "tr"], True),
+        ("TR", False),
+        (True, False),
+        (1, True),
+        (1.0, False),
+        ("1", False),
+        (None, False),
+    ],
+)
+def test_a_required_value_is_compared_with_its_type(play, value, admitted):
+    async def scene(inside):
+        refused = await inside.error("auth:login", {}, strategy="passport")
+        assert refused == (None if admitted else REFUSED)
+        assert len(await inside.rows("users")) == int(admitted)
+
+    strategy = Told(says(profile={"country": value}), auto_create=True, require={"country": ("tr", 1)})
+    play(scene, strategies=[strategy])
+
+
+def test_concurrent_first_logins_make_one_user(play):
+    async def scene(inside):
+        found = await asyncio.gather(*(log_in(inside) for _ in range(50)))
+        assert len({each["_id"] for each in found}) == 1
+        assert len(await inside.rows("users")) == 1
+        assert len(await inside.rows("credentials-passport")) == 1
+        assert len(await inside.rows("tokens")) == 50
+
+    play(scene, strategies=[Told(says(), auto_create=True)])
+
+
+def test_profiles_are_granted_and_withdrawn(play):
+    async def scene(inside):
+        for name in ("staff", "extra"):
+            await inside.result("security:createProfile", {"policies": [{"roleId": "default"}]}, _id=name)
+        strategy = inside.host.security.strategies["passport"]
+
+        async def profiles(*granted):
+            strategy.outcome = says(profiles=granted)
+            user_id = (await log_in(inside))["_id"]
+            return (await inside.rows("users"))[user_id]["profileIds"]
+
+        assert await profiles("staff", "absent") == ["default", "staff"]
+        users = inside.host.security.users
+        (user_id,) = await inside.rows("users")
+        await users.merge(user_id, {"profileIds": ["default", "staff", "extra"]})  # an administrator's own
+        assert await profiles("staff") == ["default", "extra", "staff"]
+        assert await profiles() == ["default", "extra"]
+        assert await profiles("extra") == ["default", "extra"]
+        assert await profiles() == ["default", "extra"]  # nobody granted what an administrator did
+        strategy.outcome = says()
+        await log_in(inside)
+        assert (await inside.rows("users"))[user_id]["profileIds"] == ["default", "extra"]
+
+    play(scene, strategies=[Told(auto_create=True)])
+
+
+def test_who_is_signed_in_links_an_identity(play):
+    async def scene(inside):
+        ann, bob = await inside.user("ann"), await inside.user("bob")
+        result = await log_in(inside, ann, "auth:link")
+        assert result["_id"] == "ann"
+        assert (await log_in(inside))["_id"] == "ann"
+        assert (await log_in(inside, ann, "auth:link"))["_id"] == "ann"  # the same again
+        sent = {"strategy": "passport"}
+        assert await inside.error("auth:link", {}, token=bob, **sent) == errors.SubjectTaken.id
+        strategy = inside.host.security.strategies["passport"]
+        strategy.outcome = says("Second")
+        assert await inside.error("auth:link", {}, token=ann, **sent) == errors.UserLinked.id
+        assert list(await inside.rows("credentials-passport")) == ["Ann"]
+        assert await inside.error("auth:link", {}, **sent) == errors.LoginRequired.id
+        assert sorted(await inside.rows("users")) == ["ann", "bob"]
+        strategy.outcome = Success("bob")  # a strategy that knows users links nothing
+        assert await inside.error("auth:link", {}, token=ann, **sent) == REFUSED
+        strategy.outcome = Fail()
+        assert await inside.error("auth:link", {}, token=ann, **sent) == REFUSED
+        assert await inside.error("auth:link", {}, token=ann, strategy="nobody") == errors.UnknownStrategy.id
+        assert await inside.error("auth:link", {}, token=ann, password="x", **sent) == errors.ForbiddenArgument.id
+
+    play(scene, strategies=[Told(says())])
+
+
+def test_a_link_that_redirects_is_answered_at_the_login(play):
+    class Away(Told):
+        async def authenticate(self, request):
+            return Redirect(f"https://idp.example/?state={request.reference}", state={}, same_client=False)
+
+        async def answer(self, request, state):
+            return says()
+
+    async def scene(inside):
+        ann = await inside.user("ann")
+
+        async def start():
+            result = await inside.result("auth:link", {}, strategy="passport", token=ann)
+            return {"challenge": result["headers"]["Location"].rpartition("state=")[2]}
+
+        result = await inside.result("auth:login", await start(), strategy="passport")
+        assert result["_id"] == "ann"
+        bob, body = await inside.user("bob"), await start()
+        assert await inside.error("auth:link", body, strategy="passport", token=bob) == REFUSED
+        body = await start()
+        await inside.host.security.accounts.delete("ann")
+        assert await inside.error("auth:login", body, strategy="passport") == REFUSED
+        assert await inside.rows("credentials-passport") == {}
+
+    play(scene, strategies=[Away()])
+
+
+def test_an_owner_who_is_deleted_meanwhile_leaves_no_identity(play):
+    async def scene(inside):
+        identities, rules = inside.host.security.identities, AccountRules()
+        with pytest.raises(errors.LoginRefused):
+            await identities.resolve("passport", Identity("Ann"), rules, "deleted")
+        assert await inside.rows("credentials-passport") == {}
+
+    play(scene, strategies=[Told()])
+
+
+def test_a_storage_that_fails_at_the_end_leaves_nothing(play, monkeypatch):
+    async def scene(inside):
+        inner = inside.host.storage.inner
+        original = type(inner).create
+
+        async def create(self, collection, id, document):
+            await original(self, collection, id, document)
+            if collection == "credentials-passport":
+                raise OSError("disk full")
+
+        monkeypatch.setattr(type(inner), "create", create)
+        assert await inside.error("auth:login", {}, strategy="passport") == errors.PluginFailed.id
+        monkeypatch.undo()
+        for collection in ("users", "credentials-passport", "tokens"):
+            assert await inside.rows(collection) == {}
+        assert await log_in(inside)
+
+    play(scene, strategies=[Told(says(), auto_create=True)])

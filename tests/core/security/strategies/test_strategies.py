@@ -40,7 +40,7 @@ NO_TOKENS = [
     (Success(None), KUID), (Success(42), KUID), (Success(True), KUID), (Success(["ann"]), KUID), (Success({}), KUID), (Success(b"ann"), KUID),
     (Success(""), KUID), (Success(Equal()), KUID), (Success(Sly("ann")), KUID),
     (Success("nobody"), UNKNOWN), (Success("ANN"), UNKNOWN), (Success("ann "), UNKNOWN), (Success("ann\0"), UNKNOWN), (Success("*"), UNKNOWN),
-    (Fail(), REFUSED), (Fail("go away"), REFUSED), (Fail(None), REFUSED), (Fail(42), REFUSED), (Pass(), REFUSED),
+    (Fail(), REFUSED), (Fail("go away"), REFUSED), (Fail(None), INVALID), (Fail(42), INVALID), (Pass(), REFUSED),
 ]  # fmt: skip
 
 
