@@ -44,6 +44,7 @@ class Step:
     reference: str = field(repr=False)
     strategy: str
     state: Fields = field(repr=False)
+    tries: int
     check: str | None
     user_id: str | None
     lifetime: Any
@@ -92,6 +93,7 @@ class Steps:
             reference=reference,
             strategy=pending["strategy"],
             state=dict(pending["state"]),
+            tries=pending["tries"],
             check=pending["check"],
             user_id=pending["userId"],
             lifetime=pending["expiresIn"],
