@@ -1,8 +1,8 @@
 """visado-kit: what an author of plugins needs to make, test and publish one.
 
-Owns the contract suites (`strategy`, `login_check`, `token_verifier`, `observer`, `storage`), a real host for tests
-(`live`), pytest fixtures (`fixtures`) and the command `visado new-plugin`. The names of `__all__` can be imported from
-here.
+Owns the contract suites (`login`, `credentials`, `strategy`, `login_check`, `token_verifier`, `observer`, `storage`), a
+real host for tests (`live`), pytest fixtures (`fixtures`) and the command `visado new-plugin`. The names of `__all__`
+can be imported from here.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from visado import Commands
     from visado_kit.canaries import Canaries
     from visado_kit.clock import Clock
+    from visado_kit.credentials import CredentialsContract
     from visado_kit.hostile import HOSTILE_VALUES
     from visado_kit.in_process import InProcessHost, build_host
     from visado_kit.live import LiveHost, serve
+    from visado_kit.login import LoginContract, Question
     from visado_kit.login_check import LoginCheckContract
+    from visado_kit.login_request import LoginRequest, build_request
     from visado_kit.observer import ObserverContract
     from visado_kit.storage import StorageContract
     from visado_kit.strategy import StrategyContract
@@ -30,31 +33,41 @@ __all__ = [
     "HOSTILE_VALUES",
     "Canaries",
     "Clock",
+    "CredentialsContract",
     "InProcessHost",
     "LiveHost",
     "LoginCheckContract",
+    "LoginContract",
+    "LoginRequest",
     "ObserverContract",
+    "Question",
     "Sent",
     "StorageContract",
     "StrategyContract",
     "TokenVerifierContract",
     "build_host",
+    "build_request",
     "serve",
 ]
 
 _MODULES: Final = {
     "Canaries": "canaries",
     "Clock": "clock",
+    "CredentialsContract": "credentials",
     "HOSTILE_VALUES": "hostile",
     "InProcessHost": "in_process",
     "LiveHost": "live",
     "LoginCheckContract": "login_check",
+    "LoginContract": "login",
+    "LoginRequest": "login_request",
     "ObserverContract": "observer",
+    "Question": "login",
     "Sent": "token_verifier",
     "StorageContract": "storage",
     "StrategyContract": "strategy",
     "TokenVerifierContract": "token_verifier",
     "build_host": "in_process",
+    "build_request": "login_request",
     "serve": "live",
 }
 

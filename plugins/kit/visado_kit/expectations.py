@@ -6,7 +6,7 @@ import asyncio
 import textwrap
 import time
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -74,15 +74,19 @@ async def cancel(call: Awaitable[object], delay: float) -> tuple[asyncio.Future[
     return future, cancelled
 
 
-async def measure_block(call: Callable[[int], Awaitable[object]], limit: float) -> float:
+async def measure_block(
+    call: Callable[[Any], Awaitable[object]], limit: float, prepare: Callable[[], Awaitable[object]] | None = None
+) -> float:
     """Return the longest time, in seconds, for which a call blocks the event loop.
 
     A busy machine may stop the loop now and then, so the call is made up to ten times, with 0, 1, ..., until it blocks
-    the loop for no longer than `limit`; the shortest of the longest times counts.
+    the loop for no longer than `limit`; the shortest of the longest times counts. With `prepare`, the call gets what it
+    returns in place of a number.
     """
     shortest = float("inf")
     for number in range(_MEASUREMENTS):
-        shortest = min(shortest, await _measure_once(call(number)))
+        argument = number if prepare is None else await prepare()
+        shortest = min(shortest, await _measure_once(call(argument)))
         if shortest <= limit:
             break
     return shortest

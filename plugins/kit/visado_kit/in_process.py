@@ -6,21 +6,24 @@ The only module of the kit that uses inner modules of the host to build one.
 from __future__ import annotations
 
 import asyncio
-import copy
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from visado import Connection, Fields, LoginCheck, Observer, Request, Strategy, TokenVerifier
+from visado import Fields, LoginCheck, Observer, Request, Strategy, TokenVerifier
 from visado.app import Visado, create_app
+from visado.request import set_current
 from visado.response import Response
 from visado.storage import Collection, Document
 from visado.storage.query import Query
 from visado.tinydb import TinyStorage
 from visado_kit.clock import system_time
+from visado_kit.login_request import LoginRequest, build_request
 
-__all__ = ["InProcessHost", "Response", "build_host", "copy_body", "dump_documents", "load_documents"]
+__all__ = ["InProcessHost", "Response", "build_host", "dump_documents", "load_documents", "run_in_request"]
+
+T = TypeVar("T")
 
 
 class InProcessHost:
@@ -60,11 +63,14 @@ class InProcessHost:
 
         `token` is the text of its bearer token. `headers` are further headers, by their lower-case names.
         """
-        controller, _, name = action.rpartition(":")
-        sent = {name.encode(): text.encode("latin-1") for name, text in (headers or {}).items()}
-        connection = Connection(headers=sent)
-        request = Request("1", controller, name, arguments, copy_body(body), jwt=token, connection=connection)
+        sent = LoginRequest(body, headers=headers or {})
+        return await self._run(build_request(sent, action=action, args=arguments, token=token))
 
+    async def log_in(self, sent: object, strategy: str) -> Response:
+        """Log in with a strategy through the host's pipeline; `sent` is a `LoginRequest`, or the body alone."""
+        return await self._run(build_request(sent, args={"strategy": strategy}))
+
+    async def _run(self, request: Request) -> Response:
         async def decode() -> Request:
             return request
 
@@ -119,9 +125,14 @@ async def build_host(
         await app.close()
 
 
-def copy_body(body: Any) -> Any:
-    """Copy the body of a request, because a plugin may change it."""
-    return copy.copy(body)
+async def run_in_request(request: Request, call: Callable[[], Awaitable[T]]) -> T:
+    """Await a call as the host does during a request: `visado.current_request()` returns it."""
+
+    async def work() -> T:
+        set_current(request)
+        return await call()
+
+    return await asyncio.create_task(work())  # with a context of its own
 
 
 async def dump_documents(host: InProcessHost) -> Mapping[str, Mapping[str, Document]]:

@@ -7,7 +7,21 @@ import hashlib
 import hmac
 import os
 
-from visado import Accept, Challenge, Collection, Fail, LoginCheck, Observer, Pass, Redirect, Strategy, Success, errors
+from pydantic import BaseModel
+
+from visado import (
+    Accept,
+    Challenge,
+    Collection,
+    Fail,
+    KeepsCredentials,
+    LoginCheck,
+    Observer,
+    Pass,
+    Redirect,
+    Success,
+    errors,
+)  # fmt: skip
 from visado.tinydb import TinyStorage
 from visado_kit import LoginCheckContract, ObserverContract, StorageContract, StrategyContract
 
@@ -27,11 +41,18 @@ def is_text(value):
     return isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable()
 
 
-class Phrase(Strategy):
+class PhraseForm(BaseModel):
+    """A name and a phrase."""
+
+    name: str
+    phrase: str
+
+
+class Phrase(KeepsCredentials):
     """A name and a phrase, stored in the host's credentials; some names lead to the other outcomes."""
 
     name = "phrase"
-    fields = ("name", "phrase")
+    login_form = credentials_form = PhraseForm
     decoy = hashed("decoy")
 
     def __init__(self, host):
@@ -52,24 +73,28 @@ class Phrase(Strategy):
         right = await asyncio.to_thread(verified, row["hash"] if row else self.decoy, phrase)
         return Success(row["userId"]) if row and right else Fail(WRONG)
 
-    async def validate(self, user_id, credentials, *, update):
+    def subject(self, request):
+        name = request.fields.get("name")
+        return name if is_text(name) else None
+
+    async def validate(self, user_id, credentials, by, *, update):
         name, _ = self.read(credentials, update)
         row = await self.credentials.get(self.name, name) if name else None
         if row and row["userId"] != user_id:
             raise errors.SubjectTaken(subject=name)
 
-    async def create(self, user_id, credentials):
+    async def create(self, user_id, credentials, by):
         name, phrase = self.read(credentials, False)
         await self.credentials.link(self.name, name, user_id, {"hash": await asyncio.to_thread(hashed, phrase)})
         return {"name": name}
 
-    async def update(self, user_id, credentials):
+    async def update(self, user_id, credentials, by):
         name, phrase = self.read(credentials, True)
         changes = {"hash": await asyncio.to_thread(hashed, phrase)} if phrase else {}
         await self.credentials.merge(self.name, user_id, changes, subject=name)
         return await self.info(user_id)
 
-    async def delete(self, user_id):
+    async def delete(self, user_id, by):
         if not await self.credentials.unlink(self.name, user_id):
             raise errors.NoCredentials(what="user", name=user_id)
 
@@ -149,7 +174,7 @@ class Codes(LoginCheck):
     async def check(self, login):
         if await self.storage.get("codes", login.user.id) is None:
             return Accept()
-        return Challenge("A code, please.")
+        return Challenge(reason="A code, please.")
 
     async def answer(self, login, state):
         code = login.request.fields.get("code")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from pydantic import BaseModel
+
 from visado import Collection, Fail, Redirect, Success, errors
 
 from .right import WRONG, Phrase, PhraseContract, hashed, is_text, verified
@@ -12,8 +14,8 @@ from .right import WRONG, Phrase, PhraseContract, hashed, is_text, verified
 
 class TestLogsInAnotherUser(PhraseContract):
     caught_by, says = (
-        "test_right_credentials_succeed",
-        "right credentials must log in their owner: return Success('kuid-of-",
+        "test_a_right_login_succeeds",
+        "a right login must log in its user: return Success('kuid-of-",
     )
 
     class Plugin(Phrase):
@@ -25,7 +27,7 @@ class TestLogsInAnotherUser(PhraseContract):
 class TestLogsInAnUnknownUser(PhraseContract):
     """Returns Success with a name in place of a user's id."""
 
-    caught_by, says = "test_right_credentials_succeed", "right credentials must log in their owner: return Success"
+    caught_by, says = "test_a_right_login_succeeds", "a right login must log in its user: return Success"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -70,7 +72,7 @@ class TestIsFasterForUnknownSubjects(PhraseContract):
 
 
 class TestBlocksTheLoop(PhraseContract):
-    caught_by, says = "test_does_not_block_the_event_loop", "in a thread (asyncio.to_thread)"
+    caught_by, says = "test_a_login_does_not_block_the_event_loop", "in a thread (asyncio.to_thread)"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -83,8 +85,8 @@ class TestShowsTheSecret(PhraseContract):
     caught_by, says = "test_created_credentials_exist_until_deleted", "is in a result: return only what is public"
 
     class Plugin(Phrase):
-        async def create(self, user_id, credentials):
-            await super().create(user_id, credentials)
+        async def create(self, user_id, credentials, by):
+            await super().create(user_id, credentials, by)
             return credentials
 
 
@@ -97,7 +99,7 @@ class TestReturnsWhatIsNotJson(PhraseContract):
 
 
 class TestLogsTheSecret(PhraseContract):
-    caught_by, says = "test_no_secret_is_logged_shown_or_stored", "is in the log"
+    caught_by, says = "test_no_secret_of_a_login_is_logged_shown_or_stored", "is in the log"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -109,9 +111,9 @@ class TestShowsTheSecretInItsRepr(PhraseContract):
     caught_by, says = "test_no_secret_is_logged_shown_or_stored", "is in a repr"
 
     class Plugin(Phrase):
-        async def create(self, user_id, credentials):
+        async def create(self, user_id, credentials, by):
             self.last = credentials
-            return await super().create(user_id, credentials)
+            return await super().create(user_id, credentials, by)
 
         def __repr__(self):
             return f"Phrase({vars(self)})"
@@ -121,8 +123,8 @@ class TestStoresTheSecret(PhraseContract):
     caught_by, says = "test_no_secret_is_logged_shown_or_stored", "is in a stored document: store its hash"
 
     class Plugin(Phrase):
-        async def create(self, user_id, credentials):
-            shown = await super().create(user_id, credentials)
+        async def create(self, user_id, credentials, by):
+            shown = await super().create(user_id, credentials, by)
             await self.credentials.merge(self.name, user_id, {"hint": f"begins like {credentials['phrase']}"})
             return shown
 
@@ -131,9 +133,9 @@ class TestRaisesWithTheSecret(PhraseContract):
     caught_by, says = "test_no_secret_is_logged_shown_or_stored", "is in an error"
 
     class Plugin(Phrase):
-        async def create(self, user_id, credentials):
+        async def create(self, user_id, credentials, by):
             try:
-                return await super().create(user_id, credentials)
+                return await super().create(user_id, credentials, by)
             except errors.VisadoError:
                 raise errors.CredentialsRejected(reason=f"{credentials} is there already") from None
 
@@ -145,7 +147,7 @@ class TestDeletesNothing(PhraseContract):
     )
 
     class Plugin(Phrase):
-        async def delete(self, user_id):
+        async def delete(self, user_id, by):
             await self.info(user_id)
 
 
@@ -159,9 +161,9 @@ class TestAuthenticatesFromACache(PhraseContract):
             super().__init__(host)
             self.known = {}
 
-        async def create(self, user_id, credentials):
+        async def create(self, user_id, credentials, by):
             self.known[credentials["name"]] = user_id, hashed(credentials["phrase"])
-            return await super().create(user_id, credentials)
+            return await super().create(user_id, credentials, by)
 
         async def authenticate(self, request):
             user_id, kept = self.known.get(request.fields.get("name"), ("", self.decoy))
@@ -172,10 +174,10 @@ class TestUpdatesOnASecondCreation(PhraseContract):
     caught_by, says = "test_a_user_has_credentials_once", "raise errors.UserLinked from a second create()"
 
     class Plugin(Phrase):
-        async def create(self, user_id, credentials):
+        async def create(self, user_id, credentials, by):
             if await self.exists(user_id):
-                return await self.update(user_id, credentials)
-            return await super().create(user_id, credentials)
+                return await self.update(user_id, credentials, by)
+            return await super().create(user_id, credentials, by)
 
 
 class TestChangesTheOwner(PhraseContract):
@@ -184,11 +186,11 @@ class TestChangesTheOwner(PhraseContract):
     caught_by, says = "test_a_subject_has_one_owner", "a subject has one owner: raise errors.SubjectTaken from create()"
 
     class Plugin(Phrase):
-        async def create(self, user_id, credentials):
+        async def create(self, user_id, credentials, by):
             row = await self.credentials.get(self.name, credentials["name"])
             if row:
                 await self.credentials.unlink(self.name, row["userId"])
-            return await super().create(user_id, credentials)
+            return await super().create(user_id, credentials, by)
 
 
 class TestLooksFirst(PhraseContract):
@@ -201,7 +203,7 @@ class TestLooksFirst(PhraseContract):
             super().__init__(host)
             self.owners, self.users = {}, set()
 
-        async def create(self, user_id, credentials):
+        async def create(self, user_id, credentials, by):
             if credentials["name"] in self.owners:
                 raise errors.SubjectTaken(subject=credentials["name"])
             self.owners[credentials["name"]] = user_id, await asyncio.to_thread(hashed, credentials["phrase"])
@@ -253,7 +255,7 @@ class TestReturnsNothing(PhraseContract):
 
 
 class TestReturnsTrue(PhraseContract):
-    caught_by, says = "test_right_credentials_succeed", "return Success('kuid-of-user-0'), not True"
+    caught_by, says = "test_a_right_login_succeeds", "return Success('kuid-of-user-0'), not True"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -290,7 +292,7 @@ class TestFoldsCase(PhraseContract):
 
 
 class TestCutsLongSecrets(PhraseContract):
-    caught_by, says = "test_the_whole_secret_counts", "compare a long secret to its end"
+    caught_by, says = "test_a_long_secret_counts_to_its_end", "compare a long secret to its end"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -306,15 +308,15 @@ class TestKeepsTheOldSecret(PhraseContract):
     caught_by, says = "test_an_update_replaces_the_credentials", "update() must store the new credentials"
 
     class Plugin(Phrase):
-        async def update(self, user_id, credentials):
-            return await super().update(user_id, {"name": credentials["name"]})
+        async def update(self, user_id, credentials, by):
+            return await super().update(user_id, {"name": credentials["name"]}, by)
 
 
 class TestLeavesAReservation(PhraseContract):
     """Reserves a name before it hashes, and never releases it if it is cancelled meanwhile."""
 
     caught_by, says = (
-        "test_cancelled_calls_leave_nothing_half_done",
+        "test_cancelled_creations_leave_nothing_half_done",
         "a create() that is cancelled must store everything or nothing",
     )
 
@@ -323,18 +325,18 @@ class TestLeavesAReservation(PhraseContract):
             super().__init__(host)
             self.reserved = set()
 
-        async def create(self, user_id, credentials):
+        async def create(self, user_id, credentials, by):
             if credentials["name"] in self.reserved:
                 raise errors.SubjectTaken(subject=credentials["name"])
             self.reserved.add(credentials["name"])
             await asyncio.sleep(0.03)
-            shown = await super().create(user_id, credentials)
+            shown = await super().create(user_id, credentials, by)
             self.reserved.discard(credentials["name"])
             return shown
 
 
 class TestCatchesTheCancellation(PhraseContract):
-    caught_by, says = "test_cancelled_calls_leave_nothing_half_done", "let asyncio.CancelledError pass"
+    caught_by, says = "test_cancelled_logins_leave_nothing_half_done", "let asyncio.CancelledError pass"
 
     class Plugin(Phrase):
         async def authenticate(self, request):
@@ -369,7 +371,7 @@ class TestStoresInMemory(PhraseContract):
             host.storage.declare(Collection("pepper"))
             self.pepper = {}
 
-        async def create(self, user_id, credentials):
+        async def create(self, user_id, credentials, by):
             self.pepper[credentials["name"]] = hashed(credentials["phrase"])
             await self.credentials.link(self.name, credentials["name"], user_id)
             return {"name": credentials["name"]}
@@ -381,7 +383,8 @@ class TestStoresInMemory(PhraseContract):
 
 
 class TestDeclaresTooFewFields(PhraseContract):
-    caught_by, says = "test_is_declared_well", "fields: name every field of the credentials; phrase is missing"
+    caught_by, says = "test_credentials_fit_their_form", "credentials_form: declare every member; phrase is missing"
 
     class Plugin(Phrase):
-        fields = ("name",)
+        class credentials_form(BaseModel):  # noqa: N801
+            name: str
