@@ -34,7 +34,7 @@ class LoginRequest:
         return not (self.body or self.args or self.headers or self.cookies) and self.address == LOCAL_ADDRESS
 
 
-Sent: TypeAlias = LoginRequest | Fields | None
+LoginInput: TypeAlias = LoginRequest | Fields | None
 """What hooks return for a request: all of it, or the body alone."""
 
 

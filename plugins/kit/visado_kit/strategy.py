@@ -22,7 +22,7 @@ from visado import Fields, KeepsCredentials
 from visado_kit.credentials import CredentialsContract
 from visado_kit.in_process import InProcessHost
 from visado_kit.login import LoginContract
-from visado_kit.login_request import Sent
+from visado_kit.login_request import LoginInput
 
 __all__ = ["StrategyContract"]
 
@@ -37,7 +37,7 @@ class StrategyContract(CredentialsContract, LoginContract):
         raise NotImplementedError("implement make(): return the strategy")
 
     @override
-    def login(self, credentials: Fields) -> Sent | Awaitable[Sent]:
+    def login(self, credentials: Fields) -> LoginInput | Awaitable[LoginInput]:
         return credentials
 
     @override
@@ -53,7 +53,7 @@ class StrategyContract(CredentialsContract, LoginContract):
         return (await self.enroll(harness, number))[0]
 
     @override
-    def request(self, harness: Any, number: int) -> Sent | Awaitable[Sent]:
+    def request(self, harness: Any, number: int) -> LoginInput | Awaitable[LoginInput]:
         return self.login(self.credentials(number))
 
     @override

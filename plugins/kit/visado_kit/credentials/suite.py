@@ -15,7 +15,7 @@ from visado_kit.canaries import Canaries
 from visado_kit.expectations import expect_no_server_error, short_repr
 from visado_kit.in_process import InProcessHost, build_host
 from visado_kit.login.suite import LoginHarness, expect_token, resolve, user_of
-from visado_kit.login_request import Sent
+from visado_kit.login_request import LoginInput
 
 BY: Final = Actor("administrator")
 """Who creates, changes and deletes credentials where a test says nothing else."""
@@ -44,7 +44,7 @@ class CredentialsSuite(ABC):
     def credentials(self, number: int) -> Fields:
         """Make valid credentials for the user of this number, counted from 0: always the same, and unique."""
 
-    def login(self, credentials: Fields) -> Sent | Awaitable[Sent]:  # noqa: ARG002 - optional
+    def login(self, credentials: Fields) -> LoginInput | Awaitable[LoginInput]:  # noqa: ARG002 - optional
         """Make the request of a login with these credentials; None if a login is not one request with them.
 
         The method may be `async`, and is called for each login.

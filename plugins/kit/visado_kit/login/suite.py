@@ -15,7 +15,7 @@ import pytest
 from visado import Challenge, Fields, Identity, Pass, Redirect, Request, Strategy, Success, errors
 from visado_kit.expectations import expect_no_server_error, short_repr
 from visado_kit.in_process import InProcessHost, build_host
-from visado_kit.login_request import LoginRequest, Sent, as_login_request, build_request, read_set_cookies
+from visado_kit.login_request import LoginInput, LoginRequest, as_login_request, build_request, read_set_cookies
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class Step:
 class LastRequest:
     """The last request of a login, not yet sent, and the step before it. `sent` is what the hook returned."""
 
-    sent: Sent
+    sent: LoginInput
     after: Step | None
 
 
@@ -78,7 +78,7 @@ class LoginHarness:
         else:
             outcome = await self.strategy.answer(request, dict(cast("Challenge", after.outcome).state or {}))
         if isinstance(outcome, Pass) and outcome.to is not None:
-            outcome = await self.host.strategies.attempt(outcome.to, request)
+            outcome = (await self.host.strategies.ask(outcome.to, request)).outcome
         return _step(request, outcome)
 
     async def log_in(self, sent: object, after: Step | None = None) -> Step:
@@ -140,7 +140,7 @@ class LoginSuite(ABC):
         """Make the strategy, or return the one that the host has."""
 
     @abstractmethod
-    def request(self, harness: Any, number: int) -> Sent | Awaitable[Sent]:
+    def request(self, harness: Any, number: int) -> LoginInput | Awaitable[LoginInput]:
         """Make the first request of a right login of the user of this number, a new one at each call.
 
         Return a `LoginRequest`, or the body alone. The method may be `async`.
@@ -153,7 +153,7 @@ class LoginSuite(ABC):
         """
         return None
 
-    def answer(self, harness: Any, number: int, question: Question) -> Sent | Awaitable[Sent]:
+    def answer(self, harness: Any, number: int, question: Question) -> LoginInput | Awaitable[LoginInput]:
         """Make the right answer to a redirect or a challenge of this user's login. The method may be `async`.
 
         The kit adds the reference to the answer of a challenge: `{"challenge": ...}`.
@@ -179,15 +179,15 @@ class LoginSuite(ABC):
         """Make a request of a login that ends in `Pass`; None if the strategy never returns it."""
         return None
 
-    def redirecting(self) -> Sent:
+    def redirecting(self) -> LoginInput:
         """Make a request of a login that ends in `Redirect`; None if the strategy never returns it."""
         return None
 
-    def challenging(self) -> Sent:
+    def challenging(self) -> LoginInput:
         """Make a request of a login that ends in `Challenge`; None if the strategy never returns it."""
         return None
 
-    def raising(self) -> Sent:
+    def raising(self) -> LoginInput:
         """Make a request of a login that raises an error of `visado.errors`; None if the strategy raises none."""
         return None
 
