@@ -32,6 +32,9 @@ class TestLdap(StrategyContract):
         number = int(credentials["username"].removeprefix("user"))
         return {"username": f"user{number + 50}"}
 
+    def proven(self, credentials):
+        return self.login(credentials)
+
     def secrets(self, credentials):
         return [self.login(credentials)["password"]]
 

@@ -360,3 +360,17 @@ def test_a_login_page_shows_a_directory_unless_it_is_hidden(play, directory, lis
         assert isinstance(await each.login("user1", password_of(1)), Success)
 
     play(scene, settings_of(directory, title="Example staff", listed=listed, auto_create=True))
+
+
+@pytest.mark.parametrize("by_template", [False, True])
+def test_names_that_nobody_has_are_not_logged(play, directory, by_template, caplog):
+    """They may be passwords that were typed into the wrong field."""
+
+    async def scene(each):
+        assert await each.login("pA55-typed-as-a-name", "x") == WRONG
+
+    caplog.set_level("DEBUG")
+    template = {"user_dn_template": "uid={username},ou=people,dc=example,dc=org", "search_base": ""}
+    play(scene, settings_of(directory, **(template if by_template else {})))
+    assert "is refused" in caplog.text or not by_template
+    assert "pA55" not in caplog.text

@@ -80,8 +80,8 @@ class PasswordLogins:
         connection = server.connect(deadline)
         try:
             refusal = self._bind(connection, dn, password, deadline)
-            if refusal is not None:
-                self._refuse(dn, refusal)
+            if refusal is not None:  # the name is not logged: it may be a password that was typed into the wrong field
+                self._refuse(self._settings.user_dn_template, refusal)
                 return None
             if self._settings.bind_dn:
                 return server.pool.run(lambda each: self._admit_dn(each, dn, username, deadline), deadline)
