@@ -20,7 +20,6 @@ EXCEPTIONS = {
     "plugins/ldap/test_active_directory.py": "the whole plugin against a domain controller",
     "plugins/local/test_strict.py": "a preset, which is spread over modules",
     "plugins/oauth/test_browser.py": "the whole plugin in a real browser",
-    "plugins/oauth/test_sessions.py": "refreshing and logging out, from the provider to the token",
     "plugins/totp/test_sdk.py": "the whole plugin with the official client",
 }
 

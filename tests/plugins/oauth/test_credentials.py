@@ -79,6 +79,17 @@ def _metadata(user):
     return {name: value for name, value in user.content.items() if name.startswith("_")}
 
 
+def test_an_identity_without_a_user_looks_like_a_wrong_code(play):
+    async def scene(stage):
+        unknown = await log_in(stage, "nobody")
+        back, cookie = await stage.back(lambda _: "not-a-code")
+        assert unknown == await stage.ask(back, cookie=cookie)
+        assert unknown == await stage.ask({**back, "state": "of somebody else"}, cookie=cookie)
+        assert isinstance(unknown, Fail)
+
+    play(scene, auto_create=False)
+
+
 def test_no_claim_is_copied_into_a_user_unless_the_settings_say_so(play):
     async def scene(stage):
         user = await user_of(stage, await log_in(stage, name="Ann", profileIds=["chief"]))
