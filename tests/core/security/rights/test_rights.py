@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from visado.security.rights import rights
 from visado.security.rights.rights import Policy, Rights, list_rights, role_allows
 
 ALL = {"*": {"actions": {"*": True}}}
@@ -140,3 +141,45 @@ def test_compiled_rights_agree_with_the_plain_rule(roles, controller, action):
             plain = plain or (actions[action] if action in actions else actions.get("*", False)) is True
     rights = Rights(Policy(each) for each in roles)
     assert [rights.allows(controller, action) for _ in range(2)] == [plain, plain]
+
+
+def test_shared_policies_allow_what_both_allow():
+    """For every pair of roles and restrictions, and every action: as if both had been asked.
+
+    Without a collection, two roles that are restricted to different ones share nothing that a list could name.
+    """
+    values = (
+        {},
+        {"*": {"*": True}},
+        {"a": {"x": True}},
+        {"a": {"x": False, "*": True}, "*": {"*": True}},
+        {"a": {"*": False}},
+    )
+    roles = [{name: {"actions": actions} for name, actions in each.items()} for each in values]
+    restrictions = [
+        (),
+        ({"index": "i"},),
+        ({"index": "i", "collections": ["c"]}, {"index": "j"}),
+        ({"index": "i", "collections": ["d"]},),
+    ]
+    policies = [rights.Policy(role, restriction) for role in roles for restriction in restrictions]
+    for first in policies:
+        for second in policies:
+            shared = rights.Rights(rights.shared_policies([first], [second]))
+            for controller in ("a", "b"):
+                for action in ("x", "y"):
+                    for args in (
+                        {},
+                        {"index": "i"},
+                        {"index": "i", "collection": "c"},
+                        {"index": "j", "collection": "d"},
+                    ):
+                        both = all(rights.Rights([each]).allows(controller, action, args) for each in (first, second))
+                        if "collection" in args or not (first.restricted_to and second.restricted_to):
+                            assert shared.allows(controller, action, args) == both, (
+                                first,
+                                second,
+                                controller,
+                                action,
+                                args,
+                            )
