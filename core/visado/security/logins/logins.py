@@ -52,22 +52,20 @@ class Logins:
         """
         revocations = self._tokens.revocations
         start = self._steps.start(name, lifetime, owner.id if owner is not None else None)
-        with refusals(self._observers, name if name in self._strategies else None):
+        asked = name if name in self._strategies else None
+        with refusals(self._observers, asked):
             step = await self._steps.find(request, name)
             if request.connection.cross_site_form and (step is None or not step.is_bound):
                 raise errors.UnauthorizedOrigin(origin=request.connection.origin)
+        if step is not None and step.check is not None:
+            return await self._issue(await self._checks.resume(request, step), revocations)
+        with refusals(self._observers, asked):
             if step is None:
                 attempt = await self._strategies.ask(name, request, needs_user=owner is None)
-            elif step.check is None:
+            else:
                 attempt, start = await self._continue(request, step, start)
-        if step is not None and step.check is not None:
-            admission = await self._checks.resume(request, step)
-        else:
-            outcome = await self._decide(request, attempt, start)
-            if isinstance(outcome, Redirect):
-                return outcome
-            admission = outcome
-        return await self._issue(admission, revocations)
+        outcome = await self._decide(request, attempt, start)
+        return outcome if isinstance(outcome, Redirect) else await self._issue(outcome, revocations)
 
     async def attempt(self, name: str, request: Request) -> Outcome:
         """Return the outcome of a login with a strategy, an identity as its user: no login check, no token.

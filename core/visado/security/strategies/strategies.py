@@ -18,7 +18,7 @@ from visado.security.strategies.attempts import Admits, Attempt, Gate
 from visado.security.strategies.identity_credentials import IdentityCredentials
 from visado.security.strategies.limited_strategy import LimitedStrategy, check_strategy
 from visado.security.users.credentials import Credentials
-from visado.strategy import Fail, Identity, KeepsCredentials, Pass, Strategy, Success, form_fields
+from visado.strategy import Fail, Identity, KeepsCredentials, Outcome, Pass, Strategy, Success, form_fields
 
 T = TypeVar("T")
 _log = logging.getLogger("visado.strategies")
@@ -191,16 +191,17 @@ class Strategies(Mapping[str, Strategy]):
         self, limited: LimitedStrategy, request: Request, state: Fields | None, *, needs_user: bool
     ) -> Attempt:
         name, subject = limited.strategy.name, limited.read(limited.strategy.subject, request)
-        attempt: Attempt | None = None
+        outcome: Outcome | None = None
         entered: list[Gate] = []
         try:
             for gate in self.gates:
                 await gate.enter(name, subject, request)
                 entered.append(gate)
             attempt = await self._ask_one(limited, request, state, needs_user=needs_user)
+            outcome = attempt.outcome
         finally:
             for gate in reversed(entered):
-                await gate.leave(name, subject, request, attempt.outcome if attempt is not None else None)
+                await gate.leave(name, subject, request, outcome)
         return attempt
 
     async def open(self, quarantine: Callable[[str, str], None]) -> None:
