@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from visado_kit.strategy import StrategyContract
+from visado_kit import LoginContract, StrategyContract
 
 from .conftest import settings_of
 from .slapd import password_of
+
+ACCOUNTS = {"auto_create": True}
 
 
 class TestLdap(StrategyContract):
@@ -48,3 +50,31 @@ class TestLdapByTemplate(TestLdap):
     def settings(self):
         template = {"user_dn_template": "uid={username},ou=people,dc=example,dc=org", "search_base": ""}
         return {"ldap": {"directories": {"ldap": settings_of(self.directory, **template)}}}
+
+
+class TestLdapWithFirstLogins(LoginContract):
+    """The host makes the users of entries at their first logins."""
+
+    repeatable = True
+
+    @pytest.fixture(autouse=True)
+    def _directory(self, directory):
+        self.directory = directory
+
+    def settings(self):
+        return {"ldap": {"directories": {"ldap": settings_of(self.directory)}}, "accounts": {"ldap": ACCOUNTS}}
+
+    def make(self, host):
+        return host.security.strategies["ldap"]
+
+    def request(self, harness, number):
+        return {"username": f"user{number}", "password": password_of(number)}
+
+    def wrong(self, sent):
+        return {**sent, "password": "another xyzzy"}
+
+    def unknown(self, sent):
+        return {**sent, "username": "nobody"}
+
+    def secrets_of(self, number):
+        return [password_of(number)]

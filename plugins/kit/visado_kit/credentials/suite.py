@@ -101,7 +101,7 @@ class CredentialsSuite(ABC):
         sent = await resolve(self.login(credentials))
         if sent is None:
             return
-        outcome = await harness.authenticate(sent)
+        outcome = await harness.attempt(sent)
         assert user_of(outcome) == user_id, f"{advice}: return Success({user_id!r}), not {outcome!r}"
         sent = await resolve(self.login(credentials))
         expect_token(await expect_no_server_error(harness.log_in(sent)), user_id, advice)
@@ -111,7 +111,7 @@ class CredentialsSuite(ABC):
         sent = await resolve(self.login(credentials))
         if sent is None:
             return
-        outcome = await harness.authenticate(sent)
+        outcome = await harness.attempt(sent)
         assert isinstance(outcome, Fail), f"{advice}: they still lead to {outcome!r}"
 
     async def expect_exists(self, harness: CredentialsHarness, user_id: str, expected: bool, when: str) -> None:

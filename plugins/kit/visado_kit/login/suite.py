@@ -70,6 +70,10 @@ class LoginHarness:
         """Call the strategy with the first request of a login; return its outcome."""
         return (await self.ask(sent)).outcome
 
+    async def attempt(self, sent: object) -> Any:
+        """Return the outcome of a login as the host lends it to plugins: an identity is its user."""
+        return await self.host.security.logins.attempt(self.strategy.name, self.build(sent, None))
+
     async def ask(self, sent: object, after: Step | None = None) -> Step:
         """Call the strategy alone with a request of a login, the answer to a step if there is one; return the step."""
         request = self.build(sent, after)
