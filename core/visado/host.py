@@ -155,11 +155,14 @@ class Tokens(Protocol):
 class Logins(Protocol):
     """Logging in a user whom an action of a plugin has authenticated."""
 
-    async def complete(self, user: User, strategy: str, expires_in: int | None = None) -> Fields:
+    async def complete(
+        self, user: User, strategy: str, expires_in: int | None = None, methods: frozenset[str] = frozenset()
+    ) -> Fields:
         """Run the login checks, create a token, and return the result of `auth:login`: `{_id, jwt, expiresAt, ttl}`.
 
-        `expires_in` is the lifetime in ms; -1 for ever, None for the default. Raises `errors.LoginRefused`, and
-        `errors.LoginChallenged`, which the client answers at the login of the strategy.
+        `expires_in` is the lifetime in ms; -1 for ever, None for the default. `methods` are those of a `Success`.
+        Raises `errors.LoginRefused`, and `errors.LoginChallenged`, which the client answers at the login of the
+        strategy.
         """
         ...
 

@@ -97,18 +97,29 @@ class CheckRuns:
         return admission
 
     async def _run_group(self, admission: Admission, group: Sequence[LoginCheck]) -> Admission:
-        """Run the checks of one factor. One that accepts is enough; one that refuses or fails ends the login."""
+        """Run the checks of one factor. One that accepts is enough; one that refuses or fails ends the login.
+
+        One whose limit is reached leaves the choice to the others: a limit of guesses at a code blocks no passkey.
+        """
         choices: Choices = []
-        accepted = False
+        accepted, limited = False, None
         for check in group:
-            decision = await self._checks.decide(check, partial(check.check, admission.login))
+            try:
+                decision = await self._checks.decide(check, partial(check.check, admission.login))
+            except errors.TooManyRequests as error:
+                limited = error
+                continue
             if isinstance(decision, Challenge):
                 choices.append((check, decision))
             else:
                 admission = self._apply(admission, decision)
                 accepted = accepted or isinstance(decision, Accept)
+        if limited is not None:  # the user has this check: an offer to set up another one does not count
+            choices = [each for each in choices if not each[1].enrols]
         if choices and not accepted:
             raise await self._challenge(admission, _without_offers(choices))
+        if limited is not None and not accepted:
+            raise limited
         return admission
 
     def _apply(self, admission: Admission, decision: Accept | Fail | Pass) -> Admission:

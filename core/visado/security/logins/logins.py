@@ -162,7 +162,9 @@ class Logins:
             raise errors.LoginRefused(reason="this strategy links no identity")
         return user
 
-    async def complete(self, user: User, strategy: str, expires_in: int | None = None) -> Fields:
+    async def complete(
+        self, user: User, strategy: str, expires_in: int | None = None, methods: frozenset[str] = frozenset()
+    ) -> Fields:
         """Log in a user who was authenticated by an action of a plugin, and return the result of `auth:login`.
 
         `expires_in` in milliseconds; -1 for ever, None for the default. Raises what the login checks raise: a challenge
@@ -172,7 +174,7 @@ class Logins:
         if request is None:
             raise RuntimeError("a login is completed during a request")
         revocations = self._tokens.revocations
-        login = Login(request, user, strategy, Success(user.id))
+        login = Login(request, user, strategy, Success(user.id, methods=methods))
         admission = await self._checks.run(Admission(login, lifetime=expires_in))
         logged_in = await self._issue(admission, revocations)
         return login_result(logged_in)

@@ -33,6 +33,8 @@ class Code(LoginCheck):
 
     async def check(self, login):
         self.asked += 1
+        if isinstance(self.says, Exception):
+            raise self.says
         if self.says is not None:
             return self.says
         if login.user.id in self.enrolled:
@@ -415,3 +417,17 @@ def test_observers_hear_of_each_refused_answer(doors):
         assert (refused.kind, refused.target, refused.reason) == ("login.refused", "ann", REFUSED)
 
     doors(scene, Code("a", "ann"), Code("b", "ann"))
+
+
+def test_a_check_whose_limit_is_reached_leaves_the_choice_to_the_others_and_no_offer_takes_its_place(doors):
+    code, key, offer = Code("a", "ann"), Code("b", "ann"), Code("c", offers=True)
+
+    async def scene(door):
+        code.says = errors.TooManyLogins()
+        challenge = await door.challenge()
+        assert (challenge["check"], "choices" in challenge) == ("b", False)
+        assert is_token(await door.answer(challenge, "b-code"))
+        key.enrolled.clear()
+        assert is_refused(await door.login(), errors.TooManyLogins.id)
+
+    doors(scene, code, key, offer)
