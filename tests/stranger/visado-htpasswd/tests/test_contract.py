@@ -24,6 +24,9 @@ class TestStrategy(StrategyContract):
     def changed(self, credentials):
         return {"username": self.named(f"{credentials['username']}-byron")}
 
+    def proven(self, credentials):
+        return self.login(credentials)
+
     def secrets(self, credentials):
         return [password_of(credentials["username"])]
 

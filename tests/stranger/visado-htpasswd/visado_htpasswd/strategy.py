@@ -6,16 +6,17 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from pydantic import BaseModel
 from visado import (
+    Actor,
     Fail,
     Fields,
     Host,
+    KeepsCredentials,
     Outcome,
     Pass,
     Request,
-    Strategy,
     Success,
-    current_request,
     errors,
 )
 
@@ -38,11 +39,18 @@ MAX_LISTED_PROBLEMS = 5
 log = logging.getLogger(__name__)
 
 
-class HtpasswdStrategy(Strategy):
+class LoginForm(BaseModel):
+    """A user name and its password, as the file has them."""
+
+    username: str
+    password: str | None = None
+
+
+class HtpasswdStrategy(KeepsCredentials):
     """Checks passwords against a file. The host stores the name of each user, but no password and no hash."""
 
     name = "htpasswd"
-    fields = ("username", "password")
+    login_form = credentials_form = LoginForm
     concurrency = 8
     stored = True
 
@@ -89,23 +97,27 @@ class HtpasswdStrategy(Strategy):
             return _WRONG
         return Success(await self._create_user(name))
 
-    async def validate(self, user_id: str, credentials: Fields, *, update: bool) -> None:  # noqa: ARG002  # both send all fields
-        name = await self._read_name(credentials)
+    def subject(self, request: Request) -> str | None:
+        sent = read_login(request)
+        return None if sent is None else read_name(sent[0])
+
+    async def validate(self, user_id: str, credentials: Fields, by: Actor, *, update: bool) -> None:  # noqa: ARG002  # both send all fields
+        name = await self._read_name(credentials, by)
         owner = await self._credentials.get(self.name, name)
         if owner is not None and owner["userId"] != user_id:
             raise errors.SubjectTaken(subject=name)
 
-    async def create(self, user_id: str, credentials: Fields) -> Fields:
-        name = await self._read_name(credentials)
+    async def create(self, user_id: str, credentials: Fields, by: Actor) -> Fields:
+        name = await self._read_name(credentials, by)
         await self._credentials.link(self.name, name, user_id)
         return {"username": name}
 
-    async def update(self, user_id: str, credentials: Fields) -> Fields:
-        name = await self._read_name(credentials)
+    async def update(self, user_id: str, credentials: Fields, by: Actor) -> Fields:
+        name = await self._read_name(credentials, by)
         await self._credentials.merge(self.name, user_id, {}, subject=name)
         return {"username": name}
 
-    async def delete(self, user_id: str) -> None:
+    async def delete(self, user_id: str, by: Actor) -> None:  # noqa: ARG002
         if not await self._credentials.unlink(self.name, user_id):
             raise errors.NoCredentials(what="user", name=user_id)
 
@@ -138,7 +150,7 @@ class HtpasswdStrategy(Strategy):
             return str(row["userId"])
         return user.id
 
-    async def _read_name(self, credentials: Fields) -> str:
+    async def _read_name(self, credentials: Fields, by: Actor) -> str:
         """Return the name to link. An administrator sends a name; other users must send its password too."""
         name = read_name(credentials.get("username"))
         if name is None:
@@ -147,7 +159,7 @@ class HtpasswdStrategy(Strategy):
             password = read_password(credentials["password"])
             if password is None or not await self._verify(name, password):
                 raise PasswordWrong
-        elif not _is_by_administrator(current_request()):
+        elif by.must_prove:
             raise PasswordRequired
         elif name not in (await self._entries()).hashes:
             raise UnknownName
@@ -188,10 +200,3 @@ def _summary(problems: tuple[str, ...], path: str) -> str | None:
         return None
     more = f"; and {len(problems) - MAX_LISTED_PROBLEMS} more" if len(problems) > MAX_LISTED_PROBLEMS else ""
     return f"{path}: refused: {'; '.join(problems[:MAX_LISTED_PROBLEMS])}{more}"
-
-
-def _is_by_administrator(request: Request | None) -> bool:
-    """Return whether the action requires rights over all users. Without a request, the host itself acts."""
-    if request is None:
-        return True
-    return request.controller in ("security", "admin") and request.action != "createRestrictedUser"
