@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from visado import errors
@@ -96,3 +97,18 @@ def argument_name(parameter: str) -> str:
         return "_id"
     first, *rest = parameter.rstrip("_").split("_")
     return first + "".join(word.capitalize() for word in rest)
+
+
+def is_allowed(payload: Fields, request: Request, allows: Callable[[str, str, Fields], bool]) -> bool:
+    """Return whether a request payload is allowed, by a function of its controller, action and arguments.
+
+    Raises `MissingArgument` for a payload without controller or action, and the error of a malformed payload.
+    """
+    for name in ("controller", "action"):
+        if not isinstance(payload.get(name), str):
+            raise errors.MissingArgument(argument=f"body.{name}")
+    try:
+        checked = from_payload(payload, request.connection, request.id)
+    except Malformed as malformed:
+        raise malformed.error from None
+    return allows(payload["controller"], payload["action"], checked.args)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Final
 
 from visado import errors, events
 from visado.arguments import DURATION, ArgumentReading, Body, BodyText, Flag, Integer, StrictDuration, Text
 from visado.controller import ANYBODY, Controller, action, get, post, put
-from visado.controllers import browser
-from visado.controllers.login_replies import address_as_data, login_reply, redirect_reply, token_reply, uses_cookie
+from visado.controllers.login_replies import (
+    address_as_data,
+    cleared_cookie,
+    login_reply,
+    redirect_reply,
+    token_reply,
+    uses_cookie,
+)
 from visado.controllers.result_types import (
     AllowedResult,
     CurrentUserResult,
@@ -23,8 +28,8 @@ from visado.controllers.result_types import (
     SearchResult,
     TokenStateResult,
 )
-from visado.kuzzle import from_payload
-from visado.request import ANONYMOUS_ID, Fields, Malformed, Request, Token
+from visado.kuzzle import is_allowed
+from visado.request import ANONYMOUS_ID, Fields, Request, Token
 from visado.response import Reply
 from visado.security.access import Access
 from visado.security.documents import format_document
@@ -168,7 +173,7 @@ class AuthController(Controller):
             self._tokens.connections.unlink(request.connection)
             self._observers.note(events.LoggedOut(target=token.user_id, everywhere=global_))
         result = {"acknowledged": True} | ({"location": location} if location else {})
-        return Reply(result, cookies=(browser.cleared_cookie(request.connection),))
+        return Reply(result, cookies=(cleared_cookie(request.connection),))
 
     # -- tokens
 
@@ -292,18 +297,3 @@ class AuthController(Controller):
         changes = {name: value for name, value in body.items() if name not in _PROTECTED_MEMBERS}
         user = await self._users.merge(request.user.id, changes, request.user.id)
         return format_document(user.id, user.content)
-
-
-def is_allowed(payload: Fields, request: Request, allows: Callable[[str, str, Fields], bool]) -> bool:
-    """Return whether a request payload is allowed, by a function of its controller, action and arguments.
-
-    Raises `MissingArgument` for a payload without controller or action, and the error of a malformed payload.
-    """
-    for name in ("controller", "action"):
-        if not isinstance(payload.get(name), str):
-            raise errors.MissingArgument(argument=f"body.{name}")
-    try:
-        checked = from_payload(payload, request.connection, request.id)
-    except Malformed as malformed:
-        raise malformed.error from None
-    return allows(payload["controller"], payload["action"], checked.args)

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 from visado import errors
 from visado.arguments import TEXTS, ArgumentPlace, Body, BodyObject, BodyTexts, Id, Integer, List, Text
 from visado.controller import Controller, action, delete, get, post, put
-from visado.controllers.auth import is_allowed
 from visado.controllers.result_types import (
     AllowedResult,
     DeletedResult,
@@ -21,6 +20,7 @@ from visado.controllers.result_types import (
     StrategiesResult,
     UpdatedMappingResult,
 )
+from visado.kuzzle import is_allowed
 from visado.request import Fields, Request, User
 from visado.search.mappings import Mappings
 from visado.search.searches import Searches
