@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from visado import app, errors
+from visado.strategy import Actor
 
 START = 2_000_000_000_000
 ADMIN = {"controllers": {"*": {"actions": {"*": True}}}}
@@ -182,7 +183,7 @@ async def _delete(world):
 
 async def _credentials(world):
     await world.host.security.strategy_credentials.create(
-        "local", "bob", {"username": "bob", "password": "a password of bob"}
+        "local", "bob", {"username": "bob", "password": "a password of bob"}, Actor("host")
     )
 
 

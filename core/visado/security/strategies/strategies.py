@@ -159,7 +159,11 @@ class Strategies(Mapping[str, Strategy]):
                 break
             outer = _asked.set((*waiting, name))
             try:
-                attempt = await self._ask_once(limited, request, state, needs_user=needs_user)
+                if self.gates:
+                    attempt = await self._ask_behind_gates(limited, request, state, needs_user=needs_user)
+                else:
+                    attempt = await limited.ask(request, state, needs_user=needs_user)
+                    attempt = await self._check_user(attempt, needs_user=needs_user)
             finally:
                 _asked.reset(outer)
             outcome = attempt.outcome
@@ -169,16 +173,8 @@ class Strategies(Mapping[str, Strategy]):
         _log.error("strategies ask each other in a circle: %s", ", ".join((*waiting, name)))
         raise errors.InvalidOutcome(strategy=name)
 
-    def _ask_once(
-        self, limited: LimitedStrategy, request: Request, state: Fields | None, *, needs_user: bool
-    ) -> Awaitable[Attempt]:
-        ask = self._ask_behind_gates if self.gates else self._ask_one
-        return ask(limited, request, state, needs_user=needs_user)
-
-    async def _ask_one(
-        self, limited: LimitedStrategy, request: Request, state: Fields | None, *, needs_user: bool
-    ) -> Attempt:
-        attempt = await limited.ask(request, state, needs_user=needs_user)
+    async def _check_user(self, attempt: Attempt, *, needs_user: bool) -> Attempt:
+        """Return the attempt, or with `needs_user` a `Fail` for an identity that may not log in."""
         who = attempt.outcome.who if isinstance(attempt.outcome, Success) else None
         if needs_user and self.admits is not None and isinstance(who, Identity):
             try:
@@ -197,7 +193,8 @@ class Strategies(Mapping[str, Strategy]):
             for gate in self.gates:
                 await gate.enter(name, subject, request)
                 entered.append(gate)
-            attempt = await self._ask_one(limited, request, state, needs_user=needs_user)
+            attempt = await limited.ask(request, state, needs_user=needs_user)
+            attempt = await self._check_user(attempt, needs_user=needs_user)
             outcome = attempt.outcome
         finally:
             for gate in reversed(entered):

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 
+from visado.strategy import Actor
+
 
 def test_strategies_that_come_and_go_while_one_is_awaited_do_no_harm(play, scripted):
     slow, gone, late = scripted("slow"), scripted("gone"), scripted("late")
@@ -33,7 +35,7 @@ def test_credentials_of_a_removed_strategy_are_deleted_with_the_user(play, scrip
         await inside.user("ann")
         await security.credentials.link("scripted", "ann@example.com", "ann")
         security.strategies.remove("scripted")
-        await security.strategy_credentials.delete_all("ann")
+        await security.strategy_credentials.delete_all("ann", Actor("host"))
         assert await security.credentials.get_of_user("scripted", "ann") is None
 
     play(scene, strategies=[scripted()])
