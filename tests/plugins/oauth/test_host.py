@@ -303,7 +303,7 @@ def test_the_device_flow_links_an_identity(live, browser):
     begun = live.host.request("POST", "/_me/credentials/one/_link", {"device": True}, token=token)
     challenge = begun.result["challenge"]
     _enter_code(browser, challenge["data"]["location"], "uma-at-one")
-    done = live.host.request("POST", "/_login/one", {"challenge": challenge["reference"]})
+    done = live.host.request("POST", "/_login/one", {"challenge": challenge["reference"]}, token=token)
     assert done.result["_id"] == "uma"
     assert live.host.request("GET", "/credentials/one/uma", token=admin(live)).result["sub"] == "uma-at-one"
 

@@ -92,7 +92,7 @@ class Logins:
     async def _continue(self, request: Request, step: Step, start: LoginStart) -> tuple[Attempt, LoginStart]:
         """Return the outcome of a strategy's further step, and how the login began. `start` is that of the request."""
         began = step.start
-        if start.owner is not None and start.owner != began.owner:
+        if (start.owner is not None and start.owner != began.owner) or not step.may_answer(request.user.id):
             raise errors.LoginRefused(reason="this step belongs to another login")
         if began.owner is not None and await self._users.get(began.owner) is None:
             raise errors.LoginRefused(reason="the user who started the link no longer exists")

@@ -56,6 +56,13 @@ class Step:
         pending = self.pending
         return LoginStart(pending["asked"], pending["startedAt"], pending["owner"], self.lifetime)
 
+    def may_answer(self, user_id: str) -> bool:
+        """Return whether this user may answer the step: the challenge of a link is answered by who started the link.
+
+        Otherwise a user could have somebody else answer it, and take the identity of the other.
+        """
+        return not self.pending.get("ownerAnswers") or user_id == self.pending["owner"]
+
     @property
     def is_bound(self) -> bool:
         """Whether the request is known to come from the browser that started the login."""
@@ -135,7 +142,7 @@ class Steps:
         self, request: Request, strategy: str, challenge: Challenge, start: LoginStart
     ) -> errors.LoginChallenged:
         """Store the challenge of a strategy, and return the error that tells the client of it."""
-        fields = _fields(strategy, challenge.state, challenge.tries, start)
+        fields = _fields(strategy, challenge.state, challenge.tries, start) | {"ownerAnswers": start.owner is not None}
         ends_at = await self._pending.create(request.reference, challenge.lifetime, fields)
         self._observers.note(events.LoginChallenged(target=None, strategy=strategy, check=None))
         public = {"reference": request.reference, "check": None, "strategy": strategy, "expiresAt": ends_at}

@@ -8,7 +8,7 @@ import pytest
 from visado import errors
 from visado.request import Request
 from visado.security.strategies.chains import Chain
-from visado.strategy import AccountRules, Fail, Identity, Redirect, Strategy, Success
+from visado.strategy import AccountRules, Challenge, Fail, Identity, Redirect, Strategy, Success
 
 WRONG = "wrong name or password"
 
@@ -280,6 +280,30 @@ def test_who_is_signed_in_links_an_identity(play):
         assert await inside.error("auth:link", {}, token=ann, password="x", **sent) == errors.ForbiddenArgument.id
 
     play(scene, strategies=[Told(says())])
+
+
+def test_the_challenge_of_a_link_is_answered_by_who_started_it(play):
+    """Otherwise bob could have ann answer the challenge, and take the identity that ann proves."""
+
+    async def scene(inside):
+        ann, bob = await inside.user("ann"), await inside.user("bob")
+
+        async def start():
+            response = await inside.ask("auth:link", {}, strategy="passport", token=bob)
+            return {"challenge": response.error.challenge["reference"]}
+
+        for token in (ann, None):
+            sent = {} if token is None else {"token": token}
+            assert await inside.error("auth:login", await start(), strategy="passport", **sent) == REFUSED
+        assert await inside.rows("credentials-passport") == {}
+        result = await inside.result("auth:login", await start(), strategy="passport", token=bob)
+        assert result["_id"] == "bob"
+
+    class Asking(Told):
+        async def answer(self, request, state):
+            return says()
+
+    play(scene, strategies=[Asking(Challenge())])
 
 
 def test_a_link_that_redirects_is_answered_at_the_login(play):
