@@ -9,6 +9,7 @@ from pathlib import Path
 
 from visado import app
 from visado.app import Visado
+from visado.strategy import Actor
 
 PASSWORD = "a long enough password"
 DAY = 86_400_000
@@ -40,7 +41,7 @@ async def _make(folder: Path, users: int) -> Data:
     await host.open()
     try:
         admin = await host.security.accounts.create(
-            {"profileIds": ["admin"]}, {"local": {"username": "admin", "password": PASSWORD}}, "admin"
+            {"profileIds": ["admin"]}, {"local": {"username": "admin", "password": PASSWORD}}, Actor("host"), "admin"
         )
         await host.security.roles.restrict()
         for name in ("default", "anonymous"):  # limits that count, and that nobody reaches
