@@ -18,6 +18,10 @@ MAX_TIMEOUT_SECONDS: Final = 60
 CANCEL_SECONDS: Final = 10.0
 """How long a cancelled call may take to end."""
 _MAX_REPR_LENGTH: Final = 100
+_SENDABLE: Final = (
+    "return one of the outcomes; values of headers and cookies are texts of one line, and data, session and state are "
+    "JSON"
+)
 _MEASUREMENTS: Final = 10
 
 
@@ -26,18 +30,18 @@ async def expect_no_server_error(call: Awaitable[object], sent: object = None) -
 
     `sent` is the input that the message names.
     """
+    advice = "validate what a client sends before using it, and refuse it with an error of 4xx"
     try:
         return await call
+    except errors.InvalidOutcome:
+        raised, advice = "an outcome that the host cannot send", _SENDABLE
     except errors.VisadoError as error:
         if error.status < SERVER_ERROR:
             return error
         raised = f"{error.id} ({error})"
     except Exception as error:
         raised = repr(error)
-    pytest.fail(
-        f"{short_repr(sent) if sent is not None else 'this call'} led to {raised}: validate what a client sends "
-        "before using it, and refuse it with an error of 4xx"
-    )
+    pytest.fail(f"{short_repr(sent) if sent is not None else 'this call'} led to {raised}: {advice}")
 
 
 async def expect_refusal(

@@ -7,11 +7,24 @@ import functools
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from typing_extensions import override
 
-from visado import Fail, Outcome, Request, Strategy, Success
+from visado import (
+    Accept,
+    Challenge,
+    Decision,
+    Fail,
+    Fields,
+    Login,
+    LoginCheck,
+    Outcome,
+    Pass,
+    Request,
+    Strategy,
+    Success,
+)
 
 
 class Suite(Protocol):
@@ -53,3 +66,22 @@ class StubStrategy(Strategy):
     async def authenticate(self, request: Request) -> Outcome:
         fields = request.fields
         return Success(fields["stub_user"]) if fields.get("stub_password") == self.RIGHT else Fail()
+
+
+class StubCheck(LoginCheck):
+    """Challenges the users of `users`, who answer with `RIGHT`: the alternative to another check of its factor."""
+
+    name = "stub-check"
+    RIGHT: Final[Fields] = {"stub_code": "right"}
+
+    def __init__(self, factor: str) -> None:
+        self.factor = factor
+        self.users = set[str]()
+
+    @override
+    async def check(self, login: Login) -> Decision:
+        return Challenge() if login.user.id in self.users else Pass()
+
+    @override
+    async def answer(self, login: Login, state: Fields) -> Decision:
+        return Accept() if login.request.fields.get("stub_code") == self.RIGHT["stub_code"] else Fail()

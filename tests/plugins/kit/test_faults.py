@@ -12,7 +12,16 @@ import pytest
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-WRONG = ["wrong_strategies", "wrong_checks", "wrong_verifiers", "wrong_observers", "wrong_storages"]
+RIGHT = ["right", "right_logins", "right_checks", "right_verifiers"]
+WRONG = [
+    "wrong_strategies",
+    "wrong_logins",
+    "wrong_credentials",
+    "wrong_checks",
+    "wrong_verifiers",
+    "wrong_observers",
+    "wrong_storages",
+]
 
 
 def faults():
@@ -53,14 +62,36 @@ def test_a_wrong_plugin_is_told_what_to_change(reports, module, fault):
     assert fault.says in failure.get("message"), failure.get("message")
 
 
-def test_correct_plugins_pass(tmp_path):
-    cases = run(tmp_path, str(HERE / "right.py"), str(HERE / "right_verifiers.py"))
-    bad = [name for name, case in cases.items() if case.find("failure") is not None or case.find("error") is not None]
-    assert not bad
-    kinds = {"TestPhrase", "TestCodes", "TestTickets", "TestPasswords", "TestListener", "TestTiny"}
-    assert {name[1] for name in cases} == kinds
+def suites():
+    """Yield every suite of a correct plugin."""
+    for module in RIGHT:
+        for name, each in vars(importlib.import_module(f".{module}", __package__)).items():
+            if name.startswith("Test"):
+                yield module, each
+
+
+SUITES = list(suites())
+
+
+@pytest.fixture(scope="module")
+def right_reports(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("right"), *(str(HERE / f"{module}.py") for module in RIGHT))
+
+
+@pytest.mark.parametrize(("module", "suite"), [pytest.param(*each, id=each[1].__name__) for each in SUITES])
+def test_a_correct_plugin_passes(right_reports, module, suite):
+    """It passes every test, and skips those alone that have nothing to test in it."""
+    cases = {
+        name: case for (path, kind, name), case in right_reports.items() if (path, kind) == (module, suite.__name__)
+    }
+    tests = {name for name in dir(suite) if name.startswith("test_")}
+    assert {*cases} == tests
+    assert not [
+        name for name, case in cases.items() if case.find("failure") is not None or case.find("error") is not None
+    ]
+    assert {name for name, case in cases.items() if case.find("skipped") is not None} == suite.SKIPPED
 
 
 def test_there_are_enough_faults():
-    assert len(FAULTS) >= 81
+    assert len(FAULTS) >= 135
     assert len({(module, fault.__name__) for module, fault in (each.values for each in FAULTS)}) == len(FAULTS)

@@ -6,9 +6,10 @@ import asyncio
 import logging
 import time
 
-from visado import Accept, Challenge, Fail
+from visado import Accept, Challenge, Fail, Pass
 
 from .right import Codes, CodesContract
+from .right_checks import METHODS, App, AppContract, Printed, PrintedContract
 
 
 class TestAcceptsRepeatedAnswers(CodesContract):
@@ -127,7 +128,7 @@ class TestNeverChallenges(CodesContract):
 
 
 class TestRefusesEveryUser(CodesContract):
-    caught_by, says = "test_accepts_other_users", "return Accept() for a user for whom the check is not set up"
+    caught_by, says = "test_accepts_other_users", "return Pass() for a user for whom the check is not set up"
 
     class Plugin(Codes):
         async def check(self, login):
@@ -147,3 +148,105 @@ class TestHasATimeoutOfAnHour(CodesContract):
 
     class Plugin(Codes):
         timeout = 3_600
+
+
+class TestReplacesAnotherCheck(AppContract):
+    """Accepts the login of a user who has no app: the other check of the factor is never asked."""
+
+    caught_by, says = "test_does_not_replace_an_alternative", "return Pass() from check() for a user for whom the check"
+
+    class Plugin(App):
+        async def check(self, login):
+            decision = await super().check(login)
+            return Accept() if isinstance(decision, Pass) else decision
+
+
+class TestOffersItselfInPlaceOfAnotherCheck(PrintedContract):
+    """An offer that is a challenge like any other: who knows the password alone prints a list."""
+
+    caught_by, says = "test_does_not_replace_an_alternative", "return Challenge(enrols=True) from check() for an offer"
+
+    class Plugin(Printed):
+        def offer(self, user_id):
+            offer = super().offer(user_id)
+            return Challenge(offer.data, offer.state, offer.reason)
+
+
+class TestRefusesWhoHasAnotherCheck(AppContract):
+    caught_by, says = "test_does_not_replace_an_alternative", "return Pass() from check() for a user for whom the check"
+
+    class Plugin(App):
+        async def check(self, login):
+            decision = await super().check(login)
+            return Fail("an app, please") if isinstance(decision, Pass) else decision
+
+
+class TestIsAnOfferForEverybody(AppContract):
+    """Its challenge of a user who has the app says that it is an offer: where there is another check, it is not asked."""
+
+    caught_by, says = "test_is_an_alternative", "a right answer to one of the checks of a factor is enough"
+
+    class Plugin(App):
+        async def check(self, login):
+            decision = await super().check(login)
+            return Challenge(enrols=True) if isinstance(decision, Challenge) else decision
+
+
+class TestNeverOffersItself(PrintedContract):
+    caught_by, says = "test_offers_itself", "offers is True: return Challenge(enrols=True)"
+
+    class Plugin(Printed):
+        def offer(self, user_id):
+            return Pass()
+
+
+class TestSaysNothingOfItsMethods(AppContract):
+    caught_by, says = "test_says_how_the_user_proved_it", "return Accept(methods=frozenset(['otp'])) from answer()"
+
+    class Plugin(App):
+        async def answer(self, login, state):
+            decision = await super().answer(login, state)
+            return Accept() if isinstance(decision, Accept) else decision
+
+
+class TestClaimsWhatNobodyProved(CodesContract):
+    """The token of a user without codes says that the user gave one."""
+
+    caught_by, says = "test_says_how_the_user_proved_it", "name no methods in Accept() for a user who proved nothing"
+
+    class Plugin(Codes):
+        async def check(self, login):
+            decision = await super().check(login)
+            return Accept(methods=METHODS) if isinstance(decision, Pass) else decision
+
+
+class TestNamesItsMethodsInASentence(AppContract):
+    caught_by, says = "test_says_how_the_user_proved_it", "methods: use names as RFC 8176 has them"
+
+    class Plugin(App):
+        async def answer(self, login, state):
+            decision = await super().answer(login, state)
+            return Accept(methods=frozenset({"A code"})) if isinstance(decision, Accept) else decision
+
+
+class TestCountsTriesItself(AppContract):
+    """Refuses the right code after one that was wrong, where its challenge promises two tries."""
+
+    caught_by, says = (
+        "test_a_wrong_answer_uses_up_a_try",
+        "tries is 2: a right answer after 1 wrong ones must get a token",
+    )
+
+    class Plugin(App):
+        async def answer(self, login, state):
+            decision = await super().answer(login, state)
+            if isinstance(decision, Fail):
+                await self.storage.update("app", login.user.id, lambda row: {**row, "used": row["used"] + 10**9})
+            return decision
+
+
+class TestHasAnEmptyFactor(AppContract):
+    caught_by, says = "test_is_declared_well", "factor: use a printable word, not ''"
+
+    class Plugin(App):
+        factor = ""

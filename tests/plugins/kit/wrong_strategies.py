@@ -245,7 +245,7 @@ class TestTrustsItsCredentials(PhraseContract):
 
 
 class TestReturnsNothing(PhraseContract):
-    caught_by, says = "test_hostile_logins_are_refused", "refuse it with an error of 4xx"
+    caught_by, says = "test_hostile_logins_are_refused", "the host cannot send: return one of the outcomes"
 
     class Plugin(Phrase):
         async def authenticate(self, request):

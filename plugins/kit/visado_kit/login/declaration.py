@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Final
+from dataclasses import replace
+from typing import Any, Final, cast
+
+import pytest
 
 from visado import Request, Strategy
 from visado_kit.canaries import Canaries
-from visado_kit.expectations import MAX_TIMEOUT_SECONDS, short_repr
+from visado_kit.expectations import MAX_TIMEOUT_SECONDS, expect_no_server_error, short_repr
 from visado_kit.forms import expect_fit
 from visado_kit.harness import with_harness
 from visado_kit.hostile import hostile_requests, noisy_requests
 from visado_kit.in_process import dump_documents
-from visado_kit.login.suite import LoginHarness, LoginSuite, resolve, right_request
-from visado_kit.login_request import as_login_request
+from visado_kit.login.suite import LoginHarness, LoginSuite, Step, resolve, right_request, subject_of
+from visado_kit.login_request import LoginRequest, as_login_request
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_FULL_WIDTH: Final = 0xFEE0
+"""The distance of a full-width character from that of ASCII."""
 _ORIGIN: Final = re.compile(r"https?://[^/\s?#@]+")
 
 
@@ -86,16 +91,70 @@ class LoginDeclaration(LoginSuite):
             f"{subject!r} and {other!r}"
         )
 
+    @with_harness
+    async def test_spellings_of_a_subject_are_one_subject(self, harness: LoginHarness) -> None:
+        """What logs in as one user is one subject and one user, whatever the case and the spaces around the name."""
+        await self.prepare(harness, 0)
+        first = await self._first_request(harness)
+        names = [name for name, value in _body(first).items() if isinstance(value, str)]
+        names = [name for name in names if _body(first)[name] not in self.secrets_of(0)]
+        if not names or not self.stable:
+            pytest.skip("the body of a first request names nobody")
+        expected = subject_of(await self.outcome(harness, 0))
+        subject = harness.strategy.subject(harness.build(first))
+        for name, index in ((name, index) for name in names for index in range(len(_spellings("")))):
+            right = await self._first_request(harness)
+            spelled = _spellings(_body(right)[name])[index]
+            sent = replace(right, body={**_body(right), name: spelled})
+            who = subject_of(await self._continue(harness, sent))
+            if who is None:
+                continue
+            assert who == expected, (
+                f"one person must be one user: {spelled!r} logged in {who!r}, and {_body(first)[name]!r} {expected!r}; "
+                "return an Identity whose subject is a stable id, or a name in one spelling"
+            )
+            other = harness.strategy.subject(harness.build(sent))
+            assert other == subject, (
+                f"subject() must return one spelling for what logs in as one user, because failed logins are counted "
+                f"by it: not {other!r} for {spelled!r}, and {subject!r} for {_body(first)[name]!r}"
+            )
+
+    async def _first_request(self, harness: LoginHarness) -> LoginRequest:
+        return as_login_request(await resolve(self.request(harness, 0)))
+
+    async def _continue(self, harness: LoginHarness, sent: LoginRequest) -> object:
+        """Return the outcome of the login of user 0 that begins with this request."""
+        step: object = await expect_no_server_error(harness.ask(sent), sent)
+        for _ in range(1, self.steps):
+            if not isinstance(step, Step) or step.question is None:
+                break
+            answer = await resolve(self.answer(harness, 0, step.question))
+            step = await expect_no_server_error(harness.ask(answer, step), answer)
+        return step.outcome if isinstance(step, Step) else step
+
+
+def _body(sent: LoginRequest) -> dict[str, Any]:
+    return cast("dict[str, Any]", sent.body) if isinstance(sent.body, dict) else {}
+
+
+def _spellings(name: str) -> tuple[str, ...]:
+    """Return texts that a strategy may take for the same name: other case, spaces around it, full-width letters."""
+    wide = "".join(chr(ord(each) + _FULL_WIDTH) if "!" <= each <= "~" else each for each in name)
+    return name.upper(), name.lower(), name.swapcase(), f" {name}", f"{name} ", wide
+
 
 def _expect_pure(name: str, read: Callable[[Request], object], request: Request) -> None:
     fields, args = dict(request.fields), dict(request.args)
     try:
-        first, second = read(request), read(request)
+        first = read(request)
+        unchanged = (fields, args) == (dict(request.fields), dict(request.args))
+        assert unchanged, f"{name}() must not change the request, which authenticate() receives afterwards"
+        second = read(request)
+    except AssertionError:
+        raise
     except Exception as error:
         raise AssertionError(
             f"{name}() raised {error!r}: a request may hold any JSON; check types before using it, and return None"
         ) from None
     assert isinstance(first, (str, type(None))), f"{name}() must return a text or None, not {short_repr(first)}"
     assert first == second, f"{name}() must return the same for the same request, not {first!r} and {second!r}"
-    unchanged = (fields, args) == (dict(request.fields), dict(request.args))
-    assert unchanged, f"{name}() must not change the request, which authenticate() receives afterwards"

@@ -18,10 +18,11 @@ from __future__ import annotations
 
 from visado_kit.login_check.answers import LoginCheckAnswers
 from visado_kit.login_check.decisions import LoginCheckDecisions
+from visado_kit.login_check.factors import LoginCheckFactors
 from visado_kit.login_check.resilience import LoginCheckResilience
 
 __all__ = ["LoginCheckContract"]
 
 
-class LoginCheckContract(LoginCheckDecisions, LoginCheckAnswers, LoginCheckResilience):
+class LoginCheckContract(LoginCheckDecisions, LoginCheckAnswers, LoginCheckFactors, LoginCheckResilience):
     """The suite. Tests of what the check never does (challenge, refuse) are skipped."""

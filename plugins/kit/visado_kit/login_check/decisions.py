@@ -22,6 +22,8 @@ class LoginCheckDecisions(LoginCheckSuite):
         assert 0 < check.timeout <= MAX_TIMEOUT_SECONDS, (
             f"timeout: use more than 0 and at most {MAX_TIMEOUT_SECONDS} seconds, not {check.timeout}"
         )
+        factor = check.factor
+        assert factor is None or (factor and factor.isprintable()), f"factor: use a printable word, not {factor!r}"
         problem = check.problem()
         assert problem is None, f"problem() must return None in a host where the check can work, not {problem!r}"
 
@@ -31,9 +33,7 @@ class LoginCheckDecisions(LoginCheckSuite):
         if not self.accepts_others:
             pytest.skip("accepts_others is False: this check accepts no user at once")
         user_id = await harness.create_user()
-        expect_token(
-            await harness.login(user_id), user_id, "return Accept() for a user for whom the check is not set up"
-        )
+        expect_token(await harness.login(user_id), user_id, "return Pass() for a user for whom the check is not set up")
 
     @with_harness
     async def test_a_right_answer_gets_a_token(self, harness: LoginCheckHarness) -> None:

@@ -12,11 +12,12 @@ from typing import Any, ClassVar, Final
 
 import pytest
 
-from visado import Fields, LoginCheck, errors
+from visado import Challenge, Fields, Login, LoginCheck, Success, errors
 from visado_kit.clock import Clock
 from visado_kit.expectations import SERVER_ERROR, short_repr
-from visado_kit.harness import StubStrategy
+from visado_kit.harness import StubCheck, StubStrategy
 from visado_kit.in_process import InProcessHost, Response, build_host
+from visado_kit.login_request import build_request
 
 _ALPHABETS: Final = ("0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _ROTATION: Final = {ord(a): b for each in _ALPHABETS for a, b in zip(each, each[1:] + each[0], strict=True)}
@@ -29,6 +30,8 @@ class LoginCheckHarness:
     host: InProcessHost
     check: LoginCheck
     clock: Clock
+    other: StubCheck | None = None
+    """Another check of the same factor, which challenges nobody unless a test says so; None without a factor."""
 
     async def create_user(self, number: int = 0) -> str:
         """Create a user; return the id."""
@@ -42,6 +45,18 @@ class LoginCheckHarness:
     async def reply(self, reference: Any, answer: Fields) -> Response:
         """Answer the challenge of this reference."""
         return await self.host.run("auth:login", {**answer, "challenge": reference}, strategy=StubStrategy.name)
+
+    async def methods(self, response: Response) -> frozenset[str]:
+        """Return the methods of the token in the response of a login; none where there is no token."""
+        result: Any = response.reply.result
+        return frozenset() if response.error else (await self.host.tokens.verify(result["jwt"])).methods
+
+    async def tries(self, user_id: str) -> int:
+        """Return for how many answers the reference of an enrolled user's challenge works."""
+        user = await self.host.users.find(user_id)
+        login = Login(build_request(), user, StubStrategy.name, Success(user_id))
+        decision: object = await self.check.check(login)
+        return decision.tries if isinstance(decision, Challenge) else 1
 
     async def challenge(self, user_id: str) -> Fields:
         """Log in as an enrolled user; return the challenge that the client gets. Fails the test if there is none."""
@@ -108,8 +123,11 @@ class LoginCheckSuite(ABC):
             check = self.make(host)
             host.replace_strategy(StubStrategy())
             host.replace_login_check(check)
+            other = None if check.factor is None else StubCheck(check.factor)
+            if other is not None:
+                host.replace_login_check(other)
             await host.open()
-            yield LoginCheckHarness(host, check, clock)
+            yield LoginCheckHarness(host, check, clock, other)
 
     async def create_enrolled(self, harness: LoginCheckHarness, number: int = 0) -> str:
         """Create a user whom the check challenges; return the id."""
