@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.timeout(900)  # a run of many suites, in one test
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 RIGHT = ["right", "right_logins", "right_checks", "right_verifiers"]
@@ -47,16 +49,21 @@ def run(folder, *tests):
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory):
-    """The reports of the tests that must find the faults, run in one process."""
-    tests = [
-        f"{HERE / module}.py::{each.__name__}::{each.caught_by}" for module, each in (fault.values for fault in FAULTS)
-    ]
-    return run(tmp_path_factory.mktemp("wrong"), *tests)
+    """Runs the tests of a module that must find its faults, in one process; returns their reports."""
+
+    @functools.cache
+    def read(module):
+        names = [
+            f"{fault.__name__}::{fault.caught_by}" for of, fault in (each.values for each in FAULTS) if of == module
+        ]
+        return run(tmp_path_factory.mktemp(module), *(f"{HERE / module}.py::{name}" for name in names))
+
+    return read
 
 
 @pytest.mark.parametrize(("module", "fault"), FAULTS)
 def test_a_wrong_plugin_is_told_what_to_change(reports, module, fault):
-    case = reports[module, fault.__name__, fault.caught_by]
+    case = reports(module)[module, fault.__name__, fault.caught_by]
     failure = case.find("failure")
     assert failure is not None, "the fault was not found"
     assert fault.says in failure.get("message"), failure.get("message")
@@ -73,22 +80,13 @@ def suites():
 SUITES = list(suites())
 
 
-@pytest.fixture(scope="module")
-def right_reports(tmp_path_factory):
-    return run(tmp_path_factory.mktemp("right"), *(str(HERE / f"{module}.py") for module in RIGHT))
-
-
 @pytest.mark.parametrize(("module", "suite"), [pytest.param(*each, id=each[1].__name__) for each in SUITES])
-def test_a_correct_plugin_passes(right_reports, module, suite):
+def test_a_correct_plugin_passes(tmp_path, module, suite):
     """It passes every test, and skips those alone that have nothing to test in it."""
-    cases = {
-        name: case for (path, kind, name), case in right_reports.items() if (path, kind) == (module, suite.__name__)
-    }
-    tests = {name for name in dir(suite) if name.startswith("test_")}
-    assert {*cases} == tests
-    assert not [
-        name for name, case in cases.items() if case.find("failure") is not None or case.find("error") is not None
-    ]
+    cases = {name[2]: case for name, case in run(tmp_path, f"{HERE / module}.py::{suite.__name__}").items()}
+    assert {*cases} == {name for name in dir(suite) if name.startswith("test_")}
+    bad = {name for name, case in cases.items() for end in ("failure", "error") if case.find(end) is not None}
+    assert not bad
     assert {name for name, case in cases.items() if case.find("skipped") is not None} == suite.SKIPPED
 
 
