@@ -90,7 +90,7 @@ class LoginChallenged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Impersonated(Event):
-    """A user, the actor, acted as another user, the target, and sent a request for the action `action`."""
+    """A user, the actor, acted as another user, the target, and sent a request for the action or the path `action`."""
 
     name: ClassVar[str] = "impersonated"
     action: str

@@ -163,7 +163,7 @@ class Pipeline:
             raise errors.CookiesUnsupported
         if (
             self._verifiers
-            and (text is None or not text.startswith(NATIVE_PREFIXES))
+            and (cookie != "ignored" if text is None else not text.startswith(NATIVE_PREFIXES))
             and await self._authenticate_foreign(request, text, cookie)
         ):
             return
@@ -190,8 +190,6 @@ class Pipeline:
         credential = self._verifiers.find(request, bearer)
         if credential is None:
             return False
-        if bearer is None and cookie == "ignored":
-            return True
         if bearer is not None and _has_other_bearer(request, bearer):
             raise errors.TwoTokens(cause="Two bearer tokens are present, could not decide which one to use")
         if not self._may_use_cookie(request):

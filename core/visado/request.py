@@ -91,7 +91,7 @@ class Connection:
     foreign `Origin`. `same_origin`: no page sent it, or a page of this host. `secure`: the client speaks https.
     `headers`: the last value of each header; `head` has all of them. `base_path`: the path under which clients reach
     the API, such as `/auth`; empty at the root. `trusted`: the peer is one of `[server] trusted_proxies`.
-    `cross_site_form`: a page of another site sent the request as a form.
+    `cross_site_form`: a page of another origin sent the request as a form.
     """
 
     transport: Literal["http", "websocket"] = "http"
@@ -251,8 +251,10 @@ def read_cookies(values: Iterable[str]) -> dict[str, str]:
     for value in values:
         for part in value.split(";"):
             name, separator, text = part.partition("=")
-            if separator:
-                cookies.setdefault(name.strip(), text.strip().strip('"'))
+            if (
+                separator
+            ):  # browsers take other spaces as a part of the name: any host of a domain may set `\xa0__Host-x`
+                cookies.setdefault(name.strip(" \t"), text.strip(" \t").strip('"'))
     return cookies
 
 

@@ -44,6 +44,7 @@ def test_every_value_of_a_header_is_seen_in_order():
     [
         (["a=1; b=2"], {"a": "1", "b": "2"}), (["a=1;b=2", "c=3"], {"a": "1", "b": "2", "c": "3"}), (["a=1; a=2", "a=3"], {"a": "1"}), (['a="1 2"; b'], {"a": "1 2"}), (["a=b=c=="], {"a": "b=c=="}),
         (["{json:[1]}=x; €=y; a=1"], {"{json:[1]}": "x", "€": "y", "a": "1"}), (["a=1, b=2"], {"a": "1, b=2"}), (["=x; ;;"], {"": "x"}), ([""], {}), ([], {}), ([";" * 50_000 + "a=1"], {"a": "1"}),
+        (["\xa0__Host-a=1; \x85a=2; a=3;\ta = 4"], {"\xa0__Host-a": "1", "\x85a": "2", "a": "3"}),
     ],
 )  # fmt: skip
 def test_cookies_that_cannot_be_read_hide_no_others(values, cookies):

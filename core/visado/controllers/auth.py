@@ -133,6 +133,7 @@ class AuthController(Controller):
         a page's form is redirected. A redirect or a challenge is answered at `auth:login`, which then returns a token
         of the current user. A user has one identity of a strategy, and an identity has one user.
         """
+        check_unlimited(request)
         self._check_arguments(request, strategy)
         outcome = await self._logins.log_in(request, strategy, owner=request.user)
         if isinstance(outcome, Redirect):
@@ -165,13 +166,13 @@ class AuthController(Controller):
             raise errors.LoginRequired(controller="auth", action="logout")
         location: str | None = None
         if token is not None:
-            location = await self._credentials.logout(request)
             if global_:
                 await self._tokens.delete_all(token.user_id)
             if token.kind == "token":
                 await self._tokens.revoke(token)
             self._tokens.connections.unlink(request.connection)
             self._observers.note(events.LoggedOut(target=token.user_id, everywhere=global_))
+            location = await self._credentials.logout(request)  # it may take long, and the client may leave meanwhile
         result = {"acknowledged": True} | ({"location": location} if location else {})
         return Reply(result, cookies=(cleared_cookie(request.connection),))
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from starlette.requests import HTTPConnection
 
-from visado import errors
+from visado import errors, events
 from visado.controllers.login_replies import login_reply, redirect_reply
 from visado.pipeline import Pipeline
 from visado.request import ANONYMOUS, Connection, Fields, Request, User, new_id, running
@@ -21,6 +21,8 @@ from visado.settings.sections import ServerSection
 from visado.strategy import Outcome, Redirect
 from visado.web import request_headers
 from visado.web.origins import Origins
+
+_MAX_PATH_CHARACTERS: Final = 200
 
 
 class Authenticator:
@@ -66,11 +68,19 @@ class Authenticator:
     async def identify(self, http: HTTPConnection) -> User:
         """Return the user of a request by its token, API key, cookie or token verifier; `ANONYMOUS` without any.
 
-        Raises `InvalidToken`, `ExpiredToken`, and `UnauthorizedOrigin` for the cookie of a page of another origin.
+        Observers are told where a user acts as another. Raises `InvalidToken`, `ExpiredToken`, `NotAllowed` for a token
+        that may only run some actions of the host, and `UnauthorizedOrigin` for the cookie of a page of another origin.
         """
         async with self._running(http, {}, None) as request:
             await self._pipeline.authenticate(request, "verified")
-            return request.user if request.token is not None else ANONYMOUS
+            token, path = request.token, http.url.path[:_MAX_PATH_CHARACTERS]
+            if token is None:
+                return ANONYMOUS
+            if token.allow is not None:
+                raise errors.NotAllowed(controller=request.method, action=path, user=request.user.id)
+            if token.actor is not None:
+                self._security.observers.note(events.Impersonated(target=request.user.id, action=path))
+            return request.user
 
     @asynccontextmanager
     async def _running(self, http: HTTPConnection, args: Fields, body: Fields | None) -> AsyncGenerator[Request]:
@@ -90,7 +100,7 @@ class Authenticator:
         if request_headers.has_two_authorizations(scope["headers"], headers):
             raise errors.TwoTokens(cause="The header Authorization is present twice")
         connection = self._origins.connect(Connection, {**scope, "type": "http"}, headers)
-        connection.cross_site_form = request_headers.is_cross_site_form(scope.get("method", "GET"), headers)
+        connection.cross_site_form = request_headers.is_cross_site_form(scope.get("method", "GET"), connection)
         query: dict[str, Any] = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         return Request(
             id=new_id(),

@@ -134,7 +134,7 @@ async def read(incoming: Incoming, routes: Routes, origins: Origins) -> Request:
     if incoming.method not in _METHODS:
         raise incoming.refuse(errors.UnsupportedVerb(verb=incoming.method))
     connection = origins.connect(Connection, incoming.scope, incoming.headers)
-    connection.cross_site_form = request_headers.is_cross_site_form(incoming.method, incoming.headers)
+    connection.cross_site_form = request_headers.is_cross_site_form(incoming.method, connection)
     if request_headers.has_two_authorizations(incoming.scope["headers"], incoming.headers):
         raise incoming.refuse(errors.TwoTokens(cause="The header Authorization is present twice"))
     if incoming.method == "POST" and incoming.path == b"/_query":

@@ -60,8 +60,15 @@ def volatile(headers: Mapping[bytes, bytes]) -> dict[str, Any] | None:
     raise errors.InvalidType(argument="volatile", expected="object")
 
 
-def is_cross_site_form(method: str, headers: Mapping[bytes, bytes]) -> bool:
-    """Return whether a page of another site sent this request as a form, which needs no preflight in a browser."""
-    if headers.get(b"sec-fetch-site") != b"cross-site" or method in ("GET", "HEAD"):
+def is_cross_site_form(method: str, connection: Connection) -> bool:
+    """Return whether a page of another origin sent this request as a form, which needs no preflight in a browser.
+
+    A sibling of the same domain counts, too: it would log a visitor in as somebody else. Browsers send `Sec-Fetch-Site`
+    over https and on loopback alone; elsewhere `Origin` decides.
+    """
+    if method in ("GET", "HEAD") or connection.headers.get(b"content-type", b"").lower().startswith(JSON):
         return False
-    return not headers.get(b"content-type", b"").lower().startswith(JSON)
+    site = connection.headers.get(b"sec-fetch-site")
+    if site in (None, b"same-site"):
+        return not connection.same_origin
+    return site == b"cross-site"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from visado import AccountRules, Identity, Redirect, Strategy, Success
 
 from .over_http import LOGIN, header, http, with_ann
@@ -19,6 +21,28 @@ def test_a_form_of_another_site_is_refused(play):
             assert header(found, "set-cookie") is None
             assert "result" not in body or body["result"] is None
         assert await inside.rows("tokens") == {}
+
+    play(with_ann(scene))
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ({"origin": "http://evil.example"}, 401),  # over http, browsers tell the origin alone
+        ({"origin": "null"}, 401),
+        ({"origin": "http://evil.example.com", "sec-fetch-site": "same-site"}, 401),
+        ({"origin": "http://auth.example.com"}, 200),
+        ({"origin": "http://auth.example.com", "sec-fetch-site": "same-site"}, 200),
+        ({"origin": "http://behind.example", "sec-fetch-site": "same-origin"}, 200),
+        ({}, 200),
+    ],
+)
+def test_a_form_of_another_origin_is_refused(play, sent, status):
+    async def scene(inside):
+        headers = [("content-type", "application/x-www-form-urlencoded"), *sent.items()]
+        path, form = "/_login/local?cookieAuth=true", f"username=ann&password={LOGIN['password']}"
+        answered, found, _ = await http(inside, "POST", path, form, headers=headers)
+        assert (answered, header(found, "set-cookie") is not None) == (status, status == 200)
 
     play(with_ann(scene))
 

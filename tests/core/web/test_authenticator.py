@@ -22,6 +22,8 @@ from visado import (
     Redirect,
     Strategy,
     Success,
+    TokenVerifier,
+    Verified,
     errors,
 )
 
@@ -188,6 +190,49 @@ class Far(Strategy):
 
     async def answer(self, request, state):
         return Success(Identity(request.args["code"]), location="/welcome") if state == {"nonce": "n"} else Fail()
+
+
+def test_who_acts_as_another_is_told_and_a_limited_token_identifies_nobody(tmp_path):
+    told: list[Event] = []
+
+    class Ear(Observer):
+        async def observe(self, event):
+            told.append(event)
+
+    class As(Strategy):
+        name = "as"
+
+        async def authenticate(self, request):
+            return Success(request.fields["user"], actor=request.user.id)
+
+    class Key(TokenVerifier):
+        name = "key"
+
+        def find(self, request):
+            return request.jwt
+
+        async def verify(self, credential, request):
+            return Verified("ann", allow=frozenset({"auth:getCurrentUser"}))
+
+    def prepare(auth):
+        auth.security.strategies.add(As())
+        auth.security.token_verifiers.add(Key())
+        auth.security.observers.add(Ear(), "ear")
+
+    async def scene(auth, client):
+        user = {"content": {"profileIds": ["default"]}, "credentials": {}}
+        await client.post("/auth/users/bob/_create", json=user)
+        own = {"authorization": f"Bearer {(await client.post('/sign-in/local', json=ANN)).json()['jwt']}"}
+        as_bob = {
+            "authorization": f"Bearer {(await client.post('/sign-in/as', json={'user': 'bob'}, headers=own)).json()['jwt']}"
+        }
+        told.clear()
+        assert (await client.get("/who", headers=as_bob)).json()["id"] == "bob"
+        assert [(each.kind, each.actor, each.target) for each in told] == [("impersonated", "ann", "bob")]
+        assert (await client.get("/auth/_me", headers={"authorization": "Bearer key"})).status_code == 200
+        assert (await client.get("/who", headers={"authorization": "Bearer key"})).status_code == 403
+
+    play(tmp_path, scene, prepare=prepare)
 
 
 def test_a_redirect_and_its_callback_go_through_routes_of_ones_own(tmp_path):

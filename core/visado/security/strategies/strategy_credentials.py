@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from visado import errors
+from visado.codec import can_encode
 from visado.events import CredentialsChanged
 from visado.request import Fields, Request, User, current_request
 from visado.security.observers import Observers
@@ -65,7 +66,7 @@ class StrategyCredentials:
                 raise errors.CredentialsRejected(reason=f"{name}: {error.text}") from None
 
     async def logout(self, request: Request) -> str | None:
-        """Tell the strategy that made the token of a request that the token ends; return where the client goes next."""
+        """Tell the strategy that made the token of a request that it is revoked; return where the client goes next."""
         token = request.token
         if token is None or token.kind != "token" or token.strategy is None or token.strategy not in self._strategies:
             return None
@@ -74,7 +75,7 @@ class StrategyCredentials:
             location: object = await self._strategies.run(token.strategy, lambda each: each.logout(request, session))
         except errors.VisadoError:
             return None  # it is in the log, and the user is logged out of this host anyway
-        return location if isinstance(location, str) else None
+        return location if isinstance(location, str) and can_encode(location) else None
 
     async def strategies_of(self, user: User) -> list[str]:
         """Return the strategies in which a user has credentials; a strategy that fails to answer is left out.

@@ -17,6 +17,7 @@ from typing import Any, Final, cast
 from visado import codec, errors
 from visado.plugins.calls import call_plugin
 from visado.request import Connection, Request
+from visado.security.strategies.outcomes import is_identity
 from visado.strategy import Identity
 from visado.token_verifier import TokenVerifier, Verified
 
@@ -196,10 +197,8 @@ def _is_verified(value: Any) -> bool:
     if not isinstance(value, Verified):
         return False
     who, expires_at, recheck = cast("Any", value.who), cast("Any", value.expires_at), cast("Any", value.recheck)
-    subject = who.subject if isinstance(who, Identity) else who
     return (
-        type(subject) is str
-        and bool(subject)
+        (is_identity(who) if isinstance(who, Identity) else type(who) is str and bool(who))
         and (expires_at is None or type(expires_at) is int)
         and type(recheck) in (int, float)
         and 0 <= recheck <= MAX_RECHECK_SECONDS

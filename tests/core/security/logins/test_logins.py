@@ -498,7 +498,7 @@ def test_a_logout_tells_the_strategy_that_made_the_token_alone(play):
         further = (await inside.result("auth:createToken", token=further["jwt"]))["token"]
         assert await inside.result("auth:logout", token=further) == {"acknowledged": True}
         assert len(one.heard) == 1
-        for wrong in (5, ["x"], RuntimeError("hidden")):
+        for wrong in (5, ["x"], "https://idp.example/\ud800", RuntimeError("hidden")):
 
             async def logout(request, session, wrong=wrong):
                 if isinstance(wrong, Exception):
@@ -511,6 +511,26 @@ def test_a_logout_tells_the_strategy_that_made_the_token_alone(play):
             assert await inside.error("auth:getCurrentUser", token=token) == "security.token.invalid"
 
     play(scene, strategies=[one, two])
+
+
+def test_a_token_is_revoked_before_its_strategy_hears_of_the_logout(play):
+    """The provider may be slow, and the client may leave meanwhile, which cancels the request of a WebSocket."""
+
+    async def scene(inside):
+        await inside.user("ann")
+        strategy, states = inside.host.security.strategies["told"], []
+
+        async def logout(request, session):
+            states.extend((await inside.rows("tokens")).values())
+            raise asyncio.CancelledError
+
+        strategy.logout = logout
+        token = (await inside.result("auth:login", {}, strategy="told"))["jwt"]
+        await inside.ask("auth:logout", token=token)
+        assert states
+        assert [each for each in states if each.get("strategy") == "told"] == []
+
+    play(scene, strategies=[told(Success("ann"))])
 
 
 def test_a_revocation_while_a_strategy_works_refuses_the_login(play):

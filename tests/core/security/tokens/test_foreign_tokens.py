@@ -389,11 +389,12 @@ def test_a_limited_credential_makes_no_token_that_is_not_limited(play):
         forbidden = "security.rights.forbidden"
         assert await inside.error("auth:createToken", {}, token=ANN) == forbidden
         assert await inside.error("auth:createApiKey", {"description": "mine"}, token=ANN) == forbidden
+        assert await inside.error("auth:link", {}, strategy="local", token=ANN) == forbidden
         given = {"description": "mine"}
         assert await inside.error("security:createApiKey", given, userId="ann", token=ANN) == forbidden
         assert await inside.error("security:createApiKey", given, userId="bob", token=ANN) is None
 
-    may = {"auth:createToken", "auth:createApiKey", "security:createApiKey"}
+    may = {"auth:createToken", "auth:createApiKey", "auth:link", "security:createApiKey"}
     play(with_stub(scene, Verified("ann", allow=frozenset(may))))
 
 

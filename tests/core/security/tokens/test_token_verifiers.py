@@ -62,6 +62,11 @@ RUBBISH = [
     Verified(7),
     Verified(Identity("")),
     Verified(Identity(None)),
+    Verified(Identity("x" * 1_025)),
+    Verified(Identity("\ud800")),
+    Verified(Identity("ann", {"a": object()})),
+    Verified(Identity("ann", kept={"a": float("nan")})),
+    Verified(Identity("ann", profiles="admin")),
     Verified("ann", expires_at=float("inf")),
     Verified("ann", expires_at=True),
     Verified("ann", expires_at="tomorrow"),
@@ -115,6 +120,17 @@ def test_find_that_raises_is_an_error_of_the_log_and_nobody_is_anonymous_by_it(p
         assert "the cause" not in response.error.text
         assert "find() of the token verifier 'stub' failed" in caplog.text
         assert await inside.error("auth:getCurrentUser", token=await inside.user("ann")) is None
+
+    play(scene)
+
+
+def test_a_verifier_that_fails_prevents_no_login(play):
+    async def scene(inside):
+        stub = add(inside, Stub(named))
+        for found in (lambda _: 1 / 0, lambda _: 7):
+            stub.find = found
+            assert await inside.error("auth:login", {}) == "plugin.strategy.missing_user"
+            assert await inside.error("auth:getCurrentUser") is not None
 
     play(scene)
 
