@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 
 from visado import errors, events
 from visado.arguments import DURATION, ArgumentReading, Body, BodyText, Flag, Integer, StrictDuration, Text
+from visado.codec import is_object
 from visado.controller import ANYBODY, Controller, action, get, post, put
 from visado.controllers.login_replies import (
     address_as_data,
@@ -42,7 +43,7 @@ from visado.security.strategies.login_forms import describe_login_form
 from visado.security.strategies.outcomes import is_json
 from visado.security.strategies.strategies import Strategies
 from visado.security.strategies.strategy_credentials import StrategyCredentials
-from visado.security.tokens.issuing import TokenOrigin, check_unlimited
+from visado.security.tokens.issuing import IssuedToken, TokenOrigin, check_unlimited
 from visado.settings.durations import FOREVER
 from visado.strategy import Redirect, form_fields
 
@@ -66,6 +67,8 @@ class AuthController(Controller):
         self._access, self._strategies, self._credentials = access, strategies, credentials
         self._logins, self._observers = logins, observers
         self._users, self._tokens = access.users, access.tokens
+        self._renewing: set[str] = set()
+        """The ids of the tokens whose sessions a strategy renews now."""
 
     # -- login and logout
 
@@ -240,26 +243,34 @@ class AuthController(Controller):
         """
         if request.token is None:
             raise errors.LoginRequired(controller="auth", action="refreshToken")
-        session: Fields | None = None
-        if strategy is not None and strategy != "local":
-            renewed = await self._renew(request, request.token, strategy)
-            expires_in = DURATION.read(renewed.get("expiresIn"), "expiresIn", False) or expires_in
-            session = renewed.get("session")
-        issued = await self._tokens.refresh(request.token, expires_in, session)
+        if strategy is None or strategy == "local":
+            issued = await self._tokens.refresh(request.token, expires_in)
+        else:
+            issued = await self._renew(request, request.token, strategy, expires_in)
         self._observers.note(events.TokenRefreshed(target=request.user.id))
         if request.connection.transport == "websocket":
             self._tokens.connections.link(request.connection, issued.token)
         return token_reply(request, issued, cookie_auth=uses_cookie(request, cookie_auth))
 
-    async def _renew(self, request: Request, token: Token, strategy: str) -> Fields:
-        """Return what a strategy says of the successor of a token: `{expiresIn, session}`, or less."""
-        await self._tokens.check_unrefreshed(token)  # a session is renewed once: the successor has the new one
-        own = token.strategy == strategy
-        session = dict(token.session) if own else {}
-        renewed = await self._strategies.run(strategy, lambda each: each.refresh(request, session))
-        if not is_json(renewed.get("session", {})):
-            raise errors.InvalidOutcome(strategy=strategy)
-        return renewed if own else {**renewed, "session": None}
+    async def _renew(self, request: Request, token: Token, strategy: str, expires_in: int | None) -> IssuedToken:
+        """Exchange a token for a new one, whose lifetime and session a strategy decides.
+
+        A session is renewed once, also for requests at once: providers end a session whose refresh token is used twice.
+        """
+        if token.id in self._renewing:
+            raise errors.InvalidToken
+        self._renewing.add(token.id)
+        try:
+            await self._tokens.check_unrefreshed(token)
+            own = token.strategy == strategy
+            session = dict(token.session) if own else {}
+            renewed: object = await self._strategies.run(strategy, lambda each: each.refresh(request, session))
+            if not is_object(renewed) or not is_json(renewed.get("session", {})):
+                raise errors.InvalidOutcome(strategy=strategy)
+            lifetime = DURATION.read(renewed.get("expiresIn"), "expiresIn", False) or expires_in
+            return await self._tokens.refresh(token, lifetime, renewed.get("session") if own else None)
+        finally:
+            self._renewing.discard(token.id)
 
     # -- the current user
 

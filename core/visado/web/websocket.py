@@ -31,6 +31,8 @@ from visado.web.origins import Origins
 _log = logging.getLogger("visado.websocket")
 _MAX_CONCURRENT_REQUESTS: Final = 64
 _DRAIN_SECONDS: Final = 10.0
+_FINISH_SECONDS: Final = 2.0
+"""How long the requests of a socket go on after its client closed it."""
 _CLOSE_SECONDS: Final = 1.0
 _CLOSED_GOING_AWAY: Final = 1001
 _CLOSED_POLICY: Final = 1008
@@ -116,6 +118,9 @@ class Socket(Connection):
                 data: bytes = message.get("bytes") or (message.get("text") or "").encode()
                 if data:
                     await self._handle(data)
+            self._closed = True
+            if self._tasks:  # what was received counts, such as the logout of a page that closes
+                await asyncio.wait(self._tasks, timeout=_FINISH_SECONDS)
         finally:
             self._closed = True
             for task in self._tasks:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from visado import AccountRules, Identity, Redirect, Strategy, Success
@@ -78,6 +80,7 @@ class Federated(Strategy):
 
     async def refresh(self, request, session):
         self.renewed.append(session)
+        await asyncio.sleep(0)
         return {"session": {"number": session["number"] + 1}} if session else {"session": {"of": "another"}}
 
 
@@ -110,6 +113,28 @@ def test_a_strategy_renews_the_session_of_its_token_once(play):
         local = (await inside.result("auth:login", LOGIN, strategy="local"))["jwt"]
         other = (await inside.result("auth:refreshToken", token=local, strategy="federated"))["jwt"]
         assert (await inside.host.security.tokens.verify(other)).session == {}
+
+    play(with_ann(scene), strategies=[strategy])
+
+
+def test_a_session_is_renewed_once_for_many_refreshes_at_once(play):
+    strategy = Federated()
+
+    async def scene(inside):
+        token = (await inside.result("auth:login", {"name": "bob"}, strategy="federated"))["jwt"]
+        asked = (inside.ask("auth:refreshToken", token=token, strategy="federated") for _ in range(50))
+        assert sorted(each.status for each in await asyncio.gather(*asked)) == [200, *[401] * 49]
+        assert strategy.renewed == [{"number": 0}]
+        for wrong in (None, ["session"], {"session": 5}):
+
+            async def refresh(request, session, wrong=wrong):
+                return wrong
+
+            strategy.refresh = refresh
+            token = (await inside.result("auth:login", {"name": "bob"}, strategy="federated"))["jwt"]
+            for _ in range(2):
+                error = await inside.error("auth:refreshToken", token=token, strategy="federated")
+                assert error == "plugin.strategy.invalid_verify_resolve"
 
     play(with_ann(scene), strategies=[strategy])
 
