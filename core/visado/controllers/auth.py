@@ -30,7 +30,7 @@ from visado.controllers.result_types import (
     TokenStateResult,
 )
 from visado.kuzzle import is_allowed
-from visado.request import ANONYMOUS_ID, Fields, Request, Token
+from visado.request import ANONYMOUS_ID, Request, Token
 from visado.response import Reply
 from visado.security.access import Access
 from visado.security.documents import format_document
