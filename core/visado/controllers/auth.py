@@ -30,6 +30,7 @@ from visado.controllers.result_types import (
     TokenStateResult,
 )
 from visado.kuzzle import is_allowed
+from visado.plugins.outcomes import is_json
 from visado.request import ANONYMOUS_ID, Request, Token
 from visado.response import Reply
 from visado.security.access import Access
@@ -40,7 +41,6 @@ from visado.security.logins.refusals import refusals
 from visado.security.observers import Observers
 from visado.security.rights import rights
 from visado.security.strategies.login_forms import describe_login_form
-from visado.security.strategies.outcomes import is_json
 from visado.security.strategies.strategies import Strategies
 from visado.security.strategies.strategy_credentials import StrategyCredentials
 from visado.security.tokens.issuing import IssuedToken, TokenOrigin, check_unlimited

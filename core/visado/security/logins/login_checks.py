@@ -14,8 +14,8 @@ from typing import Any, cast
 from visado import errors
 from visado.login_check import Accept, Decision, LoginCheck
 from visado.plugins.calls import call_plugin
+from visado.plugins.outcomes import are_methods, is_challenge, is_json
 from visado.request import are_header_texts
-from visado.security.strategies.outcomes import are_methods, is_challenge, is_json
 from visado.strategy import Challenge, Fail, Pass
 
 

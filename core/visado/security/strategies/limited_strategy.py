@@ -1,6 +1,6 @@
 """One strategy under its limits: time, and how many logins run and wait at once.
 
-Does not own what a strategy may return (`outcomes`), nor which strategies the host has (`strategies`).
+Does not own what a strategy may return (`plugins.outcomes`), nor which strategies the host has (`strategies`).
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pydantic import BaseModel
 
 from visado import errors
 from visado.plugins.calls import call_plugin
+from visado.plugins.outcomes import is_outcome
 from visado.request import Fields, Request
 from visado.security.strategies.attempts import Attempt, Delegate
-from visado.security.strategies.outcomes import is_outcome
 from visado.strategy import AccountRules, KeepsCredentials, Strategy
 
 T = TypeVar("T")

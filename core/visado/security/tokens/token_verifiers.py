@@ -16,8 +16,8 @@ from typing import Any, Final, cast
 
 from visado import codec, errors
 from visado.plugins.calls import call_plugin
+from visado.plugins.outcomes import is_identity
 from visado.request import Connection, Request
-from visado.security.strategies.outcomes import is_identity
 from visado.strategy import Identity
 from visado.token_verifier import TokenVerifier, Verified
 

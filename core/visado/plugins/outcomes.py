@@ -1,4 +1,4 @@
-"""What a strategy may return: a plugin's types are not checked before it runs."""
+"""What plugins may return from a login: their types are not checked before they run."""
 
 from __future__ import annotations
 

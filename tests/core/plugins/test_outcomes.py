@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.core.security.logins.scripts import Browser, Told, error
-from visado.security.strategies.outcomes import MAX_JSON_DEPTH, is_outcome
+from visado.plugins.outcomes import MAX_JSON_DEPTH, is_outcome
 from visado.strategy import Challenge, Fail, Identity, Pass, Redirect, Success
 
 HALF = "\ud800"
