@@ -1,5 +1,5 @@
-"""Plugins: discovery, loading, quarantine, disabling and enabling, and the limits of their calls.
+"""Plugins: discovery, loading, quarantine, disabling and enabling, the limits of their calls and what they may return.
 
-Owns the plugins, the state of each, and the check of what they return. Does not own what plugins offer: the registries of `security`, the action table
+Owns the plugins and the state of each. Does not own what plugins offer: the registries of `security`, the action table
 and `web.mounts` do.
 """
