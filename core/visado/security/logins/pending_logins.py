@@ -17,7 +17,7 @@ COLLECTION: Final = "challenges"
 MAX_PENDING_PER_USER: Final = 20
 MAX_PENDING_PER_BROWSER: Final = 5
 MAX_PENDING: Final = 100_000
-"""How many logins wait at once; further ones are refused, since strangers may start as many as they like."""
+"""How many logins wait at once; further ones of strangers are refused, who may start as many as they like."""
 PURGE_BATCH: Final = 1_000
 _FULL_PURGE_MS: Final = 10_000
 """How often expired ones are deleted at once where no other may wait, in ms."""
@@ -49,10 +49,11 @@ class PendingLogins:
     async def create(self, reference: str, lifetime: float, fields: Fields) -> int:
         """Store a pending login for `lifetime` seconds; return when it ends, in ms since 1970.
 
-        Only the latest ones of a user, and of a browser, are kept. Raises `Overloaded`.
+        Only the latest ones of a user, and of a browser, are kept. Raises `Overloaded` where too many wait, but not for
+        a user whom a strategy accepted: a flood of strangers prevents no second step of a user.
         """
         ends_at = self._clock() + int(lifetime * 1_000)
-        if await self._is_full() and not await self._makes_room():
+        if fields.get("userId") is None and await self._is_full() and not await self._makes_room():
             raise errors.Overloaded
         async with self._storage.transaction():
             if fields.get("userId") is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from visado.login_check import Accept, LoginCheck
 from visado.security.logins import pending_logins
 from visado.strategy import Challenge, Success
 
@@ -31,6 +32,32 @@ def test_a_flood_is_answered_with_503_and_recovers(play, monkeypatch):
         assert len(await inside.rows("challenges")) == 1
 
     play(scene, strategies=[Told("told", Challenge(), Success("ann"))])
+
+
+def test_a_flood_of_strangers_prevents_no_login_check(play, monkeypatch):
+    monkeypatch.setattr(pending_logins, "MAX_PENDING", 0)
+    monkeypatch.setattr(pending_logins, "MAX_PENDING_PER_USER", 2)
+
+    class Check(LoginCheck):
+        name = "check"
+
+        async def check(self, login):
+            return Challenge()
+
+        async def answer(self, login, state):
+            return Accept()
+
+    async def scene(inside):
+        await inside.user("ann")
+        inside.host.security.login_checks.add(Check())
+        assert await inside.error("auth:login", {}, strategy="stranger") == "api.process.overloaded"
+        for _ in range(5):
+            response = await inside.ask("auth:login", {}, strategy="ann")
+        answer = {"challenge": response.reply.result["challenge"]["reference"]}
+        assert (await inside.result("auth:login", answer, strategy="ann"))["_id"] == "ann"
+        assert len(await inside.rows("challenges")) == 1
+
+    play(scene, strategies=[Told("stranger", Challenge()), Told("ann", Success("ann"))])
 
 
 @pytest.mark.parametrize("how", ["delete", "revoke"])
