@@ -16,6 +16,7 @@ from visado_kit import commands as kit_commands
 if TYPE_CHECKING:
     from visado import Commands
     from visado_kit.canaries import Canaries
+    from visado_kit.client_request import ClientRequest, build_request
     from visado_kit.clock import Clock
     from visado_kit.credentials import CredentialsContract
     from visado_kit.hostile import HOSTILE_VALUES
@@ -23,25 +24,23 @@ if TYPE_CHECKING:
     from visado_kit.live import LiveHost, serve
     from visado_kit.login import LoginContract, Question
     from visado_kit.login_check import LoginCheckContract
-    from visado_kit.login_request import LoginRequest, build_request
     from visado_kit.observer import ObserverContract
     from visado_kit.storage import StorageContract
     from visado_kit.strategy import StrategyContract
-    from visado_kit.token_verifier import Sent, TokenVerifierContract
+    from visado_kit.token_verifier import TokenVerifierContract
 
 __all__ = [
     "HOSTILE_VALUES",
     "Canaries",
+    "ClientRequest",
     "Clock",
     "CredentialsContract",
     "InProcessHost",
     "LiveHost",
     "LoginCheckContract",
     "LoginContract",
-    "LoginRequest",
     "ObserverContract",
     "Question",
-    "Sent",
     "StorageContract",
     "StrategyContract",
     "TokenVerifierContract",
@@ -59,15 +58,14 @@ _MODULES: Final = {
     "LiveHost": "live",
     "LoginCheckContract": "login_check",
     "LoginContract": "login",
-    "LoginRequest": "login_request",
+    "ClientRequest": "client_request",
     "ObserverContract": "observer",
     "Question": "login",
-    "Sent": "token_verifier",
     "StorageContract": "storage",
     "StrategyContract": "strategy",
     "TokenVerifierContract": "token_verifier",
     "build_host": "in_process",
-    "build_request": "login_request",
+    "build_request": "client_request",
     "serve": "live",
 }
 

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from visado import Commands
 
 KINDS: Final = {
-    "strategy": "a way to log in (the default)",
+    "strategy": "a way to log in, with credentials of the host's users (the default)",
+    "identity": "a way to log in at a provider, which says who it is",
+    "token-verifier": "tokens of another issuer, on any request",
     "storage": "a storage for the host's documents",
     "observer": "told what happens",
     "login-check": "asked between a login and its token",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from visado_kit.login_request import LoginRequest
+from visado_kit.client_request import ClientRequest
 
 UNKNOWN_USER_ID: Final = "kuid-of-nobody-0"
 """The id of a user who does not exist."""
@@ -44,9 +44,9 @@ _NOISE: Final[tuple[Any, ...]] = (None, 42, "\ud800", "*", "", [], {"a": 1})
 _NOISE_NAMES: Final = ("state", "code", "error", "challenge", "RelayState", "SAMLResponse", "user", "kuid")
 
 
-def hostile_requests(right: LoginRequest) -> Iterator[tuple[str, LoginRequest]]:
+def hostile_requests(right: ClientRequest) -> Iterator[tuple[str, ClientRequest]]:
     """Yield the requests in which one part of a right request is hostile, with the name of the part."""
-    body = cast("dict[str, Any]", right.body) if isinstance(right.body, dict) else {}
+    body = right.members
     value: Any
     for name, sent in body.items():
         for value in _others(HOSTILE_VALUES, sent):
@@ -65,12 +65,12 @@ def hostile_requests(right: LoginRequest) -> Iterator[tuple[str, LoginRequest]]:
             yield name, replace(right, cookies={**right.cookies, name: text})
 
 
-def noisy_requests(right: LoginRequest, members: tuple[str, ...]) -> Iterator[LoginRequest]:
+def noisy_requests(right: ClientRequest, members: tuple[str, ...]) -> Iterator[ClientRequest]:
     """Yield right requests with hostile parts beside the right ones: a login may succeed, and raises no 5xx.
 
     `members` are those that the body may have beside those of the right request.
     """
-    body = cast("dict[str, Any]", right.body) if isinstance(right.body, dict) else {}
+    body = right.members
     for name in (*members, *_NOISE_NAMES):
         if name not in body:
             yield from (replace(right, body={**body, name: value}) for value in _NOISE)

@@ -18,8 +18,8 @@ from visado.response import Response
 from visado.storage import Collection, Document
 from visado.storage.query import Query
 from visado.tinydb import TinyStorage
+from visado_kit.client_request import ClientRequest, build_request
 from visado_kit.clock import system_time
-from visado_kit.login_request import LoginRequest, build_request
 
 __all__ = ["InProcessHost", "Response", "build_host", "dump_documents", "load_documents", "run_in_request"]
 
@@ -63,11 +63,14 @@ class InProcessHost:
 
         `token` is the text of its bearer token. `headers` are further headers, by their lower-case names.
         """
-        sent = LoginRequest(body, headers=headers or {})
-        return await self._run(build_request(sent, action=action, args=arguments, token=token))
+        return await self.send(ClientRequest(body, arguments, headers or {}, token=token), action)
+
+    async def send(self, sent: ClientRequest, action: str) -> Response:
+        """Run an action through the host's pipeline with what a client sends; return the response."""
+        return await self._run(build_request(sent, action=action))
 
     async def log_in(self, sent: object, strategy: str) -> Response:
-        """Log in with a strategy through the host's pipeline; `sent` is a `LoginRequest`, or the body alone."""
+        """Log in with a strategy through the host's pipeline; `sent` is a `ClientRequest`, or the body alone."""
         return await self._run(build_request(sent, args={"strategy": strategy}))
 
     async def _run(self, request: Request) -> Response:

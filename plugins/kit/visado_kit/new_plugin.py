@@ -26,11 +26,15 @@ _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _MAX_NAME_LENGTH: Final = 32
 _SUMMARIES: Final = {
     "strategy": "Log in to visado with a handle and a passphrase.",
+    "identity": "Log in to visado with the account of a forum, by DiscourseConnect.",
+    "token-verifier": "Accept the JWTs of an issuer on any request to visado.",
     "storage": "Store visado's documents in SQLite.",
     "observer": "Warn in visado's log of an address whose logins are refused too often.",
     "login-check": "Ask visado's users for a one-time code of their list after they log in.",
     "pages": "A page to log in to visado with a browser.",
 }
+_DEPENDENCIES: Final = {"token-verifier": ("pyjwt[crypto]>=2.10",)}
+"""What the package of a kind needs beside visado."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -101,6 +105,7 @@ def _render(name: str, kind: str, license_: str, target: Path) -> None:
         "summary": _SUMMARIES[kind],
         "license": license_,
         "visado": _bounds(version("visado")),
+        "dependencies": _DEPENDENCIES.get(kind, ()),
         "year": datetime.now(UTC).year,
     }
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".visado-") as folder:

@@ -19,10 +19,10 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from visado import Fields, KeepsCredentials
+from visado_kit.client_request import LoginInput
 from visado_kit.credentials import CredentialsContract
 from visado_kit.in_process import InProcessHost
 from visado_kit.login import LoginContract
-from visado_kit.login_request import LoginInput
 
 __all__ = ["StrategyContract"]
 

@@ -14,7 +14,7 @@ import json
 from pydantic import BaseModel
 
 from visado import AccountRules, Challenge, Fail, Identity, Pass, Redirect, Strategy, Success, errors
-from visado_kit import LoginContract, LoginRequest
+from visado_kit import ClientRequest, LoginContract
 
 from .right import Phrase, PhraseContract, hashed, is_text, verified
 
@@ -174,7 +174,7 @@ class Basic(Strategy):
 
 def basic(name, password):
     text = base64.b64encode(f"{name}:{password}".encode()).decode()
-    return LoginRequest(headers={"authorization": f"Basic {text}"})
+    return ClientRequest(headers={"authorization": f"Basic {text}"})
 
 
 class BasicContract(LoginContract):
@@ -264,11 +264,11 @@ class SignedContract(LoginContract):
     def answer(self, harness, number, question):
         claims = {"InResponseTo": question.post["SAMLRequest"], "sub": f"id-{number}", "name": "Ada", "index": "1"}
         sent = {"SAMLResponse": signed(claims), "RelayState": question.post["RelayState"]}
-        return LoginRequest(sent, origin=PROVIDER)
+        return ClientRequest(sent, origin=PROVIDER)
 
     def wrong(self, sent):
         body = {**sent.body, "SAMLResponse": signed({"sub": "id-0"}, b"the key of another provider")}
-        return LoginRequest(body, origin=PROVIDER)
+        return ClientRequest(body, origin=PROVIDER)
 
     def redirecting(self):
         return {}

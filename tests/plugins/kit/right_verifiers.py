@@ -8,7 +8,7 @@ import hmac
 import jwt
 
 from visado import AccountRules, Identity, TokenVerifier, Verified
-from visado_kit import Sent, TokenVerifierContract
+from visado_kit import ClientRequest, TokenVerifierContract
 
 KEY = "a key of the issuer, which is long enough"
 LATER = 4_000_000_000
@@ -48,12 +48,12 @@ class TicketsContract(TokenVerifierContract):
         return self.Plugin()
 
     def valid(self, harness, number):
-        return Sent(ticket(f"user-{number}"))
+        return ClientRequest(token=ticket(f"user-{number}"))
 
     def invalid(self, harness):
-        yield Sent(ticket(exp=1_000_000_000))
-        yield Sent(ticket(aud="another host"))
-        yield Sent(ticket(key="the key of another issuer, also long enough"))
+        yield ClientRequest(token=ticket(exp=1_000_000_000))
+        yield ClientRequest(token=ticket(aud="another host"))
+        yield ClientRequest(token=ticket(key="the key of another issuer, also long enough"))
 
 
 class Passwords(TokenVerifier):
@@ -79,7 +79,7 @@ class Passwords(TokenVerifier):
 
 
 def basic(name, password):
-    return Sent(headers={"authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()})
+    return ClientRequest(headers={"authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()})
 
 
 class PasswordsContract(TokenVerifierContract):

@@ -19,7 +19,15 @@ from visado_kit import commands, new_plugin
 ROOT = Path(__file__).parents[3]
 BIN = Path(sys.executable).parent
 LONGEST = "the-longest-name-of-them-all-00x"
-NAMES = {"strategy": "badge", "storage": "lite", "observer": "watch-dog", "login-check": "x", "pages": LONGEST}
+NAMES = {
+    "strategy": "badge",
+    "identity": "forum-id",
+    "token-verifier": "issuer",
+    "storage": "lite",
+    "observer": "watch-dog",
+    "login-check": "x",
+    "pages": LONGEST,
+}
 KINDS = list(NAMES)
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from visado import Actor, KeepsCredentials
-from visado_kit import CredentialsContract, LoginContract, LoginRequest
+from visado_kit import ClientRequest, CredentialsContract, LoginContract
 from visado_kit.harness import with_harness
 from visado_oauth.client import challenge_of
 from visado_oauth.errors import ProofRequired
@@ -87,7 +87,7 @@ class TestLoginsOfBrowsers(Logins):
 
     def answer(self, harness, number, question):
         address = urlsplit(question.location)
-        return LoginRequest(self.back(number, question), origin=f"{address.scheme}://{address.netloc}")
+        return ClientRequest(self.back(number, question), origin=f"{address.scheme}://{address.netloc}")
 
 
 class TestCredentials(CredentialsContract):

@@ -8,11 +8,11 @@ from typing import Final, TypeVar
 import pytest
 
 from visado import Actor, Fields, User
+from visado_kit.client_request import build_request
 from visado_kit.credentials.suite import CredentialsHarness, CredentialsSuite
 from visado_kit.expectations import expect_refusal
 from visado_kit.harness import with_harness
 from visado_kit.in_process import run_in_request
-from visado_kit.login_request import build_request
 
 T = TypeVar("T")
 _OF_AN_OWNER: Final = "auth:createMyCredentials"

@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Final
 
 from visado import Actor, Fail, Fields, KeepsCredentials
 from visado_kit.canaries import Canaries
+from visado_kit.client_request import LoginInput
 from visado_kit.expectations import expect_no_server_error, short_repr
 from visado_kit.in_process import InProcessHost, build_host
 from visado_kit.login.suite import LoginHarness, expect_token, resolve, user_of
-from visado_kit.login_request import LoginInput
 
 BY: Final = Actor("administrator")
 """Who creates, changes and deletes credentials where a test says nothing else."""

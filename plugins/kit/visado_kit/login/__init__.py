@@ -18,15 +18,15 @@ what an installed plugin has registered, such as `host.settings[MySection]` or `
 
 from __future__ import annotations
 
+from visado_kit.client_request import ClientRequest
 from visado_kit.login.concurrency import LoginConcurrency
 from visado_kit.login.declaration import LoginDeclaration
 from visado_kit.login.hostility import LoginHostility
 from visado_kit.login.secrecy import LoginSecrecy
 from visado_kit.login.steps import LoginSteps
 from visado_kit.login.suite import LoginHarness, Question
-from visado_kit.login_request import LoginRequest
 
-__all__ = ["LoginContract", "LoginHarness", "LoginRequest", "Question"]
+__all__ = ["ClientRequest", "LoginContract", "LoginHarness", "Question"]
 
 
 class LoginContract(LoginDeclaration, LoginHostility, LoginSteps, LoginConcurrency, LoginSecrecy):

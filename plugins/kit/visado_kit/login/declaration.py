@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final, cast
+from typing import Final
 
 import pytest
 
 from visado import Request, Strategy
 from visado_kit.canaries import Canaries
+from visado_kit.client_request import ClientRequest, as_client_request
 from visado_kit.expectations import MAX_TIMEOUT_SECONDS, expect_no_server_error, short_repr
 from visado_kit.forms import expect_fit
 from visado_kit.harness import with_harness
 from visado_kit.hostile import hostile_requests, noisy_requests
 from visado_kit.in_process import dump_documents
 from visado_kit.login.suite import LoginHarness, LoginSuite, Step, resolve, right_request, subject_of
-from visado_kit.login_request import LoginRequest, as_login_request
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _FULL_WIDTH: Final = 0xFEE0
@@ -54,7 +54,7 @@ class LoginDeclaration(LoginSuite):
     async def test_requests_fit_the_login_form(self, harness: LoginHarness) -> None:
         """The body of the first request of a right login has the members that `login_form` declares."""
         await self.prepare(harness, 0)
-        body = as_login_request(await resolve(self.request(harness, 0))).body
+        body = as_client_request(await resolve(self.request(harness, 0))).body
         form = harness.strategy.login_form
         if form is not None and body:
             expect_fit("login_form", form, body)
@@ -96,33 +96,33 @@ class LoginDeclaration(LoginSuite):
         """What logs in as one user is one subject and one user, whatever the case and the spaces around the name."""
         await self.prepare(harness, 0)
         first = await self._first_request(harness)
-        names = [name for name, value in _body(first).items() if isinstance(value, str)]
-        names = [name for name in names if _body(first)[name] not in self.secrets_of(0)]
+        names = [name for name, value in first.members.items() if isinstance(value, str)]
+        names = [name for name in names if first.members[name] not in self.secrets_of(0)]
         if not names or not self.stable:
             pytest.skip("the body of a first request names nobody")
         expected = subject_of(await self.outcome(harness, 0))
         subject = harness.strategy.subject(harness.build(first))
         for name, index in ((name, index) for name in names for index in range(len(_spellings("")))):
             right = await self._first_request(harness)
-            spelled = _spellings(_body(right)[name])[index]
-            sent = replace(right, body={**_body(right), name: spelled})
+            spelled = _spellings(right.members[name])[index]
+            sent = replace(right, body={**right.members, name: spelled})
             who = subject_of(await self._continue(harness, sent))
             if who is None:
                 continue
             assert who == expected, (
-                f"one person must be one user: {spelled!r} logged in {who!r}, and {_body(first)[name]!r} {expected!r}; "
+                f"one person must be one user: {spelled!r} logged in {who!r}, {first.members[name]!r} {expected!r}; "
                 "return an Identity whose subject is a stable id, or a name in one spelling"
             )
             other = harness.strategy.subject(harness.build(sent))
             assert other == subject, (
                 f"subject() must return one spelling for what logs in as one user, because failed logins are counted "
-                f"by it: not {other!r} for {spelled!r}, and {subject!r} for {_body(first)[name]!r}"
+                f"by it: not {other!r} for {spelled!r}, and {subject!r} for {first.members[name]!r}"
             )
 
-    async def _first_request(self, harness: LoginHarness) -> LoginRequest:
-        return as_login_request(await resolve(self.request(harness, 0)))
+    async def _first_request(self, harness: LoginHarness) -> ClientRequest:
+        return as_client_request(await resolve(self.request(harness, 0)))
 
-    async def _continue(self, harness: LoginHarness, sent: LoginRequest) -> object:
+    async def _continue(self, harness: LoginHarness, sent: ClientRequest) -> object:
         """Return the outcome of the login of user 0 that begins with this request."""
         step: object = await expect_no_server_error(harness.ask(sent), sent)
         for _ in range(1, self.steps):
@@ -131,10 +131,6 @@ class LoginDeclaration(LoginSuite):
             answer = await resolve(self.answer(harness, 0, step.question))
             step = await expect_no_server_error(harness.ask(answer, step), answer)
         return step.outcome if isinstance(step, Step) else step
-
-
-def _body(sent: LoginRequest) -> dict[str, Any]:
-    return cast("dict[str, Any]", sent.body) if isinstance(sent.body, dict) else {}
 
 
 def _spellings(name: str) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from visado import Challenge, Fail, Pass, Redirect, errors
+from visado_kit.client_request import ClientRequest
 from visado_kit.expectations import expect_no_server_error, short_repr
 from visado_kit.harness import with_harness
 from visado_kit.login.suite import LoginHarness, LoginSuite, Step, right_request
-from visado_kit.login_request import LoginRequest
 
 
 class LoginEndings(LoginSuite):
@@ -53,7 +53,7 @@ class LoginEndings(LoginSuite):
         right = right_request(await self.last_request(harness, 0))
         empty: tuple[Any, ...] = (None, [], {})
         for body in empty:
-            await self.expect_no_login(harness, LoginRequest(body), guest=right.is_empty)
+            await self.expect_no_login(harness, ClientRequest(body), guest=right.is_empty)
         if self.passing() is not None:
             outcome: object = await harness.strategy.authenticate(harness.build(self.passing()))
             assert isinstance(outcome, Pass), (
@@ -115,7 +115,7 @@ class LoginEndings(LoginSuite):
         """A secret in other case, with a character less or more, or cut, is wrong."""
         await self.prepare(harness, 0)
         sent = (await self.last_request(harness, 0)).sent
-        body = sent.body if isinstance(sent, LoginRequest) else sent
+        body = sent.body if isinstance(sent, ClientRequest) else sent
         secrets = self.secrets_of(0)
         names = [name for name, value in (body or {}).items() if value in secrets] if self.repeatable else []
         for name in names:

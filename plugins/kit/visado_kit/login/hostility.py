@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from visado_kit.client_request import ClientRequest
 from visado_kit.expectations import expect_no_server_error
 from visado_kit.forms import form_members
 from visado_kit.harness import with_harness
 from visado_kit.hostile import HOSTILE_VALUES, hostile_requests, noisy_requests
 from visado_kit.login.endings import LoginEndings
 from visado_kit.login.suite import LoginHarness, right_request
-from visado_kit.login_request import LoginRequest
 
 
 class LoginHostility(LoginEndings):
@@ -46,4 +46,4 @@ class LoginHostility(LoginEndings):
         names = form_members(harness.strategy.login_form)
         bodies: list[Any] = [*({name: value} for name in names for value in HOSTILE_VALUES), [None], ["a"], []]
         for body in bodies:
-            await expect_no_server_error(harness.log_in(LoginRequest(body)), body)
+            await expect_no_server_error(harness.log_in(ClientRequest(body)), body)

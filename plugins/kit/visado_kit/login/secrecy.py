@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, cast
 
 from visado_kit.canaries import Canaries
+from visado_kit.client_request import as_client_request
 from visado_kit.expectations import expect_no_server_error
 from visado_kit.harness import with_harness
 from visado_kit.in_process import Response, dump_documents
 from visado_kit.login.suite import LoginHarness, LoginSuite, Step, right_request
-from visado_kit.login_request import as_login_request
 
 
 class LoginSecrecy(LoginSuite):
@@ -28,7 +28,7 @@ class LoginSecrecy(LoginSuite):
                 if sent is None:
                     continue
                 if change is not None:
-                    _follow(canaries, as_login_request(sent).body, right_request(last).body)
+                    _follow(canaries, as_client_request(sent).body, right_request(last).body)
                 outcomes += [last.after, await expect_no_server_error(harness.ask(sent, last.after))]
                 last = await self.last_request(harness, 0, through_host=True)
                 sent = last.sent if change is None else change(last.sent)

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, cast
 import pytest
 
 from visado import Challenge, Success
+from visado_kit.client_request import ClientRequest
 from visado_kit.expectations import expect_no_server_error, expect_refusal, short_repr
 from visado_kit.harness import with_harness
 from visado_kit.login.suite import LoginHarness, LoginSuite, expect_token, right_request, subject_of
-from visado_kit.login_request import LoginRequest
 
 
 class LoginSteps(LoginSuite):
@@ -91,7 +91,7 @@ class LoginSteps(LoginSuite):
             f"a page of {origin} posts the answer: return a Redirect with a state and same_client, which the host "
             "keeps for this browser",
         )
-        foreign = await expect_no_server_error(harness.log_in(LoginRequest(sent.body, origin=origin)))
+        foreign = await expect_no_server_error(harness.log_in(ClientRequest(sent.body, origin=origin)))
         token = getattr(getattr(foreign, "outcome", None), "token", None)
         assert token is None, f"a form of another site must not start a login: {short_repr(foreign)}"
 

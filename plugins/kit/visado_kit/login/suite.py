@@ -13,9 +13,9 @@ from typing import Any, ClassVar, TypeVar, cast
 import pytest
 
 from visado import Challenge, Fields, Identity, Pass, Redirect, Request, Strategy, Success, errors
+from visado_kit.client_request import ClientRequest, LoginInput, as_client_request, build_request, read_set_cookies
 from visado_kit.expectations import expect_no_server_error, short_repr
 from visado_kit.in_process import InProcessHost, build_host
-from visado_kit.login_request import LoginInput, LoginRequest, as_login_request, build_request, read_set_cookies
 
 T = TypeVar("T")
 
@@ -147,7 +147,7 @@ class LoginSuite(ABC):
     def request(self, harness: Any, number: int) -> LoginInput | Awaitable[LoginInput]:
         """Make the first request of a right login of the user of this number, a new one at each call.
 
-        Return a `LoginRequest`, or the body alone. The method may be `async`.
+        Return a `ClientRequest`, or the body alone. The method may be `async`.
         """
 
     async def prepare(self, harness: Any, number: int) -> str | None:  # noqa: ARG002 - optional
@@ -266,9 +266,9 @@ def expect_token(entered: object, user_id: str | None, advice: str) -> str:
 
 async def resolve(value: T | Awaitable[T]) -> T:
     """Return what a hook returned, awaited where the hook is `async`."""
-    return await value if isawaitable(value) else value
+    return await cast("Awaitable[T]", value) if isawaitable(value) else cast("T", value)
 
 
-def right_request(last: LastRequest) -> LoginRequest:
-    """Return the last request of a login as a `LoginRequest`."""
-    return as_login_request(last.sent)
+def right_request(last: LastRequest) -> ClientRequest:
+    """Return the last request of a login as a `ClientRequest`."""
+    return as_client_request(last.sent)

@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Final
 import pytest
 
 from visado import Challenge, Fields, Login, LoginCheck, Success, errors
+from visado_kit.client_request import build_request
 from visado_kit.clock import Clock
 from visado_kit.expectations import SERVER_ERROR, short_repr
 from visado_kit.harness import StubCheck, StubStrategy
 from visado_kit.in_process import InProcessHost, Response, build_host
-from visado_kit.login_request import build_request
 
 _ALPHABETS: Final = ("0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _ROTATION: Final = {ord(a): b for each in _ALPHABETS for a, b in zip(each, each[1:] + each[0], strict=True)}

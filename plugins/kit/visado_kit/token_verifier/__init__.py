@@ -5,10 +5,10 @@
             return next(each for each in host.token_verifiers if each.name == "mine")
 
         def valid(self, harness, number):
-            return Sent(jwt=sign({"sub": f"user-{number}", "exp": 4_000_000_000}))
+            return ClientRequest(token=sign({"sub": f"user-{number}", "exp": 4_000_000_000}))
 
         def invalid(self, harness):
-            yield Sent(jwt=sign({"sub": "user-0", "exp": 1_000_000_000}))
+            yield ClientRequest(token=sign({"sub": "user-0", "exp": 1_000_000_000}))
 
 Each test has a host of its own, with a clock that stands still (`harness.clock`). Requests run as for a client, through
 the host's pipeline.
@@ -19,9 +19,8 @@ from __future__ import annotations
 from visado_kit.token_verifier.credentials import TokenVerifierCredentials
 from visado_kit.token_verifier.finding import TokenVerifierFinding
 from visado_kit.token_verifier.resilience import TokenVerifierResilience
-from visado_kit.token_verifier.suite import Sent
 
-__all__ = ["Sent", "TokenVerifierContract"]
+__all__ = ["TokenVerifierContract"]
 
 
 class TokenVerifierContract(TokenVerifierCredentials, TokenVerifierFinding, TokenVerifierResilience):

@@ -7,17 +7,19 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
 from visado import TokenVerifier
+from visado_kit.client_request import ClientRequest
 from visado_kit.expectations import MAX_TIMEOUT_SECONDS, short_repr
 from visado_kit.harness import with_harness
 from visado_kit.token_verifier.suite import (
     ANONYMOUS_ID,
-    Sent,
     TokenVerifierHarness,
     TokenVerifierSuite,
+    altered,
     describe,
     expect_no_user,
 )
@@ -60,10 +62,10 @@ class TokenVerifierCredentials(TokenVerifierSuite):
     async def test_requests_without_a_credential_are_anonymous(self, harness: TokenVerifierHarness) -> None:
         """A request without a bearer token and without headers is anonymous."""
         await self.enrolled(harness)
-        assert harness.verifier.find(Sent().request()) is None, (
+        assert harness.verifier.find(harness.build(ClientRequest())) is None, (
             "return None from find() for a request without credential"
         )
-        assert await harness.user(Sent()) == ANONYMOUS_ID
+        assert await harness.user(ClientRequest()) == ANONYMOUS_ID
 
     @with_harness
     async def test_invalid_credentials_are_refused(self, harness: TokenVerifierHarness) -> None:
@@ -82,23 +84,23 @@ class TokenVerifierCredentials(TokenVerifierSuite):
             pytest.skip("unforgeable is False: an altered credential may be valid")
         sent = await self.enrolled(harness)
         await harness.run(sent)
-        for altered in sent.altered():
-            if harness.verifier.find(altered.request()) == harness.verifier.find(sent.request()):
+        for other in altered(sent):
+            if harness.verifier.find(harness.build(other)) == harness.verifier.find(harness.build(sent)):
                 advice = "return from find() all that verify() depends on: the host caches the result by this text"
             else:
                 advice = "verify the whole credential, with its signature: return None from verify() for another one"
-            expect_no_user(await harness.run(altered), advice)
+            expect_no_user(await harness.run(other), advice)
 
     @with_harness
     async def test_unsigned_tokens_are_refused(self, harness: TokenVerifierHarness) -> None:
         """A valid JWT with the algorithm `none`, or signed with an empty key, is refused."""
         sent = await self.enrolled(harness)
-        forged = list(_forged(sent.jwt or ""))
+        forged = list(_forged(sent.token or ""))
         if not forged:
             pytest.skip("the credential is no JWT")
         for each in forged:
             expect_no_user(
-                await harness.run(Sent(each, sent.headers)),
+                await harness.run(replace(sent, token=each)),
                 "fix the algorithms: accept those of the issuer's keys, whatever the header of the token says; this "
                 f"token was {short_repr(each)}",
             )

@@ -5,15 +5,17 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 import pytest
 
 from visado import Connection, Fields, Request
+from visado_kit.client_request import ClientRequest
 from visado_kit.expectations import short_repr
 from visado_kit.harness import with_harness
 from visado_kit.hostile import HOSTILE_VALUES
-from visado_kit.token_verifier.suite import Sent, TokenVerifierHarness, TokenVerifierSuite, expect_no_user
+from visado_kit.token_verifier.suite import TokenVerifierHarness, TokenVerifierSuite, expect_no_user
 
 _HOSTILE_TEXTS: Final = [
     *(each for each in HOSTILE_VALUES if isinstance(each, str)),
@@ -29,7 +31,7 @@ class TokenVerifierFinding(TokenVerifierSuite):
     async def test_find_only_looks(self, harness: TokenVerifierHarness) -> None:
         """`find` returns the same text each time, leaves the request as it is, and does not wait."""
         sent = await self.enrolled(harness)
-        request = sent.request()
+        request = harness.build(sent)
         before, texts = _state(request), set[str | None]()
         started = time.perf_counter()
         for _ in range(_LOOKS):
@@ -46,10 +48,10 @@ class TokenVerifierFinding(TokenVerifierSuite):
         await harness.run(sent)
         for each in _hostile(sent):
             what = (
-                f"this request had the bearer token {short_repr(each.jwt)} and the headers {short_repr(each.headers)}"
+                f"this request had the bearer token {short_repr(each.token)} and the headers {short_repr(each.headers)}"
             )
             try:
-                harness.verifier.find(each.request())
+                harness.verifier.find(harness.build(each))
             except Exception as error:
                 pytest.fail(
                     f"find() must not raise: check what a client sends before using it; it raised {error!r}; {what}"
@@ -75,17 +77,17 @@ class TokenVerifierFinding(TokenVerifierSuite):
                     pytest.fail(f"find() must not raise for a request without action, body and headers: {error!r}")
 
 
-def _hostile(sent: Sent) -> Iterable[Sent]:
+def _hostile(sent: ClientRequest) -> Iterable[ClientRequest]:
     for text in _HOSTILE_TEXTS:
-        if sent.jwt is not None and not text.startswith(("kauth-", "kapikey-")):
-            yield Sent(text, sent.headers)
+        if sent.token is not None and not text.startswith(("kauth-", "kapikey-")):
+            yield replace(sent, token=text)
             if text.strip():
-                yield Sent(f"{text}{sent.jwt}", sent.headers)
+                yield replace(sent, token=f"{text}{sent.token}")
         if not text.isprintable():
             continue
         for name in sent.headers:
             if all(ord(char) < 256 for char in text):
-                yield Sent(sent.jwt, {**sent.headers, name: text})
+                yield replace(sent, headers={**sent.headers, name: text})
 
 
 def _state(request: Request) -> Any:

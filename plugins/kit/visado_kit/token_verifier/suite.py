@@ -3,39 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
-from visado import Connection, Fields, Request, TokenVerifier
+from visado import Fields, Request, TokenVerifier
+from visado_kit.client_request import ClientRequest, build_request
 from visado_kit.clock import Clock
 from visado_kit.expectations import SERVER_ERROR, short_repr
 from visado_kit.in_process import InProcessHost, Response, build_host
 
-ANONYMOUS_ID = "-1"
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What a request brings: the text of a bearer token, and headers by their lower-case names."""
-
-    jwt: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-
-    def request(self, action: str = "auth:getCurrentUser", **arguments: Any) -> Request:
-        """Make a request that brings it."""
-        controller, _, name = action.rpartition(":")
-        headers = {name.encode(): text.encode("latin-1") for name, text in self.headers.items()}
-        return Request("1", controller, name, arguments, jwt=self.jwt, connection=Connection(headers=headers))
-
-    def altered(self) -> Iterable[Sent]:
-        """Yield it with other letters and digits at some places, and cut off, each text in its turn."""
-        texts = {"": self.jwt} if self.jwt is not None else {}
-        for name, text in (*texts.items(), *self.headers.items()):
-            for other in _altered(text or ""):
-                yield replace(self, jwt=other) if not name else replace(self, headers={**self.headers, name: other})
+ANONYMOUS_ID: Final = "-1"
+_ACTION: Final = "auth:getCurrentUser"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +27,15 @@ class TokenVerifierHarness:
     verifier: TokenVerifier
     clock: Clock
 
-    async def run(self, sent: Sent) -> Response:
-        """Ask for the user of a request that brings this."""
-        return await self.host.run("auth:getCurrentUser", token=sent.jwt, headers=sent.headers)
+    def build(self, sent: ClientRequest) -> Request:
+        """Make the request of `auth:getCurrentUser` with what a client sends."""
+        return build_request(sent, action=_ACTION)
 
-    async def user(self, sent: Sent) -> str | None:
+    async def run(self, sent: ClientRequest) -> Response:
+        """Ask for the user of a request that brings this."""
+        return await self.host.send(sent, _ACTION)
+
+    async def user(self, sent: ClientRequest) -> str | None:
         """Return the id of the user of a request that brings this; None where the host refuses it."""
         response = await self.run(sent)
         result: Any = response.reply.result
@@ -76,16 +61,16 @@ class TokenVerifierSuite(ABC):
         return
 
     @abstractmethod
-    def valid(self, harness: TokenVerifierHarness, number: int) -> Sent:
+    def valid(self, harness: TokenVerifierHarness, number: int) -> ClientRequest:
         """Return a valid credential of the user `number`: 0, 1, 2, ..."""
 
-    def invalid(self, harness: TokenVerifierHarness) -> Iterable[Sent]:  # noqa: ARG002 - optional
+    def invalid(self, harness: TokenVerifierHarness) -> Iterable[ClientRequest]:  # noqa: ARG002 - optional
         """Yield credentials that must be refused: expired, of another issuer, for another audience, of a wrong key."""
         return ()
 
-    def secrets(self, sent: Sent) -> list[str]:
+    def secrets(self, sent: ClientRequest) -> list[str]:
         """Return the texts that must not appear in a log or a response. By default, every text that is sent."""
-        return [text for text in (sent.jwt, *sent.headers.values()) if text]
+        return [text for text in (sent.token, *sent.headers.values()) if text]
 
     def settings(self) -> Fields:
         """Return settings for the host, by section."""
@@ -101,7 +86,7 @@ class TokenVerifierSuite(ABC):
             await host.open()
             yield TokenVerifierHarness(host, verifier, clock)
 
-    async def enrolled(self, harness: TokenVerifierHarness, number: int = 0) -> Sent:
+    async def enrolled(self, harness: TokenVerifierHarness, number: int = 0) -> ClientRequest:
         """Make the user `number`; return a valid credential of it."""
         await self.enroll(harness, number)
         return self.valid(harness, number)
@@ -123,6 +108,15 @@ def expect_no_user(response: Response, advice: str) -> None:
         assert response.error.status < SERVER_ERROR, (
             f"{advice}; the client got {describe(response)}: the log says what was raised"
         )
+
+
+def altered(sent: ClientRequest) -> Iterable[ClientRequest]:
+    """Yield a request with other letters and digits at some places, and cut off: the token, then each header."""
+    for text in _altered(sent.token or "") if sent.token is not None else ():
+        yield replace(sent, token=text)
+    for name, value in sent.headers.items():
+        for text in _altered(value):
+            yield replace(sent, headers={**sent.headers, name: text})
 
 
 def _altered(text: str) -> Iterable[str]:

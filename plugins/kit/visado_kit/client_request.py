@@ -1,11 +1,11 @@
-"""What a client sends to log in, and the one place where the kit makes requests of it."""
+"""What a client sends, and the one place where the kit makes requests of it."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from visado import ANONYMOUS, Connection, Fields, Request, User
 from visado.request import RequestHead
@@ -15,32 +15,42 @@ _PORT: Final = 49_152
 
 
 @dataclass(frozen=True, slots=True)
-class LoginRequest:
-    """What a client sends: a body, arguments of the query string, headers, cookies; and from where.
+class ClientRequest:
+    """What a client sends: a body, arguments of the query string, headers, cookies, a token; and from where.
 
-    `origin` is that of the page of another site that posts the request as a form; None: no such page.
+    `token` is the text of its bearer token, a token of another issuer for instance. `origin` is that of the page of
+    another site that posts the request as a form; None: no such page.
     """
 
     body: Any = None
     args: Mapping[str, Any] = field(default_factory=dict[str, Any])
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     cookies: Mapping[str, str] = field(default_factory=dict[str, str])
+    token: str | None = None
     address: str | None = LOCAL_ADDRESS
     origin: str | None = None
 
     @property
+    def members(self) -> dict[str, Any]:
+        """The members of the body; none where it is no object."""
+        body = self.body
+        return cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+
+    @property
     def is_empty(self) -> bool:
         """Whether the request has no input, as that of a guest."""
-        return not (self.body or self.args or self.headers or self.cookies) and self.address == LOCAL_ADDRESS
+        return (
+            not (self.body or self.args or self.headers or self.cookies or self.token) and self.address == LOCAL_ADDRESS
+        )
 
 
-LoginInput: TypeAlias = LoginRequest | Fields | None
+LoginInput: TypeAlias = ClientRequest | Fields | None
 """What hooks return for a request: all of it, or the body alone."""
 
 
-def as_login_request(sent: object) -> LoginRequest:
-    """Return what a hook returned as a request: anything but a `LoginRequest` is the body."""
-    return sent if isinstance(sent, LoginRequest) else LoginRequest(sent)
+def as_client_request(sent: object) -> ClientRequest:
+    """Return what a hook returned as a request: anything but a `ClientRequest` is the body."""
+    return sent if isinstance(sent, ClientRequest) else ClientRequest(sent)
 
 
 def build_request(
@@ -54,9 +64,9 @@ def build_request(
 ) -> Request:
     """Make the request of an action, as the host would read it over HTTP. A plugin may change its body: it is a copy.
 
-    `args` and `cookies` are added to those of `sent`. `token` is the token's text, and `user` the user who asks.
+    `args` and `cookies` are added to those of `sent`, and `token` replaces that of `sent`. `user` is the user who asks.
     """
-    wanted = as_login_request(sent)
+    wanted = as_client_request(sent)
     controller, _, name = action.rpartition(":")
     jar = {**wanted.cookies, **(cookies or {})}
     headers = [(each.lower().encode(), _encode(value)) for each, value in wanted.headers.items()]
@@ -73,9 +83,8 @@ def build_request(
         cross_site_form=wanted.origin is not None,
     )
     arguments = {**wanted.args, **(args or {})}
-    return Request(
-        "1", controller, name, arguments, copy.copy(wanted.body), jwt=token, connection=connection, user=user
-    )
+    jwt = wanted.token if token is None else token
+    return Request("1", controller, name, arguments, copy.copy(wanted.body), jwt=jwt, connection=connection, user=user)
 
 
 def read_set_cookies(values: Iterable[str]) -> dict[str, str]:
