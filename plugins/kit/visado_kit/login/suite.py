@@ -266,7 +266,8 @@ def expect_token(entered: object, user_id: str | None, advice: str) -> str:
 
 async def resolve(value: T | Awaitable[T]) -> T:
     """Return what a hook returned, awaited where the hook is `async`."""
-    return await cast("Awaitable[T]", value) if isawaitable(value) else cast("T", value)
+    given: Any = value
+    return await given if isawaitable(given) else given
 
 
 def right_request(last: LastRequest) -> ClientRequest:
