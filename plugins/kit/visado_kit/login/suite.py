@@ -267,7 +267,8 @@ def expect_token(entered: object, user_id: str | None, advice: str) -> str:
 async def resolve(value: T | Awaitable[T]) -> T:
     """Return what a hook returned, awaited where the hook is `async`."""
     given: Any = value
-    return await given if isawaitable(given) else given
+    result: T = await given if isawaitable(given) else given
+    return result
 
 
 def right_request(last: LastRequest) -> ClientRequest:
