@@ -106,7 +106,7 @@ class AuthController(Controller):
 
         The body contains the credentials that the strategy needs, such as `username` and `password`. `strategy` is
         `local` by default. `expiresIn` is the token's lifetime. Both may also be members of the body. With
-        `cookieAuth`, over HTTP, the token is sent in the cookie `authToken` and not in the body.
+        `cookieAuth`, over HTTP but GET, the token is sent in the cookie `authToken` and not in the body.
 
         When the response is the error `security.login.challenged`, send the login again: the body then contains the
         reference of the challenge as `challenge`, and the data that the challenge asks for.
@@ -119,7 +119,9 @@ class AuthController(Controller):
         outcome = await self._logins.log_in(request, name, lifetime)
         if isinstance(outcome, Redirect):
             return redirect_reply(request, outcome)
-        return self._reply(request, outcome, cookie_auth=uses_cookie(request, cookie_auth))
+        # A link of another site sends a GET: it must not give a visitor the cookie of somebody else.
+        may_set = request.method not in ("GET", "HEAD")
+        return self._reply(request, outcome, cookie_auth=may_set and uses_cookie(request, cookie_auth))
 
     @action(
         post("/_me/credentials/:strategy/_link"),
@@ -138,6 +140,8 @@ class AuthController(Controller):
         """
         check_unlimited(request)
         self._check_arguments(request, strategy)
+        if request.token is None or request.token.kind != "token":  # whose end would not end the link
+            raise errors.LoginRequired(controller="auth", action="link")
         outcome = await self._logins.log_in(request, strategy, owner=request.user)
         if isinstance(outcome, Redirect):
             return redirect_reply(request, address_as_data(request, outcome))

@@ -128,6 +128,8 @@ class TooManyRequests(VisadoError):
     """The client has sent more requests than its rate limit allows."""
 
     status = 429
+    retry_after: int = 1
+    """After how many seconds the client may try again: the header `Retry-After`."""
 
 
 class InternalError(VisadoError):

@@ -144,7 +144,7 @@ def _headers_of_error(error: errors.VisadoError) -> Headers:
     if error.www_authenticate:
         return [(b"www-authenticate", each.encode("latin-1", "replace")) for each in error.www_authenticate]
     if isinstance(error, errors.TooManyRequests):
-        return [(b"retry-after", b"1")]
+        return [(b"retry-after", b"%d" % error.retry_after)]
     if isinstance(error, errors.InvalidToken):
         text = json.dumps(error.text.rstrip("."))
         return [(b"www-authenticate", f'Bearer error="invalid_token", error_description={text}'.encode())]

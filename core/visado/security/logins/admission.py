@@ -18,7 +18,8 @@ class Admission:
 
     `data` are members of the response beside the token, and `cookies` are `Set-Cookie` values.
     `lifetime` is that of the token as the client sent it, not yet parsed. `challenge` is where a browser is redirected
-    in place of a token, to answer a login check.
+    in place of a token, to answer a login check. `asked` is the strategy that the client named: another one may have
+    decided. The client may answer a login check under either name.
     """
 
     login: Login
@@ -26,6 +27,7 @@ class Admission:
     cookies: tuple[str, ...] = ()
     lifetime: Any = None
     challenge: str | None = None
+    asked: str = ""
 
     @property
     def location(self) -> str | None:

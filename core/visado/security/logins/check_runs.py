@@ -55,7 +55,7 @@ class CheckRuns:
                 decision = Fail()
             if not isinstance(decision, Fail):
                 await self._steps.finish(step)
-            admission = Admission(login, lifetime=step.lifetime)
+            admission = Admission(login, lifetime=step.lifetime, asked=step.pending["asked"])
             if isinstance(decision, Challenge):
                 raise await self._challenge(admission, [(check, decision), *self._other_choices(step, check)])
             admission = self._apply(admission, decision)
@@ -148,7 +148,7 @@ class CheckRuns:
         login, (check, first) = admission.login, choices[0]
         lifetime = min(each.lifetime for _, each in choices)
         fields = {
-            "asked": login.strategy,
+            "asked": admission.asked or login.strategy,
             "strategy": login.strategy,
             "check": check.name,
             "userId": login.user.id,

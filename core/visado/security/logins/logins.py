@@ -51,7 +51,8 @@ class Logins:
         this user. Raises `LoginRefused`, `LoginChallenged`, and what the strategy and the login checks raise.
         """
         revocations = self._tokens.revocations
-        start = self._steps.start(name, lifetime, owner.id if owner is not None else None)
+        token = request.token if owner is not None else None
+        start = self._steps.start(name, lifetime, owner.id if owner is not None else None, token)
         asked = name if name in self._strategies else None
         with refusals(self._observers, asked):
             step = await self._steps.find(request, name)
@@ -94,8 +95,8 @@ class Logins:
         began = step.start
         if (start.owner is not None and start.owner != began.owner) or not step.may_answer(request.user.id):
             raise errors.LoginRefused(reason="this step belongs to another login")
-        if began.owner is not None and await self._users.get(began.owner) is None:
-            raise errors.LoginRefused(reason="the user who started the link no longer exists")
+        if began.owner is not None and not await self._tokens.exists(began.owner_token, began.owner):
+            raise errors.LoginRefused(reason="the user who started the link is no longer logged in")
         attempt = await self._strategies.ask(step.strategy, request, step.state)
         if not isinstance(attempt.outcome, Fail):
             await self._steps.finish(step)
@@ -133,7 +134,7 @@ class Logins:
         with refusals(self._observers, strategy, user.id):
             await self._tokens.revoked.check(user.id, start.at)
         login = Login(request, user, strategy, replace(success, who=user.id))
-        admission = Admission(login, dict(success.data), success.cookies, start.lifetime)
+        admission = Admission(login, dict(success.data), success.cookies, start.lifetime, asked=start.asked)
         if success.actor is not None:
             with refusals(self._observers, strategy, user.id):
                 if user.id == success.actor or user.anonymous:

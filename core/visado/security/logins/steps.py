@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from visado import errors, events
-from visado.request import REFERENCE_PREFIX, Fields, Request
+from visado.request import REFERENCE_PREFIX, Fields, Request, Token
 from visado.security.logins.pending_logins import PendingLogins
 from visado.security.observers import Observers
 from visado.security.strategies.strategies import Strategies
@@ -28,13 +28,15 @@ _BROWSER: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 class LoginStart:
     """How a login began: with which strategy, when in ms since 1970, and to which user it links an identity, if any.
 
-    `lifetime` is that of the token as the client sent it.
+    `lifetime` is that of the token as the client sent it. `owner_token` is the id of the token with which the owner
+    started the link.
     """
 
     asked: str
     at: int
     owner: str | None = None
     lifetime: Any = None
+    owner_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,9 @@ class Step:
     def start(self) -> LoginStart:
         """How the login of a strategy's step began."""
         pending = self.pending
-        return LoginStart(pending["asked"], pending["startedAt"], pending["owner"], self.lifetime)
+        return LoginStart(
+            pending["asked"], pending["startedAt"], pending["owner"], self.lifetime, pending["ownerToken"]
+        )
 
     def may_answer(self, user_id: str) -> bool:
         """Return whether this user may answer the step: the challenge of a link is answered by who started the link.
@@ -75,9 +79,9 @@ class Steps:
     def __init__(self, pending: PendingLogins, strategies: Strategies, observers: Observers) -> None:
         self._pending, self._strategies, self._observers = pending, strategies, observers
 
-    def start(self, asked: str, lifetime: Any, owner: str | None) -> LoginStart:
-        """Return the start of a login that begins now."""
-        return LoginStart(asked, self._pending.now(), owner, lifetime)
+    def start(self, asked: str, lifetime: Any, owner: str | None, token: Token | None) -> LoginStart:
+        """Return the start of a login that begins now. `token` is that of the owner."""
+        return LoginStart(asked, self._pending.now(), owner, lifetime, None if token is None else token.id)
 
     async def find(self, request: Request, name: str) -> Step | None:
         """Return the step that a request of a login with a strategy answers, and use up one try; None for a new login.
@@ -161,6 +165,7 @@ def _fields(strategy: str, state: Mapping[str, Any], tries: int, start: LoginSta
         "check": None,
         "userId": None,
         "owner": start.owner,
+        "ownerToken": start.owner_token,
         "expiresIn": start.lifetime,
     }
 

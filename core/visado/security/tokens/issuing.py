@@ -110,3 +110,22 @@ def make_token_text(
         expires_at = now + ttl
         claims["exp"] = math.ceil(expires_at / 1_000)
     return expires_at, signer.sign(prefix, claims)
+
+
+def make_token(
+    token_id: str, user_id: str, expires_at: int, ttl: int, origin: TokenOrigin, *, single_use: bool
+) -> Token:
+    """Return a token that comes from this login. `expires_at` and `ttl` in ms, -1 for never and for ever."""
+    return Token(
+        token_id,
+        user_id,
+        expires_at,
+        ttl,
+        single_use=single_use,
+        strategy=origin.strategy,
+        session=origin.session,
+        methods=origin.methods,
+        actor=origin.actor,
+        allow=origin.allow,
+        latest_end=origin.ends_at,
+    )

@@ -15,6 +15,7 @@ from visado.security.tokens.issuing import (
     IssuedToken,
     TokenOrigin,
     choose_lifetime,
+    make_token,
     make_token_text,
     read_origin,
     session_text,
@@ -83,7 +84,7 @@ class Tokens:
         if origin.ends_at is not None:
             ttl = _shorten(ttl, origin.ends_at - now)
         expires_at, text = make_token_text(self._signer, PREFIX, user_id, ttl, now, origin.actor)
-        token = _token(fingerprint(text), user_id, expires_at, ttl, origin, single_use=single_use)
+        token = make_token(fingerprint(text), user_id, expires_at, ttl, origin, single_use=single_use)
         document = {
             "userId": user_id,
             "expiresAt": expires_at,
@@ -94,6 +95,14 @@ class Tokens:
         }
         await self._storage.create(COLLECTION, token.id, document)
         return IssuedToken(token, text)
+
+    async def exists(self, token_id: str | None, user_id: str) -> bool:
+        """Return whether a token of a user has neither ended nor been revoked. An API key is none."""
+        document = await self._storage.get(COLLECTION, token_id or "")
+        if document is None or document["userId"] != user_id:
+            return False
+        ends_at: int = document["endsAt"]
+        return ends_at == FOREVER or self._clock() < ends_at
 
     def revoked_since(self, user_id: str, revocations: int) -> bool:
         """Return whether all tokens of a user were revoked since `revocations` was read."""
@@ -123,7 +132,7 @@ class Tokens:
             raise _ended(document["expiresAt"], ends_at)
         user_id, expires_at, ttl = document["userId"], document["expiresAt"], document["ttl"]
         origin, single_use = read_origin(document), document["singleUse"]
-        token = _token(token_id, user_id, expires_at, ttl, origin, single_use=single_use)
+        token = make_token(token_id, user_id, expires_at, ttl, origin, single_use=single_use)
         if not token.single_use:
             self.verified.add(text, token, ends_at, removals)
         return token
@@ -265,22 +274,6 @@ def _check_refreshable(token: Token) -> None:
         raise errors.RefreshForbidden(what="API Key" if token.kind == "api-key" else "Foreign token")
     if token.expires_at == FOREVER:
         raise errors.RefreshForbidden(what="Token with infinite TTL")
-
-
-def _token(token_id: str, user_id: str, expires_at: int, ttl: int, origin: TokenOrigin, *, single_use: bool) -> Token:
-    return Token(
-        token_id,
-        user_id,
-        expires_at,
-        ttl,
-        single_use=single_use,
-        strategy=origin.strategy,
-        session=origin.session,
-        methods=origin.methods,
-        actor=origin.actor,
-        allow=origin.allow,
-        latest_end=origin.ends_at,
-    )
 
 
 def _shorten(ttl: int, left: int) -> int:
