@@ -156,7 +156,9 @@ class Pipeline:
                 raise errors.CookiesUnsupported
             if text is not None:
                 raise errors.TwoTokens(cause="Both token and cookie are present, could not decide which one to use")
-            if not self._may_use_cookie(request):
+            # An identity provider's page posts an answer, and a browser may send the cookie of a former login with it.
+            is_answer = cookie == "ignored" and self._may_post(request)
+            if not is_answer and not self._may_use_cookie(request):
                 raise errors.UnauthorizedOrigin(origin=request.connection.origin)
             text = request.cookie if cookie != "ignored" else None
         elif not self._http.cookie_auth and request.args.get("cookieAuth") not in _FALSE_ARGUMENTS:

@@ -10,7 +10,6 @@ from visado.arguments import DURATION, ArgumentReading, Body, BodyText, Flag, In
 from visado.codec import is_object
 from visado.controller import ANYBODY, Controller, action, get, post, put
 from visado.controllers.login_replies import (
-    address_as_data,
     cleared_cookie,
     login_reply,
     redirect_reply,
@@ -30,14 +29,13 @@ from visado.controllers.result_types import (
     TokenStateResult,
 )
 from visado.kuzzle import is_allowed
+from visado.plugins.calls import get_problem
 from visado.plugins.outcomes import is_json
-from visado.request import ANONYMOUS_ID, Request, Token
+from visado.request import Request, Token
 from visado.response import Reply
 from visado.security.access import Access
 from visado.security.documents import format_document
-from visado.security.logins.admission import LoggedIn
 from visado.security.logins.logins import Logins
-from visado.security.logins.refusals import refusals
 from visado.security.observers import Observers
 from visado.security.rights import rights
 from visado.security.strategies.login_forms import describe_login_form
@@ -45,7 +43,7 @@ from visado.security.strategies.strategies import Strategies
 from visado.security.strategies.strategy_credentials import StrategyCredentials
 from visado.security.tokens.issuing import IssuedToken, TokenOrigin, check_unlimited
 from visado.settings.durations import FOREVER
-from visado.strategy import Redirect, form_fields
+from visado.strategy import Redirect
 
 _PROTECTED_MEMBERS: Final = ("_id", "profileIds")
 """The members of a user that `auth:updateSelf` does not change."""
@@ -77,14 +75,15 @@ class AuthController(Controller):
         """List the names of the strategies with which users can log in."""
         return list(self._strategies)
 
-    @action(get("/_loginForms"), extension=True, cacheable=True, open_to=ANYBODY)
+    @action(get("/_loginForms"), extension=True, open_to=ANYBODY)
     async def get_login_forms(self, request: Request) -> LoginFormsResult:
         """List what a login page may show: the strategies with their titles, icons and forms.
 
         `form` is the JSON schema of the members of the login's body; null: the login starts without any, for instance
-        with a redirect. Strategies that are not for strangers are left out.
+        with a redirect. Strategies that are not for strangers, and those that cannot work now, are left out.
         """
-        return [describe_login_form(each) for each in self._strategies.values() if each.listed]
+        listed = (each for each in self._strategies.values() if each.listed and get_problem(each) is None)
+        return [describe_login_form(each) for each in listed]
 
     @action(
         get("/_login/:strategy"),
@@ -114,52 +113,13 @@ class AuthController(Controller):
         name = strategy if strategy is not None else request.fields.get("strategy", "local")
         if not isinstance(name, str):
             raise errors.InvalidType(argument="body.strategy", expected="string")
-        self._check_arguments(request, name)
         lifetime = request.fields.get("expiresIn") if expires_in is None else expires_in
         outcome = await self._logins.log_in(request, name, lifetime)
         if isinstance(outcome, Redirect):
             return redirect_reply(request, outcome)
         # A link of another site sends a GET: it must not give a visitor the cookie of somebody else.
         may_set = request.method not in ("GET", "HEAD")
-        return self._reply(request, outcome, cookie_auth=may_set and uses_cookie(request, cookie_auth))
-
-    @action(
-        post("/_me/credentials/:strategy/_link"),
-        extension=True,
-        login_required=True,
-        personal=True,
-        rate_limit="login",
-        responses={302: "The strategy redirects the browser to the address in `Location`."},
-    )
-    async def link(self, request: Request, strategy: Text, cookie_auth: Flag | None = None) -> LoginResult:
-        """Link an identity to the current user: log in with a strategy, and the identity becomes one of the user's.
-
-        The body is that of `auth:login`. Where the strategy redirects, the result contains the address as `location`;
-        a page's form is redirected. A redirect or a challenge is answered at `auth:login`, which then returns a token
-        of the current user. A user has one identity of a strategy, and an identity has one user.
-        """
-        check_unlimited(request)
-        self._check_arguments(request, strategy)
-        if request.token is None or request.token.kind != "token":  # whose end would not end the link
-            raise errors.LoginRequired(controller="auth", action="link")
-        outcome = await self._logins.log_in(request, strategy, owner=request.user)
-        if isinstance(outcome, Redirect):
-            return redirect_reply(request, address_as_data(request, outcome))
-        return self._reply(request, outcome, cookie_auth=uses_cookie(request, cookie_auth))
-
-    def _check_arguments(self, request: Request, strategy: str) -> None:
-        """Refuse credentials in the URL. Raises `UnknownStrategy`, `ForbiddenArgument`."""
-        with refusals(self._observers, strategy if strategy in self._strategies else None):
-            for field in (*form_fields(self._strategies.find(strategy).login_form), "password"):
-                if field in request.args:  # URLs are written to logs
-                    raise errors.ForbiddenArgument(argument=field)
-
-    def _reply(self, request: Request, logged_in: LoggedIn, *, cookie_auth: bool) -> Reply:
-        """Return the reply to a login, and link a WebSocket to its token."""
-        token, connection = logged_in.token, request.connection
-        if token is not None and connection.transport == "websocket" and token.user_id != ANONYMOUS_ID:
-            self._tokens.connections.link(connection, token)
-        return login_reply(request, logged_in, cookie_auth=cookie_auth)
+        return login_reply(request, outcome, cookie_auth=may_set and uses_cookie(request, cookie_auth))
 
     @action(post("/_logout"), cookie="optional", rate_limit="none")
     async def logout(self, request: Request, global_: Flag = False, cookie_auth: Flag = False) -> LogoutResult:

@@ -75,7 +75,7 @@ def _security_controllers(
     searches = Searches(clock, settings[LimitsSection].fetch_count, documents.format_hit)
     return [
         AuthController(access, strategies, credentials, security.logins, security.observers),
-        MyCredentialsController(strategies, credentials),
+        MyCredentialsController(strategies, credentials, security.logins),
         MyApiKeysController(api_keys, searches, settings[SecuritySection].api_key_max_ttl),
         UsersController(access, accounts, credentials, mappings, searches, settings),
         FirstAdminController(storage, accounts, users, profiles, roles),

@@ -5,16 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from visado import errors
-from visado.arguments import Body, Id, Integer, Text
+from visado.arguments import Body, Flag, Id, Integer, Text
 from visado.codec import is_object
 from visado.controller import Controller, action, delete, get, post, put
-from visado.controllers.result_types import AcknowledgedResult, BooleanResult, NamesResult, ObjectResult, SearchResult
+from visado.controllers.login_replies import address_as_data, login_reply, redirect_reply, uses_cookie
+from visado.controllers.result_types import (
+    AcknowledgedResult,
+    BooleanResult,
+    LoginResult,
+    NamesResult,
+    ObjectResult,
+    SearchResult,
+)
 from visado.request import Request
 from visado.search.searches import Searches
+from visado.security.logins.logins import Logins
 from visado.security.strategies.strategies import Strategies
 from visado.security.strategies.strategy_credentials import StrategyCredentials
+from visado.security.tokens.issuing import check_unlimited
 from visado.security.users.users import Users
-from visado.strategy import Actor
+from visado.strategy import Actor, Redirect
 
 
 class MyCredentialsController(Controller):
@@ -22,8 +32,8 @@ class MyCredentialsController(Controller):
 
     name = "auth"
 
-    def __init__(self, strategies: Strategies, credentials: StrategyCredentials) -> None:
-        self._strategies, self._credentials = strategies, credentials
+    def __init__(self, strategies: Strategies, credentials: StrategyCredentials, logins: Logins) -> None:
+        self._strategies, self._credentials, self._logins = strategies, credentials, logins
 
     @action(
         get("/_me/credentials/:strategy/_exists"),
@@ -52,6 +62,29 @@ class MyCredentialsController(Controller):
     async def create_my_credentials(self, request: Request, strategy: Text, body: Body) -> ObjectResult:
         """Create the current user's credentials of a strategy from the body, and return their public part."""
         return await self._credentials.create(strategy, request.user.id, body, Actor("owner", request))
+
+    @action(
+        post("/_me/credentials/:strategy/_link"),
+        extension=True,
+        login_required=True,
+        personal=True,
+        rate_limit="login",
+        responses={302: "The strategy redirects the browser to the address in `Location`."},
+    )
+    async def link(self, request: Request, strategy: Text, cookie_auth: Flag | None = None) -> LoginResult:
+        """Link an identity to the current user: log in with a strategy, and the identity becomes one of the user's.
+
+        The body is that of `auth:login`. Where the strategy redirects, the result contains the address as `location`;
+        a page's form is redirected. A redirect or a challenge is answered at `auth:login`, which then returns a token
+        of the current user. A user has one identity of a strategy, and an identity has one user.
+        """
+        check_unlimited(request)
+        if request.token is None or request.token.kind != "token":  # whose end would not end the link
+            raise errors.LoginRequired(controller="auth", action="link")
+        outcome = await self._logins.log_in(request, strategy, owner=request.user)
+        if isinstance(outcome, Redirect):
+            return redirect_reply(request, address_as_data(request, outcome))
+        return login_reply(request, outcome, cookie_auth=uses_cookie(request, cookie_auth))
 
     @action(
         put("/_me/credentials/:strategy/_update"),

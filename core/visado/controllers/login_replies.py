@@ -52,6 +52,18 @@ _PAGE: Final = """<!doctype html>
 </body>
 </html>
 """
+_CONTINUING_PAGE: Final = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="refresh" content="0; url={url}">
+<title>You are logged in</title>
+</head>
+<body>
+<p>You are logged in. <a href="{url}">Continue</a></p>
+</body>
+</html>
+"""
 _SAFE_URL_CHARACTERS: Final = "%/:=&?~#+!$,;'@()*[]"
 
 
@@ -66,6 +78,8 @@ def login_reply(request: Request, logged_in: LoggedIn, *, cookie_auth: bool) -> 
     headers = dict(logged_in.admission.login.success.headers)
     if logged_in.location is not None:
         token = (_cookie(request, issued),) if issued is not None else ()
+        if issued is not None and _comes_from_another_site(request) and _is_web_address(logged_in.location):
+            return continuing_page(logged_in.location, headers, (*cookies, *token))
         return _redirect(Redirect(logged_in.location, cookies=(*cookies, *token)), headers)
     if issued is not None and cookie_auth and request.connection.transport == "http":
         result = login_result(logged_in, with_text=False)
@@ -105,6 +119,15 @@ def address_as_data(request: Request, redirect: Redirect) -> Redirect:
     if redirect.post is not None or _is_page(request):
         return redirect
     return replace(redirect, status=_OK, data={**redirect.data, "location": redirect.location})
+
+
+def _comes_from_another_site(request: Request) -> bool:
+    return _is_page(request) and request.header("sec-fetch-site") == "cross-site"
+
+
+def _is_web_address(location: str) -> bool:
+    """Return whether a location is relative, or has http or https."""
+    return re.match(r"(https?:|[^:]*([/?#]|$))", location, re.IGNORECASE) is not None
 
 
 def _is_page(request: Request) -> bool:
@@ -168,6 +191,23 @@ def posting_page(action: str, fields: Mapping[str, str]) -> Reply:
         "Referrer-Policy": "strict-origin",
     }
     return Reply(page, headers=headers, raw=True)
+
+
+def continuing_page(location: str, headers: Mapping[str, str], cookies: tuple[str, ...]) -> Reply:
+    """Return a page that goes on to a location: at once, and by a link.
+
+    A browser that comes from a page of another site would not send the new token, a `SameSite=Strict` cookie, to the
+    target of a redirect. From this page of the host it does.
+    """
+    url = quote(location, safe=_SAFE_URL_CHARACTERS)
+    page = _CONTINUING_PAGE.format(url=_attribute(url))
+    policy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
+    own = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": policy,
+        "Referrer-Policy": "no-referrer",
+    }
+    return Reply(page, headers={**headers, **own}, cookies=cookies, raw=True)
 
 
 def _attribute(text: str) -> str:

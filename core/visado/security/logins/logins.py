@@ -21,7 +21,7 @@ from visado.security.strategies.strategies import Strategies
 from visado.security.tokens.issuing import TokenOrigin
 from visado.security.tokens.tokens import Tokens
 from visado.security.users.users import Users
-from visado.strategy import Challenge, Fail, Identity, Outcome, Pass, Redirect, Success
+from visado.strategy import Challenge, Fail, Identity, Outcome, Pass, Redirect, Success, form_fields
 
 _NO_ACTOR: Final = "only a signed-in user acts as another user"
 
@@ -55,6 +55,7 @@ class Logins:
         start = self._steps.start(name, lifetime, owner.id if owner is not None else None, token)
         asked = name if name in self._strategies else None
         with refusals(self._observers, asked):
+            self._check_arguments(request, name)
             step = await self._steps.find(request, name)
             if request.connection.cross_site_form and (step is None or not step.is_bound):
                 raise errors.UnauthorizedOrigin(origin=request.connection.origin)
@@ -67,6 +68,12 @@ class Logins:
                 attempt, start = await self._continue(request, step, start)
         outcome = await self._decide(request, attempt, start)
         return outcome if isinstance(outcome, Redirect) else await self._issue(outcome, revocations)
+
+    def _check_arguments(self, request: Request, name: str) -> None:
+        """Refuse credentials in the URL: servers log it. Raises `UnknownStrategy`, `ForbiddenArgument`."""
+        for field in (*form_fields(self._strategies.find(name).login_form), "password"):
+            if field in request.args:
+                raise errors.ForbiddenArgument(argument=field)
 
     async def attempt(self, name: str, request: Request) -> Outcome:
         """Return the outcome of a login with a strategy, an identity as its user: no login check, no token.
@@ -88,7 +95,10 @@ class Logins:
             return False
         name: object = request.args.get("strategy", "local")
         strategy = self._strategies.get(name) if isinstance(name, str) else None
-        return strategy is not None and not strategy.posts_from.isdisjoint({"*", request.connection.origin or "null"})
+        if strategy is None or not strategy.posts_from:
+            return False
+        origin = request.connection.origin  # `null` of a page that hides its address: the step tells whose login it is
+        return origin in (None, "null") or not strategy.posts_from.isdisjoint({"*", origin})
 
     async def _continue(self, request: Request, step: Step, start: LoginStart) -> tuple[Attempt, LoginStart]:
         """Return the outcome of a strategy's further step, and how the login began. `start` is that of the request."""
@@ -193,6 +203,9 @@ class Logins:
                 origin = replace(origin, allow=login.request.token.allow)
             issued = await self._tokens.create(user_id, lifetime, revocations=revocations, origin=origin)
         self._observers.note(events.LoginSucceeded(actor=success.actor or user_id, target=user_id, strategy=strategy))
+        connection = login.request.connection
+        if connection.transport == "websocket" and not login.user.anonymous:
+            self._tokens.connections.link(connection, issued.token)
         return LoggedIn(issued, admission)
 
 

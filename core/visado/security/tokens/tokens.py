@@ -254,7 +254,7 @@ class Tokens:
 
     def derive(self, token: Token) -> TokenOrigin:
         """Return the origin of a further token of a token's user: it is no wider, and ends with the same session."""
-        return TokenOrigin(actor=token.actor, allow=token.allow, ends_at=token.latest_end)
+        return TokenOrigin(token.strategy, token.session, token.methods, token.actor, token.latest_end, token.allow)
 
     async def purge(self) -> int:
         """Delete the documents of ended tokens, in batches; return how many."""
