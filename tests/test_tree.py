@@ -16,6 +16,7 @@ EXCEPTIONS = {
     "core/test_shapes.py": "every error, setting, hook and public name",
     "plugins/kit/test_faults.py": "every suite of the kit, with wrong plugins",
     "core/controllers/test_permissions.py": "every action of every controller",
+    "plugins/kit/test_factors.py": "two login checks of one factor, in a real login",
     "core/security/logins/test_browsers.py": "the cookies of logins, over steps, replies and the pipeline",
     "core/security/tokens/test_live_verifiers.py": "token verifiers of all kinds in a real host, over both transports",
     "plugins/ldap/test_active_directory.py": "the whole plugin against a domain controller",

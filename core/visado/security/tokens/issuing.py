@@ -27,13 +27,15 @@ class TokenOrigin:
     actor: str | None = None
     ends_at: int | None = None
     allow: frozenset[str] | None = None
+    ends_with: tuple[str, ...] = ()
+    """What the index of tokens holds besides for the session of another token: this one is revoked with it."""
 
     def as_fields(self) -> Fields:
         """Return the members of the token's document, without those that say nothing.
 
         `sessionTexts` holds the texts of the session, which is indexed, so that tokens are found by them.
         """
-        texts = [session_text(self.strategy, name, each) for name, each in self.session.items() if is_indexed(each)]
+        texts = [*session_texts(self.strategy, self.session), *self.ends_with]
         fields = {
             "strategy": self.strategy,
             "session": dict(self.session),
@@ -46,9 +48,10 @@ class TokenOrigin:
         return {name: value for name, value in fields.items() if value or (name == "allow" and value is not None)}
 
 
-def is_indexed(value: object) -> bool:
-    """Return whether a member of a session finds its tokens: a text that is not too long."""
-    return isinstance(value, str) and len(value) <= MAX_SESSION_TEXT_CHARACTERS
+def session_texts(strategy: str | None, session: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what the index of tokens holds for a strategy's session: its members that are texts, and not too long."""
+    texts = ((name, each) for name, each in session.items() if isinstance(each, str))
+    return tuple(session_text(strategy, name, each) for name, each in texts if len(each) <= MAX_SESSION_TEXT_CHARACTERS)
 
 
 def session_text(strategy: str | None, name: str, value: str) -> str:

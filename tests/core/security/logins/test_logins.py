@@ -498,6 +498,11 @@ def test_a_logout_tells_the_strategy_that_made_the_token_alone(play):
         further = (await inside.result("auth:createToken", token=further["jwt"]))["token"]
         assert await inside.result("auth:logout", token=further) == {"acknowledged": True}
         assert len(one.heard) == 1
+        login = (await inside.result("auth:login", {}, strategy="one"))["jwt"]
+        further = (await inside.result("auth:createToken", token=login))["token"]
+        assert await inside.host.security.host.tokens.revoke_of("one", index="7") >= 2  # the provider ends the session
+        for token in (login, further):
+            assert await inside.error("auth:getCurrentUser", token=token) == "security.token.invalid"
         for wrong in (5, ["x"], "https://idp.example/\ud800", RuntimeError("hidden")):
 
             async def logout(request, session, wrong=wrong):

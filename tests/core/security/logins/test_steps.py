@@ -166,7 +166,7 @@ def test_a_form_of_a_site_that_is_not_expected_is_refused_before_the_strategy(pl
         await inside.user("ann")
         browser = Browser(inside, scheme="https")
         reference = await start(browser)
-        for origin in ("https://evil.example", "null", "https://idp.example.evil.example"):
+        for origin in ("https://evil.example", "https://idp.example.evil.example", "https://idp.example:444"):
             headers = [FORM, ("origin", origin), ("sec-fetch-site", "cross-site")]
             status, _, answer = await browser.login("told", f"state={reference}", headers=headers)
             assert (status, error(answer)) == (401, "api.process.unauthorized_origin")
