@@ -19,6 +19,7 @@ from visado.security.tokens.issuing import (
     make_token_text,
     read_origin,
     session_text,
+    session_texts,
 )
 from visado.security.tokens.revocations import Revocations
 from visado.security.tokens.signing import Signer, fingerprint
@@ -254,7 +255,8 @@ class Tokens:
 
     def derive(self, token: Token) -> TokenOrigin:
         """Return the origin of a further token of a token's user: it is no wider, and ends with the same session."""
-        return TokenOrigin(token.strategy, token.session, token.methods, token.actor, token.latest_end, token.allow)
+        ends_with = session_texts(token.strategy, token.session)
+        return TokenOrigin(actor=token.actor, allow=token.allow, ends_at=token.latest_end, ends_with=ends_with)
 
     async def purge(self) -> int:
         """Delete the documents of ended tokens, in batches; return how many."""
