@@ -23,6 +23,7 @@ GROUPS = {
 }
 """Tests that share a port or a costly server, by the start of their path; every other file is a group of its own."""
 LONGEST = [
+    "tests/stranger/test_stranger.py",
     "tests/docs/test_documents.py",
     "tests/plugins/kit/test_new_plugin.py",
     "slapd",
@@ -34,7 +35,6 @@ LONGEST = [
     "tests/core/security/strategies/test_added_strategies.py",
     "tests/core/web/test_websocket.py",
     "tests/core/plugins/test_watchdog.py",
-    "tests/stranger/test_stranger.py",
     "recordings",
     "samba",
     "tests/core/cli/test_serve.py",

@@ -1,11 +1,12 @@
-"""A plugin that was written from the manual alone: it is built, installed beside core, kit and local, used and removed.
+"""Plugins that were written from the manual alone: they are built, installed beside core, kit and local, used and removed.
 
-`visado-htpasswd` imports public names only. The wheels are installed into a new environment without the sources of
-visado; the packages of other projects are linked from this environment instead of downloaded.
+They import public names only. The wheels are installed into a new environment without the sources of visado; the packages
+of other projects are linked from this environment instead of downloaded.
 """
 
 from __future__ import annotations
 
+import ast
 import base64
 import os
 import re
@@ -21,7 +22,26 @@ import pytest
 from visado_kit.live import LiveHost
 
 ROOT = Path(__file__).parents[2]
-PLUGIN = Path(__file__).with_name("visado-htpasswd")
+STRANGERS = sorted(Path(__file__).parent.glob("visado-*"))
+NAMES = [each.name.removeprefix("visado-") for each in STRANGERS]
+LINES = {
+    "guest": ("strategy.py", 20),
+    "magic": ("strategy.py", 40),
+    "basic": ("__init__.py", 25),
+    "jwt": ("verifier.py", 45),
+    "realm": ("strategy.py", 20),
+}
+"""The module of the strategy or of the token verifier, and how many lines of code it may have."""
+PUBLIC = {
+    "visado",
+    "visado.errors",
+    "visado.events",
+    "visado.search",
+    "visado.storage",
+    "visado.storage.query",
+    "visado_kit",
+    "visado_kit.fixtures",
+}
 LOGIN = "/_login/htpasswd"
 RIGHT = {"username": "ada", "password": "correct horse"}
 WRONG = [{**RIGHT, "password": "battery staple"}, {**RIGHT, "username": "nobody"}]
@@ -69,7 +89,7 @@ def environment(tmp_path_factory):
         ROOT / "core",
         ROOT / "plugins" / "kit",
         ROOT / "plugins" / "local",
-        shutil.copytree(PLUGIN, made.folder / "sources"),
+        *(shutil.copytree(each, made.folder / "sources" / each.name) for each in STRANGERS),
     ]
     wheels = made.folder / "wheels"
     build = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
@@ -90,6 +110,33 @@ def host(environment, tmp_path, monkeypatch):
     host.stop()
 
 
+def imported(file):
+    """Return the modules that a file imports."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (each.name for each in node.names)
+
+
+def lines_of_code(file):
+    """Count lines without those that are blank, comments, imports or docstrings."""
+    text = file.read_text()
+    skipped = set()
+    for node in ast.walk(ast.parse(text)):
+        spans = [node] if isinstance(node, ast.Import | ast.ImportFrom) else []
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
+            node
+        ):
+            spans = node.body[:1]
+        for span in spans:
+            skipped.update(range(span.lineno, span.end_lineno + 1))
+    lines = enumerate(text.splitlines(), 1)
+    return sum(
+        bool(line.strip()) and not line.strip().startswith("#") and number not in skipped for number, line in lines
+    )
+
+
 def basic(username, password):
     return {"Authorization": "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()}
 
@@ -103,28 +150,31 @@ def who(host, answer):
     return host.request("GET", "/_me", token=answer.result["jwt"]).result["_id"]
 
 
-def test_it_is_typed_and_imports_public_names_only(environment):
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_typed_and_imports_public_names_only(environment, name):
     pyright = [sys.executable, "-m", "pyright", "--warnings", "--pythonpath", environment.python]
-    assert "0 errors, 0 warnings" in environment.run(*pyright, "--project", environment.folder / "sources")
-    sources = "".join(each.read_text() for each in PLUGIN.rglob("*.py"))
-    public = {
-        "visado",
-        "visado.errors",
-        "visado.events",
-        "visado.search",
-        "visado.storage.query",
-        "visado_kit",
-        "visado_kit.fixtures",
-    }
-    assert {*re.findall(r"\bvisado(?:\.\w+)+", sources)} <= public
+    shown = environment.run(*pyright, "--project", environment.folder / "sources" / f"visado-{name}")
+    assert "0 errors, 0 warnings" in shown
+    for file in (Path(__file__).parent / f"visado-{name}").rglob("*.py"):
+        assert {each for each in imported(file) if re.match(r"visado(_kit)?\b", each)} <= PUBLIC, file
 
 
-def test_its_own_tests_pass(environment):
-    alone = environment.folder / "alone"  # without the package's sources: the tests import the wheel
-    shutil.copytree(PLUGIN / "tests", alone / "tests")
-    shutil.copy(PLUGIN / "pyproject.toml", alone)
-    shown = environment.run(environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", alone)
-    assert re.search(r"^\d\d passed, 2 skipped", shown, re.MULTILINE), shown
+@pytest.mark.parametrize("name", LINES)
+def test_it_is_short(name):
+    module, limit = LINES[name]
+    file = Path(__file__).with_name(f"visado-{name}") / f"visado_{name}" / module
+    assert lines_of_code(file) <= limit
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_own_tests_pass(environment, name):
+    alone = environment.folder / f"alone-{name}"  # without the package's sources: the tests import the wheel
+    plugin = Path(__file__).with_name(f"visado-{name}")
+    shutil.copytree(plugin / "tests", alone / "tests")
+    shutil.copy(plugin / "pyproject.toml", alone)
+    pytest_alone = [environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", alone]
+    shown = environment.run(*pytest_alone, alone)
+    assert re.search(r"^\d\d+ passed", shown, re.MULTILINE), shown
 
 
 def test_it_serves_until_it_is_removed(environment, host):
