@@ -160,14 +160,14 @@ class CredentialsController(Controller):
     @action(post("/credentials/:strategy/:_id/_create"))
     async def create_credentials(self, request: Request, id: Id, body: Body, strategy: Text) -> ObjectResult:
         """Create a user's credentials of a strategy from the body, and return their public part."""
-        self._strategies.find(strategy)
+        self._strategies.keeper(strategy)
         await self._users.find(id)
         return await self._credentials.create(strategy, id, body, Actor("administrator", request))
 
     @action(put("/credentials/:strategy/:_id/_update"))
     async def update_credentials(self, request: Request, id: Id, body: Body, strategy: Text) -> ObjectResult:
         """Change a user's credentials of a strategy, and return their public part."""
-        self._strategies.find(strategy)
+        self._strategies.keeper(strategy)
         await self._users.find(id)
         return await self._credentials.update(strategy, id, body, Actor("administrator", request))
 
@@ -203,7 +203,7 @@ class CredentialsController(Controller):
         number of matches to skip and `size` the number of matches to return.
         """
         self._searches.query({}, lang, from_, size)
-        self._strategies.find(strategy)
+        self._strategies.keeper(strategy)
         fields = request.fields
         query: Any = fields.get("query") or {}
         if not is_object(query):

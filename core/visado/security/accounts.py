@@ -49,7 +49,7 @@ class Accounts:
         `Users.create` raises, and what the strategies raise.
         """
         for name, fields in credentials.items():
-            self._strategies.find(name)
+            self._strategies.keeper(name)
             if not is_object(fields):
                 raise errors.InvalidType(argument=f"body.credentials.{name}", expected="object")
         attempted: list[str] = []

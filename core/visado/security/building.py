@@ -144,12 +144,13 @@ class Security:
         resolve = self.identities.resolve
         self.foreign_tokens = ForeignTokens(self.token_verifiers, self.tokens, self.users, resolve, clock)
         self._plugins.on_change.append(self.foreign_tokens.forget_unavailable)
+        self.credentials.on_unlink.append(self.foreign_tokens.forget)
 
     def _declare_verifier(self, name: str, plugin: str) -> None:
         """Declare the credentials of a verifier's identities. Only a strategy of its own plugin may share them."""
         if name in self.strategies.taken_names and self.strategies.plugin_of(name) != plugin:
             raise ValueError(f"the token verifier {name!r} has the name of a strategy that is not of its plugin")
-        self.credentials.declare(name)
+        self.strategies.keep_identities(name)
 
     def _known_actions(self, controller: str) -> tuple[frozenset[str], bool] | None:
         actions = self._host_actions(controller)

@@ -1,4 +1,4 @@
-"""The credentials of strategies that return identities: the host links them, and administrators may name a subject."""
+"""The credentials of strategies and token verifiers that return identities: administrators may name a subject."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing_extensions import override
 from visado import errors
 from visado.request import Fields, Request
 from visado.security.users.credentials import Credentials
-from visado.strategy import Actor, KeepsCredentials, Outcome, Strategy
+from visado.strategy import Actor, KeepsCredentials, Outcome, Pass
 
 _MAX_SUBJECT_CHARACTERS: Final = 1_024
 
@@ -29,13 +29,12 @@ class IdentityCredentials(KeepsCredentials):
     credentials_form = SubjectForm
     stored = True
 
-    def __init__(self, strategy: Strategy, credentials: Credentials) -> None:
-        self.name, self.timeout = strategy.name, strategy.timeout
-        self._strategy, self._credentials = strategy, credentials
+    def __init__(self, name: str, credentials: Credentials) -> None:
+        self.name, self._credentials = name, credentials
 
     @override
     async def authenticate(self, request: Request) -> Outcome:
-        return await self._strategy.authenticate(request)
+        return Pass()
 
     @override
     async def validate(self, user_id: str, credentials: Fields, by: Actor, *, update: bool) -> None:

@@ -34,6 +34,7 @@ class Strategies(Mapping[str, Strategy]):
     def __init__(self, credentials: Credentials, unavailable: AbstractSet[str] = frozenset()) -> None:
         self._credentials, self._unavailable = credentials, unavailable
         self._strategies: dict[str, LimitedStrategy] = {}
+        self._identities: dict[str, KeepsCredentials] = {}
         self._closing: set[asyncio.Task[None]] = set()
         self.gates: list[Gate] = []
         """What each attempt passes, in this order, before its strategy works."""
@@ -49,7 +50,7 @@ class Strategies(Mapping[str, Strategy]):
         """
         check_strategy(strategy)
         own = strategy if isinstance(strategy, KeepsCredentials) else None
-        added = LimitedStrategy(strategy, own or IdentityCredentials(strategy, self._credentials), plugin)
+        added = LimitedStrategy(strategy, own or IdentityCredentials(strategy.name, self._credentials), plugin)
         other = self._strategies.setdefault(strategy.name, added).strategy
         if other is not strategy:
             raise ValueError(f"the strategy {strategy.name!r} is declared by {_class(other)} and by {_class(strategy)}")
@@ -109,8 +110,15 @@ class Strategies(Mapping[str, Strategy]):
         """Return the names of the available strategies."""
         return tuple(self)
 
+    def keep_identities(self, name: str) -> None:
+        """Manage the identities of a token verifier: its users have credentials like those of a strategy."""
+        self._credentials.declare(name)
+        self._identities[name] = IdentityCredentials(name, self._credentials)
+
     def keeper(self, name: str) -> KeepsCredentials:
         """Return what manages the credentials of a strategy's users. Raises `UnknownStrategy`."""
+        if name not in self._strategies and name in self._identities:
+            return self._identities[name]
         return self._find(name).keeper
 
     def fields(self, name: str) -> tuple[str, ...]:
@@ -130,6 +138,8 @@ class Strategies(Mapping[str, Strategy]):
 
         Raises `UnknownStrategy`, and what `LimitedStrategy.call` raises.
         """
+        if name not in self._strategies and name in self._identities:
+            return await call(self._identities[name])
         limited = self._find(name)
         return await limited.call(lambda: call(limited.keeper))
 

@@ -108,6 +108,13 @@ class ForeignTokens:
                 self._tokens.verified.remove(token.id)
                 self._tokens.connections.expire(token.id)
 
+    def forget(self, verifier: str, user_id: str) -> None:
+        """Forget the tokens of a user whose identity of a verifier is unlinked, and tell their sockets."""
+        for token in list(self._tokens.verified.foreign(user_id)):
+            if token.strategy == verifier:
+                self._tokens.verified.remove(token.id)
+                self._tokens.connections.expire(token.id)
+
     async def close(self) -> None:
         """Cancel what runs, and close the verifiers."""
         running = list(self._running.values())

@@ -5,7 +5,7 @@ Owns the uniqueness of subjects, and of subjects per user. Does not own what a s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -27,6 +27,8 @@ class Credentials:
         self._storage, self._observers = storage, observers
         self._declared: dict[str, None] = {}
         self._recorded: set[str] = set()
+        self.on_unlink: list[Callable[[str, str], None]] = []
+        """Called with the strategy and the user once the identity of a user is unlinked."""
         storage.declare(Collection(COLLECTION))
 
     @property
@@ -118,8 +120,13 @@ class Credentials:
         async with self._storage.transaction():
             deleted = await self._storage.delete(_collection(strategy), owned[0])
             if deleted:
+                self._storage.after_commit(lambda: self._unlinked(strategy, user_id))
                 self._observers.note(CredentialsChanged(change="deleted", target=user_id, strategy=strategy))
         return deleted
+
+    def _unlinked(self, strategy: str, user_id: str) -> None:
+        for callback in self.on_unlink:
+            callback(strategy, user_id)
 
     async def search(self, strategy: str, query: Query) -> Page:
         """Return a page of the documents that match a query."""

@@ -490,3 +490,21 @@ def test_a_text_is_checked_as_a_bearer_of_the_request_and_as_nothing_else(play):
         assert (await inside.result(check, {"token": "junk"}, connection=behind("ann")))["valid"] is False
 
     play(with_stub(scene))
+
+
+def test_administrators_link_the_identity_of_a_verifier_and_its_end_counts_at_once(play):
+    async def scene(inside, stub):
+        admin = await inside.user("admin", "admin")
+        assert await inside.error("auth:getCurrentUser", token=ANN) == INVALID  # nobody's yet
+        args = {"strategy": "stub", "_id": "ann", "token": admin}
+        assert await inside.error("security:createCredentials", {}, **args) == errors.CredentialsRejected.id
+        await inside.result("security:createCredentials", {"subject": "a-person"}, **args)
+        assert await who(inside, token=ANN) == "ann"
+        assert await inside.result("auth:getMyCredentials", strategy="stub", token=ANN) == {
+            "subject": "a-person", "kuid": "ann",
+        }  # fmt: skip
+        assert "stub" not in await inside.result("auth:getStrategies")
+        await inside.result("security:deleteCredentials", **args)
+        assert await inside.error("auth:getCurrentUser", token=ANN) == INVALID
+
+    play(with_stub(scene, Verified(Identity("a-person"))))
