@@ -80,6 +80,7 @@ def site(made, projects):
     return made / "site"
 
 
+@pytest.mark.timeout(500)  # a whole suite of the kit
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "observer"])
 def test_its_own_tests_pass(projects, site, kind):
     shown = run(
