@@ -251,9 +251,7 @@ def read_cookies(values: Iterable[str]) -> dict[str, str]:
     for value in values:
         for part in value.split(";"):
             name, separator, text = part.partition("=")
-            if (
-                separator
-            ):  # browsers take other spaces as a part of the name: any host of a domain may set `\xa0__Host-x`
+            if separator:  # other spaces are a part of the name: any host of a domain may set `\xa0__Host-x`
                 cookies.setdefault(name.strip(" \t"), text.strip(" \t").strip('"'))
     return cookies
 
