@@ -28,6 +28,7 @@ LINES = {
     "guest": ("strategy.py", 20),
     "magic": ("strategy.py", 40),
     "basic": ("__init__.py", 25),
+    "saml": ("strategy.py", 60),
     "jwt": ("verifier.py", 45),
     "realm": ("strategy.py", 20),
 }
@@ -72,7 +73,7 @@ class Environment:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=100,
+            timeout=300,
             check=False,
         )
         assert done.returncode == 0, done.stdout
