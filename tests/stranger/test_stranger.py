@@ -167,6 +167,7 @@ def test_it_is_short(name):
     assert lines_of_code(file) <= limit
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", NAMES)
 def test_its_own_tests_pass(environment, name):
     alone = environment.folder / f"alone-{name}"  # without the package's sources: the tests import the wheel
