@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from idp import Idp, encoded, write_metadata
 from test_attacks import what
-from visado_kit import LoginContract, LoginRequest, serve
+from visado_kit import ClientRequest, LoginContract, serve
 
 ACS = "http://127.0.0.1:7512/_login/saml"
 
@@ -47,7 +47,7 @@ class TestSaml(LoginContract):
         asked = what(question.location)
         response = await asyncio.to_thread(self.idp.respond, asked.id, ACS, f"name-{number}")
         fields = {"RelayState": asked.state, "SAMLResponse": encoded(response)}
-        return LoginRequest(fields, origin="http://idp.example")
+        return ClientRequest(fields, origin="http://idp.example")
 
     def wrong(self, sent):
         response = b64decode(sent.body["SAMLResponse"]).decode()
