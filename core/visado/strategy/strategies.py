@@ -65,7 +65,7 @@ class Strategy(ABC):
         return reference if isinstance(reference, str) else None
 
     def subject(self, request: Request) -> str | None:
-        """Return whom a login is about, in one spelling: failed logins are counted by it. None: it names nobody.
+        """Return whom a login is about, in one spelling, for a limit of failed logins. None: it names nobody.
 
         Called before `authenticate`: do not wait. `Melis`, ` melis` and `melis` are one subject where they log in as
         one user.
