@@ -4,6 +4,7 @@ import base64
 import datetime
 import html
 import sys
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
@@ -23,8 +24,13 @@ from saml2.xmldsig import DIGEST_SHA256, SIG_RSA_SHA256
 PERSISTENT, TRANSIENT = saml.NAMEID_FORMAT_PERSISTENT, saml.NAMEID_FORMAT_TRANSIENT
 
 
+@cache
+def private_key(name: str) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, 2048)
+
+
 def make_key(folder: Path, name: str) -> dict[str, str]:
-    key, subject = rsa.generate_private_key(65537, 2048), x509.Name.from_rfc4514_string(f"CN={name}")
+    key, subject = private_key(name), x509.Name.from_rfc4514_string(f"CN={name}")
     now = datetime.datetime.now(datetime.UTC)
     builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
     certificate = builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(1)).sign(key, hashes.SHA256())
