@@ -202,7 +202,7 @@ def test_an_issuer_that_is_down_is_an_error_and_nobody_is_let_in(host, issuer, t
     try:
         token = issuer.token()
         response = other.request("GET", "/_me", token=token)
-        assert (response.status, response.error_id) == (500, "plugin.runtime.unexpected_error")
+        assert (response.status, response.error_id) == (503, "issuer.keys.unavailable")
         assert issuer.keys not in str(response.body)
         issuer.down = False
         assert other.request("GET", "/_me", token=token).status == 200
