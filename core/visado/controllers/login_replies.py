@@ -108,7 +108,7 @@ def redirect_reply(request: Request, redirect: Redirect) -> Reply:
         page = posting_page(redirect.location, redirect.post)
     except ValueError:
         raise InvalidOutcome(strategy=request.args.get("strategy", "local")) from None
-    return Reply(page.result, page.status, page.headers, redirect.cookies, raw=True)
+    return replace(page, cookies=redirect.cookies)
 
 
 def address_as_data(request: Request, redirect: Redirect) -> Redirect:

@@ -114,10 +114,11 @@ class CheckRuns:
             else:
                 admission = self._apply(admission, decision)
                 accepted = accepted or isinstance(decision, Accept)
-        if limited is not None:  # the user has this check: an offer to set up another one does not count
-            choices = [each for each in choices if not each[1].enrols]
+        own = [each for each in choices if not each[1].enrols]
+        if own or limited is not None:  # the user has a check of this factor: no offer to set up another one counts
+            choices = own
         if choices and not accepted:
-            raise await self._challenge(admission, _without_offers(choices))
+            raise await self._challenge(admission, choices)
         if limited is not None and not accepted:
             raise limited
         return admission
@@ -168,11 +169,6 @@ class CheckRuns:
         error.cookies = (*admission.cookies, *(cookie for _, each in choices for cookie in each.cookies))
         error.www_authenticate = tuple(value for _, each in choices for value in each.www_authenticate)
         return error
-
-
-def _without_offers(choices: Choices) -> Choices:
-    """Return the choices without those that set up a factor, where the user has one already."""
-    return [each for each in choices if not each[1].enrols] or choices
 
 
 def _public(check: LoginCheck, challenge: Challenge) -> Fields:

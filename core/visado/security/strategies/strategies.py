@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import Final, TypeVar
@@ -138,10 +139,10 @@ class Strategies(Mapping[str, Strategy]):
 
         Raises `UnknownStrategy`, and what `LimitedStrategy.call` raises.
         """
-        if name not in self._strategies and name in self._identities:
-            return await call(self._identities[name])
-        limited = self._find(name)
-        return await limited.call(lambda: call(limited.keeper))
+        keeper = self.keeper(name)
+        if keeper is self._identities.get(name):  # the host's own: no plugin is called
+            return await call(keeper)
+        return await self._strategies[name].call(lambda: call(keeper))
 
     def reference(self, name: str, request: Request) -> str | None:
         """Return the reference of an earlier step that a request brings back to a strategy, or None.
@@ -169,11 +170,10 @@ class Strategies(Mapping[str, Strategy]):
                 break
             outer = _asked.set((*waiting, name))
             try:
-                if self.gates:
-                    attempt = await self._ask_behind_gates(limited, request, state, needs_user=needs_user)
-                else:
+                async with self._pass_gates(limited, request) as decided:
                     attempt = await limited.ask(request, state, needs_user=needs_user)
                     attempt = await self._check_user(attempt, needs_user=needs_user)
+                    decided.append(attempt.outcome)
             finally:
                 _asked.reset(outer)
             outcome = attempt.outcome
@@ -193,23 +193,19 @@ class Strategies(Mapping[str, Strategy]):
                 return replace(attempt, outcome=Fail(refusal.text))
         return attempt
 
-    async def _ask_behind_gates(
-        self, limited: LimitedStrategy, request: Request, state: Fields | None, *, needs_user: bool
-    ) -> Attempt:
-        name, subject = limited.strategy.name, limited.read(limited.strategy.subject, request)
-        outcome: Outcome | None = None
-        entered: list[Gate] = []
+    @asynccontextmanager
+    async def _pass_gates(self, limited: LimitedStrategy, request: Request) -> AsyncGenerator[list[Outcome]]:
+        """Enter every gate before the block; leave them after it, with the outcome that the block appends, if any."""
+        name, entered, decided = limited.strategy.name, list[Gate](), list[Outcome]()
+        subject = limited.read(limited.strategy.subject, request) if self.gates else None
         try:
             for gate in self.gates:
                 await gate.enter(name, subject, request)
                 entered.append(gate)
-            attempt = await limited.ask(request, state, needs_user=needs_user)
-            attempt = await self._check_user(attempt, needs_user=needs_user)
-            outcome = attempt.outcome
+            yield decided
         finally:
             for gate in reversed(entered):
-                await gate.leave(name, subject, request, outcome)
-        return attempt
+                await gate.leave(name, subject, request, decided[0] if decided else None)
 
     async def open(self, quarantine: Callable[[str, str], None]) -> None:
         """Open every strategy. `quarantine` is called with the plugin and the reason where one fails to open.

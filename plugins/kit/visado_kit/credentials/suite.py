@@ -14,8 +14,8 @@ from visado import Actor, Fail, Fields, KeepsCredentials
 from visado_kit.canaries import Canaries
 from visado_kit.client_request import LoginInput
 from visado_kit.expectations import expect_no_server_error, short_repr
-from visado_kit.in_process import InProcessHost, build_host
-from visado_kit.login.suite import LoginHarness, expect_token, resolve, user_of
+from visado_kit.in_process import InProcessHost
+from visado_kit.login.suite import LoginHarness, expect_token, open_strategy, resolve, user_of
 
 BY: Final = Actor("administrator")
 """Who creates, changes and deletes credentials where a test says nothing else."""
@@ -77,12 +77,7 @@ class CredentialsSuite(ABC):
     @asynccontextmanager
     async def harness(self, folder: Path) -> AsyncGenerator[Any, None]:
         """Open a host with the strategy in it."""
-        async with build_host(folder, self.settings()) as host:
-            strategy = self.make(host)
-            host.replace_strategy(strategy)
-            await host.open()
-            opened = host.strategies.get(strategy.name) is strategy
-            assert opened, "open() must not raise in a host of the suite: the log says what it raised"
+        async with open_strategy(folder, self.settings(), self.make) as (host, strategy):
             assert isinstance(strategy, KeepsCredentials), (
                 "make() must return an instance of a subclass of visado.KeepsCredentials; a strategy without "
                 "credentials has the suite LoginContract"

@@ -18,6 +18,7 @@ from visado_kit.expectations import expect_no_server_error, short_repr
 from visado_kit.in_process import InProcessHost, build_host
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Strategy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,20 @@ def _step(request: Request, outcome: object) -> Step:
             return Step(request, outcome)
 
 
+@asynccontextmanager
+async def open_strategy(
+    folder: Path, settings: Fields, make: Callable[[InProcessHost], S]
+) -> AsyncGenerator[tuple[InProcessHost, S], None]:
+    """Open a host with a strategy in it, for the time of a block."""
+    async with build_host(folder, settings) as host:
+        strategy = make(host)
+        host.replace_strategy(strategy)
+        await host.open()
+        opened = host.strategies.get(strategy.name) is strategy
+        assert opened, "open() must not raise in a host of the suite: the log says what it raised"
+        yield host, strategy
+
+
 class LoginSuite(ABC):
     """The hooks that make the strategy and its requests, and what several tests expect of it."""
 
@@ -202,12 +217,7 @@ class LoginSuite(ABC):
     @asynccontextmanager
     async def harness(self, folder: Path) -> AsyncGenerator[Any, None]:
         """Open a host with the strategy in it."""
-        async with build_host(folder, self.settings()) as host:
-            strategy = self.make(host)
-            host.replace_strategy(strategy)
-            await host.open()
-            opened = host.strategies.get(strategy.name) is strategy
-            assert opened, "open() must not raise in a host of the suite: the log says what it raised"
+        async with open_strategy(folder, self.settings(), self.make) as (host, strategy):
             yield LoginHarness(host, strategy)
 
     async def last_request(self, harness: LoginHarness, number: int, *, through_host: bool = False) -> LastRequest:
