@@ -216,7 +216,10 @@ def confirmation(response):
     return response.assertion.subject.subject_confirmation[0]
 
 
-PAST, FUTURE = "2020-01-01T00:00:00Z", "2090-01-01T00:00:00Z"
+PAST, FUTURE = (
+    (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for days in (-30, 30)
+)
 SIGNED = {
     "expired": lambda r: setattr(r.assertion.conditions, "not_on_or_after", PAST),
     "not yet": lambda r: setattr(r.assertion.conditions, "not_before", FUTURE),
